@@ -1,0 +1,37 @@
+# Meson does the work; this file only remembers how it is called.
+MESON = /usr/bin/meson
+PREFIX ?= /usr/local
+
+.PHONY: all demo test bench fuzz soak install clean doc help
+
+all: build/build.ninja
+	@ninja -C build
+
+# A new room or test folder changes what there is to build.
+FOLDERS := $(wildcard src/*/meson.build test/*/meson.build test/unit/*.c test/fuzz/*.c)
+build/build.ninja: meson.build meson_options.txt src/rooms $(FOLDERS)
+	@script/tree build --prefix=$(PREFIX)
+
+demo: all
+	@script/demo
+
+test:
+	@script/test
+
+bench: all
+	@script/bench
+
+fuzz:
+	@script/fuzz $(TARGET)
+
+soak: all
+	@script/soak
+
+install: all
+	@$(MESON) install -C build
+
+doc help:
+	@script/help
+
+clean:
+	@rm -rf build build-san build-fuzz
