@@ -112,6 +112,21 @@ static void parts_add_up_wherever_the_cut_is(void **state)
         }
 }
 
+/* Eight bytes of ones bring a sum to 2^64 - 1; found by fuzz_base_csum. */
+static void an_odd_part_brings_its_carry_round(void **state)
+{
+    uint8_t b[16];
+
+    (void)state;
+    memset(b, 0xff, sizeof(b));
+    b[0] = 0x12;
+    for (size_t cut = 1; cut < sizeof(b); cut += 2) {
+        uint64_t rest = csum_add_portable(b + cut, sizeof(b) - cut, 0);
+        uint64_t sum = csum_add_portable(b, cut, UINT64_MAX);
+        assert_int_equal(host_sum(csum_add_odd(sum, rest)), bytewise_sum(b, sizeof(b)));
+    }
+}
+
 /* RFC 1071 1: a message that carries its checksum sums to all ones. */
 static void a_message_with_its_checksum_sums_to_ffff(void **state)
 {
@@ -182,6 +197,7 @@ int main(void)
         cmocka_unit_test(no_carry_is_lost_over_64_kib_of_ones),
         cmocka_unit_test(a_sum_is_read_to_the_last_byte_and_no_further),
         cmocka_unit_test(parts_add_up_wherever_the_cut_is),
+        cmocka_unit_test(an_odd_part_brings_its_carry_round),
         cmocka_unit_test(a_message_with_its_checksum_sums_to_ffff),
         cmocka_unit_test(the_example_of_rfc_1071_comes_out),
         cmocka_unit_test(the_example_of_rfc_1624_comes_out),
