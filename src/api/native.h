@@ -1,0 +1,29 @@
+/* api/native: the public API on a stack of our own.
+ *
+ * One native context wraps one stack.  The loop around it (shard, simulator, scenario runner) does, at each turn:
+ *
+ *     stack_input(...)                       packets
+ *     native_advance(n, now)                 time: stack_advance, and application timers
+ *     while (native_event(m, &ev)) app->event(...)
+ *     native_flush(n, now)                   released buffers go back to the application; stack_output
+ *     stack_tx(...)                          frames to the port
+ *
+ * The public mr_* calls work on native_mr(n). */
+#pragma once
+
+#include <millrace/millrace.h>
+
+#include "stack/stack.h"
+
+struct native; /* embeds struct mr (api/api_int.h) first */
+
+/* Bytes for native_init. */
+size_t native_bytes(void);
+struct native *native_init(void *memory, struct stack *s);
+struct mr *native_mr(struct native *n);
+void native_advance(struct native *n, instant now);
+bool native_event(struct native *n, struct mr_event *ev);
+void native_flush(struct native *n, instant now);
+/* As stack_deadline, application timers included. */
+instant native_deadline(const struct native *n);
+bool native_is_stopped(const struct native *n); /* mr_stop was called */

@@ -1,0 +1,30 @@
+/* shard: one core's loop: poll the port, run the stack, deliver events, send.
+ *
+ * The loop is pure: the host room calls shard_turn with the time and decides how to wait when there was nothing to do.
+ * The observer (capture) sees every frame in and out; it is a function because capturing is the host's business. */
+#pragma once
+
+#include "api/native.h"
+
+struct shard_tap { /* sees frames; may be NULL */
+    void (*frame)(void *arg, const struct pkt *p, bool out, instant now);
+    void *arg;
+};
+
+struct shard {
+    struct stack *stack;  /* borrowed */
+    struct native *native; /* borrowed */
+    const struct mr_app *app;
+    void *core_state;
+    unsigned netifs;      /* interfaces 1..netifs are polled */
+    unsigned burst;       /* frames a poll, 1..BURST_MAX; 0: BURST_MAX */
+    struct nic *nic[NETIFS_MAX];   /* by netif index */
+    uint16_t queue[NETIFS_MAX];
+    struct shard_tap tap;
+    uint64_t turns, busy_turns;
+};
+
+/* One turn.  True if anything was done (packets in, events, packets out): call again soon. */
+bool shard_turn(struct shard *sh, instant now);
+/* When the next turn must come if no packet arrives. */
+instant shard_deadline(const struct shard *sh);
