@@ -7,9 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <valgrind/callgrind.h>
 #include <x86intrin.h>
 
-enum { CALIBRATE_NS = 100 * 1000 * 1000, NS_A_S = 1000 * 1000 * 1000 };
+enum {
+    CALIBRATE_NS = 100 * 1000 * 1000,
+    NS_A_S = 1000 * 1000 * 1000,
+    GAUGE_ADDS = 8 * 1000000,
+    VALGRIND_SHARE = 50    /* it is that much slower, and needs no long runs */
+};
 
 static uint64_t clock_ns(clockid_t id)
 {
@@ -19,8 +25,10 @@ static uint64_t clock_ns(clockid_t id)
     return (uint64_t)t.tv_sec * NS_A_S + (uint64_t)t.tv_nsec;
 }
 
+/* Under callgrind the watch also says what to count; anywhere else these requests do nothing. */
 void bench_watch_start(struct bench_watch *w)
 {
+    CALLGRIND_START_INSTRUMENTATION;
     w->wall_start_ns = clock_ns(CLOCK_MONOTONIC_RAW);
     w->cpu_start_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
@@ -29,6 +37,7 @@ void bench_watch_stop(struct bench_watch *w)
 {
     w->cpu_ns += clock_ns(CLOCK_PROCESS_CPUTIME_ID) - w->cpu_start_ns;
     w->wall_ns += clock_ns(CLOCK_MONOTONIC_RAW) - w->wall_start_ns;
+    CALLGRIND_STOP_INSTRUMENTATION;
 }
 
 void bench_die(const char *format, ...)
@@ -53,6 +62,22 @@ static double tsc_calibrate(void)
         now_ns = clock_ns(CLOCK_MONOTONIC_RAW);
     while (now_ns - start_ns < CALIBRATE_NS);
     return (double)(__rdtsc() - start) / (double)(now_ns - start_ns);
+}
+
+/* gauge times four chains of additions, which keep the core as full as it can be but touch no
+ * memory: what they cost says how much of the core is ours. */
+static double gauge(double tsc_ghz)
+{
+    struct bench_watch w = { 0 };
+    uint64_t x[4] = { 0 };
+
+    bench_watch_start(&w);
+    for (unsigned i = 0; i < GAUGE_ADDS; i += 8)
+        __asm__ volatile("add $1, %0; add $1, %1; add $1, %2; add $1, %3;"
+                         "add $1, %0; add $1, %1; add $1, %2; add $1, %3"
+                         : "+r"(x[0]), "+r"(x[1]), "+r"(x[2]), "+r"(x[3]));
+    bench_watch_stop(&w);
+    return (double)w.cpu_ns * tsc_ghz / GAUGE_ADDS;
 }
 
 static void pin(int cpu)
@@ -210,36 +235,61 @@ static int double_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static double median_of(double *values, size_t n)
+{
+    qsort(values, n, sizeof values[0], double_compare);
+    return values[n / 2];
+}
+
+/* instructions_measure runs a bench once under callgrind, counting nothing but the work, and says
+ * over how many units the count in callgrind's file is to be spread. */
+static double instructions_measure(const char *name, const char *unit, bench_fn *fn, void *ctx,
+                                   uint64_t units)
+{
+    struct bench_watch w = { 0 };
+
+    fn(ctx, units, &w);
+    bench_watch_stop(&w);
+    CALLGRIND_ZERO_STATS;
+    bench_watch_start(&w);
+    uint64_t done = fn(ctx, units, &w);
+    bench_watch_stop(&w);
+    printf("instructions %s %llu %s\n", name, (unsigned long long)done, unit);
+    return 0;
+}
+
 double bench_measure(const struct bench *b, const char *name, const char *unit, bench_fn *fn,
                      void *ctx, uint64_t units)
 {
-    double cycles[BENCH_REPS_MAX];
-    double rate[BENCH_REPS_MAX];
+    double cycles[BENCH_REPS_MAX], rate[BENCH_REPS_MAX], add[BENCH_REPS_MAX];
     char metric_unit[64];
-
     struct bench_watch warm = { 0 };
+
+    if (RUNNING_ON_VALGRIND)
+        return instructions_measure(name, unit, fn, ctx, units / VALGRIND_SHARE + 1);
     bench_watch_start(&warm);
     fn(ctx, units / 4 + 1, &warm);
     for (unsigned r = 0; r < b->reps; r++) {
         struct bench_watch w = { 0 };
+        add[r] = gauge(b->tsc_ghz);
         bench_watch_start(&w);
         double done = (double)fn(ctx, units, &w);
         bench_watch_stop(&w);
         cycles[r] = (double)w.cpu_ns * b->tsc_ghz / done;
         rate[r] = done * NS_A_S / (double)w.wall_ns;
     }
-    qsort(cycles, b->reps, sizeof cycles[0], double_compare);
-    qsort(rate, b->reps, sizeof rate[0], double_compare);
-
-    double median = cycles[b->reps / 2];
-    printf("%-18s %-8s %12.6g cycles/%s (%.6g, %.6g)  %.6g %s/s  ", name, "cycles", median, unit,
-           cycles[0], cycles[b->reps - 1], rate[b->reps / 2], unit);
+    double median = median_of(cycles, b->reps);
+    double rate_median = median_of(rate, b->reps);
+    double add_median = median_of(add, b->reps);
+    printf("%-18s %-8s %12.6g cycles/%s (%.6g, %.6g)  %.6g %s/s  add %.2f  ", name, "cycles",
+           median, unit, cycles[0], cycles[b->reps - 1], rate_median, unit, add_median);
     bench_load_print(stdout);
     putchar('\n');
     snprintf(metric_unit, sizeof metric_unit, "cycles/%s", unit);
     json_append(b, name, "cycles", metric_unit, median);
     snprintf(metric_unit, sizeof metric_unit, "%s/s", unit);
-    json_append(b, name, "rate", metric_unit, rate[b->reps / 2]);
+    json_append(b, name, "rate", metric_unit, rate_median);
+    json_append(b, name, "add", "cycles/add", add_median);
     return median;
 }
 

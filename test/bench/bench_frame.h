@@ -7,6 +7,12 @@
  * somebody else has the core, so a busy machine disturbs it less than wall time.  Wall time is
  * shown beside it.
  *
+ * The core itself may be slow, when the host lowers its clock or somebody else works on its other
+ * hardware thread, and no figure of CPU time can see that.  So before each repetition four
+ * independent chains of additions are timed: 'add' is what one addition costs in the same cycles
+ * (about 0.20 on a quiet core, 0.35 on a shared one here), and figures taken at different
+ * values of it should not be compared.
+ *
  * Every bench runs both ends of its connections in one process and one thread, so a figure is the
  * cost of both ends together.
  */
@@ -62,8 +68,13 @@ void bench_init(struct bench *b, const char *peer, int argc, char **argv);
 bool bench_wants(const struct bench *b, const char *name);
 
 /* bench_measure runs 'fn' once to warm up and then b->reps times over 'units' units, and records
- * the median cycles a unit (metric "cycles", unit "cycles/<unit>") and the median rate by wall
- * time (metric "rate", unit "<unit>/s").  Returns the median cycles a unit. */
+ * the median cycles a unit (metric "cycles", unit "cycles/<unit>"), the median rate by wall
+ * time (metric "rate", unit "<unit>/s") and the core's own speed meanwhile (metric "add", unit
+ * "cycles/add").  Returns the median cycles a unit.
+ *
+ * Under valgrind --tool=callgrind --instr-atstart=no it runs less, once, and prints the line
+ * "instructions NAME UNITS UNIT"; the count itself is in callgrind's file, and test/bench/run
+ * puts the two together.  Instructions are the same on a busy machine. */
 double bench_measure(const struct bench *b, const char *name, const char *unit, bench_fn *fn,
                      void *ctx, uint64_t units);
 
