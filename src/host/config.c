@@ -1,0 +1,221 @@
+/* The network options every program has. */
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <millrace/millrace.h>
+
+#define MTU_MIN 576u
+#define MTU_MAX 65535u
+#define VLAN_MAX 4094u
+#define CONNS_MAX 16000000u
+#define SPIN_US_MAX 1000000u
+#define SPIN_US_DEFAULT 20u
+#define CPU_MAX 1023u
+
+void mr_config_init(struct mr_config *c)
+{
+    *c = (struct mr_config){
+        .net = "kernel",
+        .prefix_len = 24,
+        .spin_us = SPIN_US_DEFAULT,
+        .congestion = MR_CC_CUBIC,
+        .cpu = -1,
+    };
+}
+
+const char *mr_config_help(void)
+{
+    return "Network:\n"
+           "  --net kernel           the kernel's sockets (default)\n"
+           "  --net tap:NAME         our own stack on the TAP interface NAME\n"
+           "  --net wire:PATH:0|1    our own stack on one end of a wire in shared memory\n"
+           "  --addr A.B.C.D/LEN     own address and network (own stack only)\n"
+           "  --gateway A.B.C.D      default route (own stack only)\n"
+           "  --mtu N                576..65535; default: the interface's\n"
+           "  --vlan N               1..4094: send and expect this 802.1Q tag\n"
+           "  --mac XX:XX:XX:XX:XX:XX  own hardware address; default: made from NAME\n"
+           "  --pcap FILE            write every packet to FILE (pcapng)\n"
+           "  --control PATH         control socket for millrace-stat\n"
+           "  --max-conns N          most sockets at once\n"
+           "  --spin-us N            look for packets this long before sleeping (default 20)\n"
+           "  --cc cubic|newreno     congestion control (default cubic)\n"
+           "  --cpu N                pin to processor N\n";
+}
+
+/* Everything between min and max, in decimal digits and nothing else. */
+static bool number(const char *text, unsigned min, unsigned max, unsigned *out)
+{
+    unsigned long v;
+    char *end;
+
+    if (text[0] < '0' || text[0] > '9')
+        return false;
+    errno = 0;
+    v = strtoul(text, &end, 10);
+    if (errno != 0 || *end != '\0' || v < min || v > max)
+        return false;
+    *out = (unsigned)v;
+    return true;
+}
+
+static bool take_net(struct mr_config *c, const char *value)
+{
+    const char *colon = strrchr(value, ':');
+    bool good = strcmp(value, "kernel") == 0;
+
+    if (strncmp(value, "tap:", 4) == 0)
+        good = value[4] != '\0' && strlen(value + 4) < IF_NAMESIZE && strchr(value, '/') == NULL;
+    else if (strncmp(value, "wire:", 5) == 0)
+        good = colon > value + 5 && (strcmp(colon, ":0") == 0 || strcmp(colon, ":1") == 0);
+    c->net = value;
+    return good;
+}
+
+static bool is_any(const struct mr_addr *a)
+{
+    return a->ip[12] == 0 && a->ip[13] == 0 && a->ip[14] == 0 && a->ip[15] == 0;
+}
+
+/* A host address without a port. */
+static bool host_address(const char *text, struct mr_addr *out)
+{
+    return strchr(text, ':') == NULL && strchr(text, '.') != NULL && mr_addr_parse(out, text) &&
+           !is_any(out) && out->ip[12] < 224 && out->ip[12] != 127;
+}
+
+static bool take_addr(struct mr_config *c, const char *value)
+{
+    char host[32];
+    const char *slash = strchr(value, '/');
+    size_t n = slash != NULL ? (size_t)(slash - value) : strlen(value);
+
+    if (n >= sizeof(host) || (slash != NULL && !number(slash + 1, 1, 32, &c->prefix_len)))
+        return false;
+    memcpy(host, value, n);
+    host[n] = '\0';
+    return host_address(host, &c->addr);
+}
+
+/* Six pairs of hexadecimal digits; not a group address, not all zero. */
+static bool take_mac(struct mr_config *c, const char *value)
+{
+    unsigned b[6], sum = 0;
+    int n = 0;
+
+    if (strlen(value) != 17 || strspn(value, "0123456789abcdefABCDEF:") != 17)
+        return false;
+    if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &n) !=
+            6 ||
+        n != 17)
+        return false;
+    for (int i = 0; i < 6; i++)
+        sum |= b[i];
+    c->mac = value;
+    return sum != 0 && (b[0] & 1) == 0;
+}
+
+static bool take_cc(struct mr_config *c, const char *value)
+{
+    if (strcmp(value, "cubic") == 0)
+        c->congestion = MR_CC_CUBIC;
+    else if (strcmp(value, "newreno") == 0)
+        c->congestion = MR_CC_NEWRENO;
+    else
+        return false;
+    return true;
+}
+
+static bool take_gateway(struct mr_config *c, const char *value)
+{
+    return host_address(value, &c->gateway);
+}
+
+static bool take_mtu(struct mr_config *c, const char *value)
+{
+    return number(value, MTU_MIN, MTU_MAX, &c->mtu);
+}
+
+static bool take_vlan(struct mr_config *c, const char *value)
+{
+    return number(value, 1, VLAN_MAX, &c->vlan);
+}
+
+static bool take_pcap(struct mr_config *c, const char *value)
+{
+    c->pcap = value;
+    return value[0] != '\0';
+}
+
+static bool take_control(struct mr_config *c, const char *value)
+{
+    c->control = value;
+    return value[0] != '\0' && strlen(value) < 100;
+}
+
+static bool take_max_conns(struct mr_config *c, const char *value)
+{
+    unsigned v = 0;
+    bool good = number(value, 1, CONNS_MAX, &v);
+
+    c->max_conns = v;
+    return good;
+}
+
+static bool take_spin(struct mr_config *c, const char *value)
+{
+    return number(value, 0, SPIN_US_MAX, &c->spin_us);
+}
+
+static bool take_cpu(struct mr_config *c, const char *value)
+{
+    unsigned v = 0;
+    bool good = number(value, 0, CPU_MAX, &v);
+
+    c->cpu = (int)v;
+    return good;
+}
+
+static const struct option {
+    const char *name;
+    bool (*take)(struct mr_config *c, const char *value);
+    const char *wants;
+} options[] = {
+    {"--net", take_net, "kernel, tap:NAME or wire:PATH:0|1"},
+    {"--addr", take_addr, "an address like 10.0.0.2/24"},
+    {"--gateway", take_gateway, "an address like 10.0.0.1"},
+    {"--mtu", take_mtu, "a number from 576 to 65535"},
+    {"--vlan", take_vlan, "a number from 1 to 4094"},
+    {"--mac", take_mac, "a station address like 02:00:00:00:00:01"},
+    {"--pcap", take_pcap, "a file name"},
+    {"--control", take_control, "a path shorter than 100 bytes"},
+    {"--max-conns", take_max_conns, "a number from 1 to 16000000"},
+    {"--spin-us", take_spin, "a number from 0 to 1000000"},
+    {"--cc", take_cc, "cubic or newreno"},
+    {"--cpu", take_cpu, "a processor number"},
+};
+
+int mr_config_option(struct mr_config *c, int argc, char **argv, int *i)
+{
+    const char *word = argv[*i];
+
+    for (size_t k = 0; k < sizeof(options) / sizeof(options[0]); k++) {
+        const struct option *o = &options[k];
+        size_t n = strlen(o->name);
+        const char *value;
+        if (strncmp(word, o->name, n) != 0 || (word[n] != '\0' && word[n] != '='))
+            continue;
+        value = word[n] == '=' ? word + n + 1 : *i + 1 < argc ? argv[*i + 1] : NULL;
+        if (value == NULL || !o->take(c, value)) {
+            fprintf(stderr, "%s: %s wants %s%s%s%s\n", argv[0], o->name, o->wants,
+                    value != NULL ? ", not '" : "", value != NULL ? value : "",
+                    value != NULL ? "'" : "");
+            return -1;
+        }
+        *i += word[n] == '\0';
+        return 1;
+    }
+    return 0;
+}
