@@ -13,7 +13,7 @@ struct shared_head {
 struct shared_desc {
     uint32_t len;
     uint16_t gso_size;
-    uint16_t flags; /* PKT_CSUM_OK */
+    uint16_t flags; /* PKT_CSUM_OK, PKT_CSUM_PARTIAL */
 };
 
 /* One direction of one queue, as found in the shared memory. */
@@ -130,7 +130,7 @@ static unsigned rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsi
         p->data = p->buf + PKT_HEADROOM;
         p->len = min_u32(d->len, q->buf_size - PKT_HEADROOM);
         p->gso_size = d->gso_size;
-        p->flags = d->flags & PKT_CSUM_OK;
+        p->flags = d->flags & (PKT_CSUM_OK | PKT_CSUM_PARTIAL);
         nic->stats.rx_bytes += p->len;
         if (likely(p->len > 0))
             out[got++] = p;
@@ -155,7 +155,7 @@ static bool transfer(struct memwire_queue *q, uint32_t idx, const struct pkt *p)
     q->tx.desc[idx] = (struct shared_desc){
         .len = len,
         .gso_size = p->gso_size,
-        .flags = p->flags & PKT_CSUM_PARTIAL ? PKT_CSUM_OK : 0,
+        .flags = p->flags & PKT_CSUM_PARTIAL ? PKT_CSUM_OK | PKT_CSUM_PARTIAL : 0,
     };
     return true;
 }

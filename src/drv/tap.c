@@ -1,0 +1,294 @@
+#include "drv/tap.h"
+
+#include <errno.h>
+#include <linux/virtio_net.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "drv/tap_int.h"
+#include "os/os.h"
+
+#define VNET_BYTES sizeof(struct virtio_net_hdr_v1)
+_Static_assert(sizeof(struct virtio_net_hdr_v1) == TAP_VNET_BYTES, "what TUNSETVNETHDRSZ asks for");
+_Static_assert(PKT_HEADROOM >= TAP_VNET_BYTES, "a received header lies in the headroom");
+
+/* An IP packet of 64 KB, its Ethernet header and two VLAN tags; whole pages, so that no two
+ * buffers share one. */
+#define FRAME_MAX (65535u + 22u)
+#define BUF_SIZE 69632u
+_Static_assert(PKT_HEADROOM + FRAME_MAX <= BUF_SIZE && BUF_SIZE % 4096 == 0, "a frame fits");
+
+struct tap_queue {
+    int fd;
+    bool gone;
+    struct pkt_pool pool;
+    void *bufs; /* owned */
+    size_t buf_bytes;
+};
+
+struct tap {
+    struct nic nic;
+    uint32_t queues;
+    struct tap_queue *queue;
+};
+
+/* ---- receive ------------------------------------------------------------------------ */
+
+static void rx_offload(struct pkt *p, const struct virtio_net_hdr_v1 *h)
+{
+    uint32_t start = h->csum_start;
+
+    p->gso_size = h->gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : h->gso_size;
+    if (h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM && start < p->len) {
+        /* The kernel's own sender left it to the hardware that is not there: it never left this
+         * machine's memory. */
+        p->flags = PKT_CSUM_OK | PKT_CSUM_PARTIAL;
+        p->l4_off = (uint16_t)(PKT_HEADROOM + start);
+    } else if (h->flags & VIRTIO_NET_HDR_F_DATA_VALID) {
+        p->flags = PKT_CSUM_OK;
+    }
+}
+
+/* One frame; NULL when none waits. */
+static struct pkt *rx_one(struct tap *t, struct tap_queue *q)
+{
+    struct pkt *p = pkt_get(&q->pool);
+    struct virtio_net_hdr_v1 h;
+
+    if (unlikely(!p)) {
+        t->nic.stats.rx_nobuf++;
+        return NULL;
+    }
+    for (;;) {
+        ssize_t n = read(q->fd, p->data - VNET_BYTES, FRAME_MAX + VNET_BYTES);
+        if (likely(n > (ssize_t)VNET_BYTES)) {
+            memcpy(&h, p->data - VNET_BYTES, VNET_BYTES);
+            p->len = (uint32_t)n - (uint32_t)VNET_BYTES;
+            rx_offload(p, &h);
+            return p;
+        }
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n >= 0 || errno != EAGAIN)
+            t->nic.stats.rx_error++;
+        q->gone = n < 0 && errno == EBADFD;
+        pkt_put(p);
+        return NULL;
+    }
+}
+
+static unsigned rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsigned max)
+{
+    struct tap *t = (struct tap *)(void *)nic;
+    struct tap_queue *q = &t->queue[queue];
+    unsigned n = 0;
+
+    while (n < max && !q->gone && (out[n] = rx_one(t, q))) {
+        nic->stats.rx_bytes += out[n]->len;
+        n++;
+    }
+    nic->stats.rx_packets += n;
+    return n;
+}
+
+/* ---- send --------------------------------------------------------------------------- */
+
+#define PROTO_TCP 6
+#define TCP_CSUM_AT 16u
+#define UDP_CSUM_AT 6u
+#define TCP_OFFSET_AT 12u
+#define TCP_FLAGS_AT 13u
+#define TH_CWR_BIT 0x80
+
+/* What the kernel must still do to the frame (virtio 1.2, 5.1.6.2). */
+static void tx_offload(struct virtio_net_hdr_v1 *h, const struct pkt *p)
+{
+    const uint8_t *ip = p->buf + p->l3_off, *l4 = p->buf + p->l4_off;
+    bool v6 = ip[0] >> 4 == 6;
+    bool tcp = ip[v6 ? 6 : 9] == PROTO_TCP;
+
+    *h = (struct virtio_net_hdr_v1){0};
+    if (!(p->flags & PKT_CSUM_PARTIAL))
+        return;
+    h->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+    h->csum_start = (uint16_t)(l4 - p->data);
+    h->csum_offset = tcp ? TCP_CSUM_AT : UDP_CSUM_AT;
+    if (p->gso_size == 0 || !tcp)
+        return;
+    h->gso_type = v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
+    if (l4[TCP_FLAGS_AT] & TH_CWR_BIT)
+        h->gso_type |= VIRTIO_NET_HDR_GSO_ECN;
+    h->gso_size = p->gso_size;
+    h->hdr_len = (uint16_t)(h->csum_start + (l4[TCP_OFFSET_AT] >> 4) * 4u);
+}
+
+/* The frame's pieces, the virtio header first. */
+static int tx_pieces(struct iovec *v, struct pkt *p, struct virtio_net_hdr_v1 *h)
+{
+    int n = 0;
+
+    tx_offload(h, p);
+    if (likely(pkt_headroom(p) >= VNET_BYTES)) {
+        memcpy(p->data - VNET_BYTES, h, VNET_BYTES);
+        v[n++] = (struct iovec){p->data - VNET_BYTES, p->len + VNET_BYTES};
+    } else {
+        v[n++] = (struct iovec){h, VNET_BYTES};
+        v[n++] = (struct iovec){p->data, p->len};
+    }
+    for (unsigned i = 0; i < p->nfrags; i++)
+        v[n++] = (struct iovec){(void *)(uintptr_t)p->frags[i].ptr, p->frags[i].len};
+    return n;
+}
+
+enum tx_result { TX_SENT, TX_LOST, TX_FULL };
+
+static enum tx_result tx_one(struct tap_queue *q, struct pkt *p)
+{
+    struct virtio_net_hdr_v1 h;
+    struct iovec v[PKT_FRAGS + 2];
+    int pieces = tx_pieces(v, p, &h);
+
+    for (;;) {
+        ssize_t n = pieces == 1 ? write(q->fd, v[0].iov_base, v[0].iov_len)
+                                : writev(q->fd, v, pieces);
+        if (likely(n >= 0))
+            return TX_SENT;
+        if (errno == EINTR)
+            continue;
+        q->gone |= errno == EBADFD;
+        return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ? TX_FULL : TX_LOST;
+    }
+}
+
+static unsigned tx_burst(struct nic *nic, unsigned queue, struct pkt **p, unsigned count)
+{
+    struct tap *t = (struct tap *)(void *)nic;
+    struct tap_queue *q = &t->queue[queue];
+
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t len = pkt_total(p[i]);
+        /* EIO is a device that is down, EINVAL a frame it does not like: lost either way. */
+        enum tx_result r = tx_one(q, p[i]);
+        if (r == TX_FULL) {
+            nic->stats.tx_full++;
+            return i;
+        }
+        nic->stats.tx_packets += r == TX_SENT;
+        nic->stats.tx_bytes += r == TX_SENT ? len : 0;
+        nic->stats.tx_error += r == TX_LOST;
+        pkt_put(p[i]);
+    }
+    return count;
+}
+
+/* ---- the port ----------------------------------------------------------------------- */
+
+static int wait_fd(struct nic *nic, unsigned queue)
+{
+    return ((struct tap *)(void *)nic)->queue[queue].fd;
+}
+
+static void close_port(struct nic *nic)
+{
+    struct tap *t = (struct tap *)(void *)nic;
+
+    for (uint32_t i = 0; i < t->queues; i++) {
+        os_close(t->queue[i].fd);
+        os_release(t->queue[i].bufs, t->queue[i].buf_bytes);
+    }
+}
+
+static const struct nic_ops tap_ops = {
+    .rx_burst = rx_burst,
+    .tx_burst = tx_burst,
+    .wait_fd = wait_fd,
+    .close = close_port,
+};
+
+static uint32_t buffers_of(const struct tap_config *c)
+{
+    return c->buffers ? c->buffers : TAP_BUFFERS;
+}
+
+size_t tap_bytes(const struct tap_config *c)
+{
+    size_t pool = (size_t)buffers_of(c) * sizeof(struct pkt) + 4096;
+
+    return sizeof(struct tap) + 4096 + c->queues * (sizeof(struct tap_queue) + pool);
+}
+
+static bool queue_open(struct tap_queue *q, struct mem *m, const struct tap_config *c, char *why,
+                       size_t n)
+{
+    uint32_t buffers = buffers_of(c);
+
+    q->bufs = NULL;
+    q->buf_bytes = (size_t)buffers * BUF_SIZE;
+    q->fd = tap_attach(c, why, n);
+    if (q->fd < 0)
+        return false;
+    q->bufs = os_reserve(q->buf_bytes, false);
+    if (!q->bufs) {
+        snprintf(why, n, "no address space for %u receive buffers", buffers);
+        return false;
+    }
+    pkt_pool_init(&q->pool, m, "tap rx", buffers, BUF_SIZE, PKT_HEADROOM, q->bufs);
+    q->pool.low_water = buffers / 4;
+    return true;
+}
+
+static void caps_fill(struct nic_caps *caps, const struct tap_config *c, uint32_t mtu)
+{
+    *caps = (struct nic_caps){
+        .mtu = mtu,
+        .rx_buf_size = BUF_SIZE - PKT_HEADROOM,
+        /* The IP length field counts the headers too, with all the options there can be. */
+        .tso_max = c->no_offload ? 0 : 65535 - 60 - 60,
+        .tx_csum = !c->no_offload,
+        .rx_csum = !c->no_offload,
+        .rx_coalesces = !c->no_offload,
+        .queues = (uint16_t)c->queues,
+    };
+}
+
+struct tap *tap_open(struct mem *m, const struct tap_config *c, char *why, size_t n)
+{
+    struct tap *t = mem_carve(m, sizeof(*t), CACHE_LINE);
+    uint32_t mtu = 0;
+    bool ok = tap_name_is_good(c->name, why, n);
+
+    t->nic.ops = &tap_ops;
+    t->queue = mem_carve(m, c->queues * sizeof(*t->queue), CACHE_LINE);
+    for (t->queues = 0; ok && t->queues < c->queues; t->queues++)
+        ok = queue_open(&t->queue[t->queues], m, c, why, n);
+    if (ok)
+        ok = tap_mtu(c->name, &mtu, why, n);
+    if (!ok) {
+        close_port(&t->nic);
+        return NULL;
+    }
+    caps_fill(&t->nic.caps, c, mtu);
+    snprintf(t->nic.name, sizeof(t->nic.name), "%s", c->name);
+    return t;
+}
+
+struct nic *tap_nic(struct tap *t)
+{
+    return &t->nic;
+}
+
+struct pkt_pool *tap_rx_pool(struct tap *t, unsigned queue)
+{
+    MR_ASSERT(queue < t->queues);
+    return &t->queue[queue].pool;
+}
+
+bool tap_is_gone(const struct tap *t)
+{
+    for (uint32_t i = 0; i < t->queues; i++)
+        if (t->queue[i].gone)
+            return true;
+    return false;
+}

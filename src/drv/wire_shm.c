@@ -1,0 +1,140 @@
+#define _GNU_SOURCE
+#include "drv/wire_shm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+#define PATH_BYTES 256u
+#define WAIT_FOR_PEER_US (5 * UINT64_C(1000000))
+#define LOOK_AGAIN_NS 10000000L
+
+struct wire_shm {
+    struct memwire_port *port;
+    void *shared; /* owned mapping */
+    size_t bytes;
+    unsigned side;
+    char path[PATH_BYTES];
+};
+
+static const struct memwire_config wire_config = {
+    .queues = 1,
+    .buffers = 512,
+    .buf_size = PKT_HEADROOM + 65280 + 256,
+    .mtu = 1500,
+    .tso_max = 65280,
+    .csum_offload = true,
+};
+
+size_t wire_shm_bytes(void)
+{
+    return sizeof(struct wire_shm) + 65536 + wire_config.buffers * sizeof(struct pkt);
+}
+
+static bool parse(struct wire_shm *w, const char *spec, char *why, size_t n)
+{
+    size_t len = strlen(spec);
+
+    if (len < 3 || spec[len - 2] != ':' || (spec[len - 1] != '0' && spec[len - 1] != '1') ||
+        len - 2 >= PATH_BYTES - 8) {
+        snprintf(why, n, "'%.80s' is not a wire; give PATH:0 or PATH:1", spec);
+        return false;
+    }
+    memcpy(w->path, spec, len - 2);
+    w->path[len - 2] = '\0';
+    w->side = (unsigned)(spec[len - 1] - '0');
+    return true;
+}
+
+/* Formatted under another name first: side 1 never sees half a wire, and the memory of a wire that
+ * somebody still uses does not shrink under them. */
+static int create(struct wire_shm *w)
+{
+    char fresh[PATH_BYTES + 8];
+
+    w->bytes = memwire_bytes(&wire_config);
+    snprintf(fresh, sizeof(fresh), "%s.new", w->path);
+    unlink(fresh);
+    int fd = open(fresh, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    int rc = os_map_shared(fd, w->bytes, &w->shared);
+    os_close(fd);
+    if (rc == 0) {
+        memwire_format(w->shared, &wire_config);
+        rc = rename(fresh, w->path) < 0 ? -errno : 0;
+    }
+    if (rc < 0)
+        unlink(fresh);
+    return rc;
+}
+
+static int attach(struct wire_shm *w)
+{
+    struct stat st;
+    int fd = open(w->path, O_RDWR | O_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    int rc = fstat(fd, &st) < 0 ? -errno : 0;
+    if (rc == 0) {
+        w->bytes = (size_t)st.st_size;
+        rc = w->bytes < 4096 ? -EINVAL : os_map_shared(fd, w->bytes, &w->shared);
+    }
+    os_close(fd);
+    return rc;
+}
+
+static int attach_patiently(struct wire_shm *w)
+{
+    uint64_t until = os_now_us() + WAIT_FOR_PEER_US;
+    int rc;
+
+    while ((rc = attach(w)) == -ENOENT && os_now_us() < until && !os_stop_asked())
+        nanosleep(&(struct timespec){0, LOOK_AGAIN_NS}, NULL);
+    return rc;
+}
+
+struct wire_shm *wire_shm_open(struct mem *m, const char *spec, char *why, size_t n)
+{
+    struct wire_shm *w = mem_carve(m, sizeof(*w), CACHE_LINE);
+
+    if (!parse(w, spec, why, n))
+        return NULL;
+    int rc = w->side == 0 ? create(w) : attach_patiently(w);
+    if (rc < 0) {
+        snprintf(why, n, "wire '%s': %s", w->path,
+                 rc == -ENOENT && w->side == 1 ? "no side 0 has made it" : strerror(-rc));
+        return NULL;
+    }
+    w->port = memwire_open(m, w->shared, w->bytes, w->side);
+    if (!w->port) {
+        snprintf(why, n, "'%s' is not a wire of this version", w->path);
+        os_release(w->shared, w->bytes);
+        return NULL;
+    }
+    return w;
+}
+
+void wire_shm_close(struct wire_shm *w)
+{
+    if (w->side == 0)
+        unlink(w->path);
+    os_release(w->shared, w->bytes);
+}
+
+struct nic *wire_shm_nic(struct wire_shm *w)
+{
+    return memwire_nic(w->port);
+}
+
+struct pkt_pool *wire_shm_rx_pool(struct wire_shm *w, unsigned queue)
+{
+    return memwire_rx_pool(w->port, queue);
+}

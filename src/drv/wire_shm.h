@@ -1,0 +1,20 @@
+/* drv/wire_shm: the in-memory wire between two processes, in a shared file.
+ *
+ * Side 0 makes the file, formatted, and removes it at the end; side 1 waits some seconds for it to
+ * appear.  When side 0 starts again it makes a new file: a side 1 of the old one talks to nobody
+ * until it is started again too.  There is no descriptor to sleep on; an idle end looks now and
+ * then, which costs about a percent of a processor. */
+#pragma once
+
+#include "nic/memwire.h"
+
+struct wire_shm;
+
+/* Bytes of descriptor memory wire_shm_open carves from its struct mem. */
+size_t wire_shm_bytes(void);
+
+/* spec: "PATH:0" or "PATH:1".  NULL, and one line about the reason in why. */
+struct wire_shm *wire_shm_open(struct mem *m, const char *spec, char *why, size_t n);
+void wire_shm_close(struct wire_shm *w);
+struct nic *wire_shm_nic(struct wire_shm *w);
+struct pkt_pool *wire_shm_rx_pool(struct wire_shm *w, unsigned queue);

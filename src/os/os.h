@@ -1,0 +1,74 @@
+/* os: every system call the shell needs, thinly wrapped.
+ *
+ * Functions that can fail return 0 (or a descriptor, or a count) or a negative error, numerically
+ * the errno, which is also enum mr_err's numbering.  Nothing here prints. */
+#pragma once
+
+#include "base/types.h"
+
+#include <sys/types.h>
+
+/* ---- time.c ------------------------------------------------------------------------- */
+
+/* Microseconds of a clock that never goes back (CLOCK_MONOTONIC), never 0. */
+uint64_t os_now_us(void);
+/* Microseconds since 1970. */
+uint64_t os_wall_us(void);
+/* Let the kernel wake us within a microsecond of a timeout instead of 50. */
+void os_exact_timeouts(void);
+
+/* ---- mem.c -------------------------------------------------------------------------- */
+
+/* Address space, zero, committed on touch; NULL if there is none.  huge: ask for huge pages. */
+void *os_reserve(size_t bytes, bool huge);
+void os_release(void *p, size_t bytes);
+/* Map a file shared, making it `bytes` long if it is shorter.  An error if it cannot be. */
+int os_map_shared(int fd, size_t bytes, void **out);
+/* Random bits from the kernel; stops the program if there are none (nothing safe can follow). */
+void os_random(void *out, size_t n);
+
+/* ---- cpu.c -------------------------------------------------------------------------- */
+
+/* Bind the calling thread to one processor. */
+int os_pin(int cpu);
+/* Be kind to the other hyper-thread while spinning. */
+static inline void os_relax(void)
+{
+    __builtin_ia32_pause();
+}
+
+/* ---- fd.c --------------------------------------------------------------------------- */
+
+void os_close(int fd);
+int os_set_nonblocking(int fd);
+/* All of it, in as many calls as it takes.  0 or an error. */
+int os_write_all(int fd, const void *p, size_t n);
+
+struct os_wait {
+    int fd;         /* -1: ignored */
+    bool for_write; /* else for reading */
+    bool ready, broken;
+};
+/* Sleep until a descriptor is ready or timeout_us has passed (UINT64_MAX: without end; 0: only
+ * look).  Number of ready descriptors, 0, or an error; a signal counts as a timeout. */
+int os_wait(struct os_wait *w, unsigned n, uint64_t timeout_us);
+
+/* ---- signal.c ----------------------------------------------------------------------- */
+
+/* From now on SIGINT and SIGTERM only ask to stop, and SIGPIPE does nothing. */
+int os_stop_catch(void);
+/* Give the signals back their meaning. */
+void os_stop_release(void);
+bool os_stop_asked(void);
+/* Readable once a stop was asked for; for os_wait. */
+int os_stop_fd(void);
+
+/* ---- unix.c ------------------------------------------------------------------------- */
+
+/* A listening stream socket at path, mode 0600, non-blocking.  A dead socket file left there by a
+ * killed process is replaced; a live one is -EADDRINUSE. */
+int os_unix_listen(const char *path);
+/* -EAGAIN: nobody waits.  The socket is non-blocking. */
+int os_unix_accept(int listener);
+/* Blocking. */
+int os_unix_connect(const char *path);
