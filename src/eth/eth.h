@@ -60,7 +60,7 @@ struct eth_limits {
     uint32_t neigh_pending;    /* packets that wait for one neighbour */
     uint32_t pending;          /* packets that wait for any neighbour */
     uint32_t txq;              /* frames that wait for a port */
-    uint32_t arp_rate;         /* ARP packets looked at, a second */
+    uint32_t arp_rate;         /* ARP requests answered, a second */
     uint32_t reachable_ms;     /* REACHABLE without news */
     uint32_t retry_ms;         /* between two requests */
     uint32_t tries;            /* requests without an answer */
@@ -92,7 +92,7 @@ extern const struct eth_limits eth_limits_default;
     X(drop_src_mac, "dropped: source address is multicast or our own")                             \
     X(drop_netif_down, "dropped: the interface is down")                                           \
     X(drop_arp_malformed, "dropped: ARP malformed")                                                \
-    X(drop_arp_rate, "dropped: ARP above the rate limit")                                          \
+    X(drop_arp_rate, "dropped: ARP request above the rate limit")                                 \
     X(drop_arp_nobuf, "not sent: no packet for ARP")                                               \
     X(drop_pending, "dropped: too many packets wait for a neighbour")                              \
     X(drop_unresolved, "dropped: the neighbour never answered")                                    \
@@ -139,14 +139,12 @@ enum eth_addr_state {
 /* One of our own addresses, as far as ARP is concerned; slots are the caller's (ip's lidx). */
 struct eth_addr {
     struct timer timer; /* TIMER_ARP_PROBE */
-    be32 addr;
-    be32 mask;
+    be32 addr, mask;
     uint8_t state; /* enum eth_addr_state */
     uint8_t netif;
     uint8_t probes;        /* still to send */
     uint8_t announcements; /* still to send */
-    tick defended;
-    bool defended_ever;
+    instant defended;      /* last time; 0: never */
 };
 
 struct eth {
@@ -175,7 +173,7 @@ struct eth {
 };
 
 /* Carves from m; only measures if m measures.  wheel, txpool: borrowed for the stack's life.
- * txpool: buffers with PKT_HEADROOM, sharing the arena with m. */
+ * txpool: buffers with PKT_HEADROOM. */
 void eth_init(struct eth *eth, struct mem *m, const struct eth_limits *limits, struct wheel *wheel,
               struct pkt_pool *txpool, uint64_t seed, csum_fn csum);
 
