@@ -179,9 +179,10 @@ static void json_append(const struct bench *b, const char *name, const char *met
     if (f == NULL)
         bench_die("bench: cannot write %s", b->json_path);
     static const char tail[] = "\n]\n";
+    static const char empty[] = "[\n]\n";
     const long tail_size = (long)sizeof tail - 1;
     fseek(f, 0, SEEK_END);
-    bool first = ftell(f) <= tail_size;
+    bool first = ftell(f) <= (long)sizeof empty - 1;
     if (first)
         rewind(f);
     else

@@ -188,7 +188,7 @@ def device_wait(netns, device, server):
 def millrace_start(httpd, work, tag):
     """One namespace: the TAP's kernel end is wrk's, its other end is the server's."""
     if not os.access(httpd, os.X_OK):
-        raise Unavailable(f"{httpd} is not built")
+        raise Unavailable("millrace-httpd is not built")
     netns = Netns(f"mrb-m-{tag}")
     server = Server("millrace", [netns], "10.9.0.2")
     try:
