@@ -58,7 +58,9 @@ static void one_value_reads_back_within_one_part_in_128(void **state)
 
 static void percentiles_are_those_of_the_sorted_values(void **state)
 {
-    static const uint64_t parts[][2] = {{0, 1}, {1, 2}, {90, 100}, {99, 100}, {9999, 10000}, {1, 1}};
+    static const uint64_t parts[][2] = {
+        {0, 1}, {1, 2}, {90, 100}, {99, 100}, {9999, 10000}, {1, 1},
+    };
     static uint64_t v[VALUES];
     uint64_t sum = 0;
     struct rng r;
