@@ -62,12 +62,12 @@ enum wire_err ipv4_parse(struct ipv4_hdr *out, const uint8_t *b, size_t n)
     return WIRE_OK;
 }
 
-/* The sum of a header of hlen bytes, a multiple of 4, as words in memory order. */
-static uint64_t header_sum(const uint8_t *b, size_t hlen)
+/* The sum of n bytes, a multiple of 4, as words in memory order. */
+static uint64_t words_sum(const uint8_t *b, size_t n)
 {
     uint64_t sum = 0;
 
-    for (size_t i = 0; i < hlen; i += 4) {
+    for (size_t i = 0; i < n; i += 4) {
         uint32_t w;
         memcpy(&w, b + i, 4);
         sum += w;
@@ -75,28 +75,28 @@ static uint64_t header_sum(const uint8_t *b, size_t hlen)
     return sum;
 }
 
+/* The checksum is summed from the registers the header is stored from: reading bytes back that
+ * were just written in other sizes would wait for the stores. */
 size_t ipv4_emit(uint8_t *b, const struct ipv4_hdr *h)
 {
-    size_t hlen = IPV4_HLEN + h->optlen;
-    uint16_t csum;
+    uint32_t hlen = IPV4_HLEN + h->optlen;
+    uint32_t frag = h->flags | h->frag_off / FRAG_UNIT;
+    const be32 w[3] = {
+        be32_of((0x40 | hlen / 4) << 24 | (uint32_t)h->tos << 16 | h->total_len),
+        be32_of((uint32_t)h->id << 16 | frag),
+        be32_of((uint32_t)h->ttl << 24 | (uint32_t)h->proto << 16),
+    };
+    uint64_t sum = (uint64_t)w[0].raw + w[1].raw + w[2].raw + h->src.raw + h->dst.raw;
 
     MR_ASSERT(hlen <= IPV4_HLEN_MAX && hlen % 4 == 0 && h->frag_off % FRAG_UNIT == 0);
-    b[0] = (uint8_t)(0x40 | hlen / 4);
-    b[1] = h->tos;
-    store_be16(b + 2, h->total_len);
-    store_be16(b + 4, h->id);
-    store_be16(b + 6, (uint16_t)(h->flags | h->frag_off / FRAG_UNIT));
-    b[8] = h->ttl;
-    b[9] = h->proto;
-    store_be16(b + 10, 0);
+    memcpy(b, w, sizeof(w));
     memcpy(b + 12, &h->src, 4);
     memcpy(b + 16, &h->dst, 4);
-    if (likely(hlen == IPV4_HLEN)) {
-        csum = csum_finish(header_sum(b, IPV4_HLEN));
-    } else {
+    if (unlikely(h->optlen != 0)) {
         memcpy(b + IPV4_HLEN, h->opt, h->optlen);
-        csum = csum_finish(header_sum(b, hlen));
+        sum += words_sum(h->opt, h->optlen);
     }
+    uint16_t csum = csum_finish(sum);
     memcpy(b + 10, &csum, 2);
     return hlen;
 }

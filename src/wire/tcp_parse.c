@@ -38,7 +38,8 @@ static enum wire_err parse_sack(struct tcp_seg *out, const uint8_t *opt, unsigne
     return WIRE_OK;
 }
 
-/* One option of len bytes that lies inside the header. */
+/* One option of len bytes that lies inside the header.  MSS is the one that every TCP has to know
+ * besides EOL and NOP (MUST-4), in any segment (MUST-5). */
 static enum wire_err parse_option(struct tcp_seg *out, const uint8_t *opt, unsigned len)
 {
     unsigned fixed = fixed_len(opt[0]);
