@@ -31,8 +31,13 @@ static void arm(struct eth *eth, struct eth_addr *a, instant now, uint32_t ms)
 
 static void set_state(struct eth *eth, struct eth_addr *a, enum eth_addr_state s)
 {
+    uint64_t bit = UINT64_C(1) << (a - eth->addr);
+
     a->state = (uint8_t)s;
-    eth->addr_epoch++;
+    if (s == ETH_ADDR_ACTIVE)
+        eth->addr_active |= bit;
+    else
+        eth->addr_active &= ~bit;
 }
 
 static void announce(struct eth *eth, struct eth_addr *a, instant now)
@@ -115,6 +120,8 @@ static void lose(struct eth *eth, struct eth_addr *a)
     wheel_disarm(eth->wheel, &a->timer);
     set_state(eth, a, ETH_ADDR_CONFLICT);
     eth->stats.arp_addr_lost++;
+    /* Whoever still sends from this address must ask for the way, and be refused. */
+    eth_neigh_renew(eth);
 }
 
 /* RFC 5227 2.4: the first conflict in ten seconds is answered by one announcement; at the next one

@@ -158,7 +158,7 @@ struct eth {
     struct netif netif[NETIFS_MAX];
     uint16_t *buckets;         /* slot + 1 */
     struct eth_addr *addr;     /* ETH_ADDRS_MAX */
-    uint32_t addr_epoch;       /* counts changes of state of any address */
+    uint64_t addr_active;      /* bit i: addr[i] is ACTIVE */
     uint32_t bucket_mask;
     uint32_t free_head;        /* slot + 1 of the first free entry, linked through hash_next */
     uint32_t hand;             /* eviction: next slot to look at */

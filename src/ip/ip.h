@@ -28,10 +28,11 @@
 #include "eth/eth.h"
 
 #define IP_ADDRS_MAX ETH_ADDRS_MAX
+#define IP_LIDX_LO 0u        /* 127.0.0.1 */
 #define IP_LIDX_NONE 0xffffu /* not a unicast address of ours */
 #define IP_TTL_DEFAULT 64u
 #define IP_PKT_MAX 65535u
-#define IP_SRC_ROUTE_MAX 9u
+#define IP_SRC_ROUTE_MAX 10u /* nine fit in an option, and the destination */
 
 /* Parsed addresses of a received packet; first in pkt->info.  What a transport parses follows
  * behind it (IP_INFO_L4). */
@@ -68,7 +69,7 @@ struct ip_route_info {
     struct ip_addr nexthop;
     struct ip_addr src; /* our address to use towards it */
     uint16_t lidx;      /* its index */
-    bool local;         /* one of our own addresses (127.0.0.0/8 too) */
+    bool local;         /* one of our own addresses */
     bool broadcast;     /* limited, or directed to a connected subnet */
     bool multicast;
 };
@@ -97,7 +98,8 @@ struct ip_limits {
     uint32_t reass_fragments;  /* pieces of one datagram */
     uint32_t reass_ms;         /* RFC 791 3.2, RFC 1122 3.3.2 */
     uint32_t jumbo;            /* packets of 64 KiB: whole datagrams, loopback */
-    uint32_t loop;             /* packets of loop_size bytes for loopback */
+    uint32_t loop;             /* small packets for loopback, of */
+    uint32_t loop_size;        /* so many bytes */
     uint32_t loopq;            /* packets that wait to be looped back */
     uint32_t errors;           /* ICMP errors that wait for a transport, a power of two */
     uint32_t icmp_rate;        /* ICMP errors sent, a second */
@@ -143,6 +145,7 @@ extern const struct ip_limits ip_limits_default;
     X(drop_proto, "dropped: no such transport")                                                    \
     X(drop_frag_length, "dropped: fragment of no or odd length, or past 65535")                    \
     X(drop_frag_overlap, "dropped: datagram with overlapping fragments")                           \
+    X(drop_frag_poisoned, "dropped: fragment of a datagram already given up")                      \
     X(drop_frag_end, "dropped: datagram whose fragments disagree where it ends")                   \
     X(drop_frag_many, "dropped: datagram in too many pieces")                                      \
     X(drop_frag_source, "dropped: too many datagrams of one source")                               \
@@ -178,8 +181,7 @@ struct ip_laddr {
     struct ip_addr addr;
     uint8_t netif;
     uint8_t prefix;
-    bool set;
-    bool usable; /* ARP does not object */
+    bool set; /* usable while ARP does not object: eth->addr_active */
 };
 
 struct ip_route {
@@ -198,10 +200,9 @@ struct ip {
     struct wheel *wheel;
     csum_fn csum;
     struct ip_limits limits;
-    uint32_t pmtu_n;     /* entries in use */
-    uint32_t addr_epoch; /* eth's, as far as we followed */
+    uint32_t pmtu_n; /* entries in use */
     struct ip_laddr laddr[IP_ADDRS_MAX];
-    uint8_t laddr_hash[2 * IP_ADDRS_MAX]; /* lidx + 1, open addressing */
+    uint8_t laddr_hash[2 * IP_ADDRS_MAX]; /* lidx + 1, open addressing; by ip_lidx */
     struct ip_route *routes;              /* longest prefix first; owned, in the arena */
     uint32_t nroutes;
     struct pkt_pool jumbo; /* IP_PKT_MAX bytes and headroom */
@@ -248,7 +249,7 @@ int ip_route_del(struct ip *ip, const struct ip_addr *prefix, unsigned len);
 bool ip_route(struct ip *ip, const struct ip_addr *dst, const struct ip_addr *src,
               struct ip_route_info *out);
 
-/* The index of a usable unicast address of ours, or IP_LIDX_NONE.  127.0.0.0/8 is all one index. */
+/* The index of a usable unicast address of ours, or IP_LIDX_NONE. */
 uint16_t ip_lidx(const struct ip *ip, const struct ip_addr *addr);
 static inline const struct ip_addr *ip_laddr(const struct ip *ip, uint16_t lidx)
 {
