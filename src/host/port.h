@@ -7,14 +7,17 @@
 struct host_port {
     struct nic *nic;
     struct pkt_pool *pool; /* receive pool of queue 0 */
-    struct tap *tap;       /* exactly one of these is set */
+    struct tap *tap;       /* exactly one of these two is set */
     struct wire_shm *wire;
-    void *memory; /* descriptors, owned */
-    size_t bytes;
 };
 
-/* net: "tap:NAME" or "wire:PATH:0|1".  0; or -1, and one line about the reason in why. */
-int host_port_open(struct host_port *p, const char *net, char *why, size_t n);
+/* Bytes of descriptor memory host_port_open carves at most, whatever the port. */
+size_t host_port_bytes(void);
+
+/* net: "tap:NAME" or "wire:PATH:0|1".  The descriptors come from m, which a stack that queues
+ * received packets must reach with its references: behind its own arena, in one reservation.
+ * 0; or -1, and one line about the reason in why. */
+int host_port_open(struct host_port *p, struct mem *m, const char *net, char *why, size_t n);
 void host_port_close(struct host_port *p);
 /* The device is gone for good. */
 bool host_port_is_gone(const struct host_port *p);

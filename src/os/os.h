@@ -59,7 +59,8 @@ int os_wait(struct os_wait *w, unsigned n, uint64_t timeout_us);
 int os_stop_catch(void);
 /* Give the signals back their meaning. */
 void os_stop_release(void);
-bool os_stop_asked(void);
+/* How often. */
+unsigned os_stop_asked(void);
 /* Readable once a stop was asked for; for os_wait. */
 int os_stop_fd(void);
 

@@ -16,7 +16,7 @@ static void on_stop(int sig)
     int saved = errno;
 
     (void)sig;
-    stop_asked = 1;
+    stop_asked++;
     /* A sleeper must wake although the signal came between its last look and its sleep. */
     ssize_t put = write(stop_fd, &(uint64_t){1}, 8);
     (void)put;
@@ -50,9 +50,9 @@ void os_stop_release(void)
     stop_fd = -1;
 }
 
-bool os_stop_asked(void)
+unsigned os_stop_asked(void)
 {
-    return stop_asked;
+    return (unsigned)stop_asked;
 }
 
 int os_stop_fd(void)

@@ -1,7 +1,8 @@
 /* shard: one core's loop: poll the port, run the stack, deliver events, send.
  *
- * The loop is pure: the host room calls shard_turn with the time and decides how to wait when there was nothing to do.
- * The observer (capture) sees every frame in and out; it is a function because capturing is the host's business. */
+ * The loop is pure: the host room calls shard_turn with the time and decides how to wait when there
+ * was nothing to do.  The observer (capture) sees every frame in and out; it is a function because
+ * capturing is the host's business. */
 #pragma once
 
 #include "api/native.h"
@@ -20,6 +21,8 @@ struct shard {
     unsigned burst;       /* frames a poll, 1..BURST_MAX; 0: BURST_MAX */
     struct nic *nic[NETIFS_MAX];   /* by netif index */
     uint16_t queue[NETIFS_MAX];
+    unsigned refused[NETIFS_MAX];  /* frames at the front of the transmit queue that the port did
+                                    * not take, and the observer has seen */
     struct shard_tap tap;
     uint64_t turns, busy_turns;
 };

@@ -131,6 +131,12 @@ void json_null(struct json *j, const char *key)
     fmt_str(&j->out, "null", 4);
 }
 
+void json_raw(struct json *j, const char *key, const char *v, size_t n)
+{
+    begin_value(j, key);
+    fmt_str(&j->out, v, n);
+}
+
 void json_str_n(struct json *j, const char *key, const char *v, size_t n)
 {
     begin_value(j, key);

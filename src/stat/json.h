@@ -27,6 +27,8 @@ void json_u64(struct json *j, const char *key, uint64_t v);
 void json_i64(struct json *j, const char *key, int64_t v);
 void json_bool(struct json *j, const char *key, bool v);
 void json_null(struct json *j, const char *key);
+/* A value that is JSON already; the caller's word for it. */
+void json_raw(struct json *j, const char *key, const char *v, size_t n);
 
 /* Strings may hold any bytes: what is not well formed UTF-8 is written as U+FFFD. */
 void json_str(struct json *j, const char *key, const char *v);

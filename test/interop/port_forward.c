@@ -70,6 +70,15 @@ static void report(const struct host_port *p)
            p->pool->descs.used - p->pool->posted);
 }
 
+static int open_port(struct host_port *p, const char *net, char *why, size_t n)
+{
+    size_t bytes = align_up(host_port_bytes(), 4096);
+    struct mem m;
+
+    mem_init(&m, os_reserve(bytes, false), bytes);
+    return host_port_open(p, &m, net, why, n);
+}
+
 int main(int argc, char **argv)
 {
     struct host_port p[2];
@@ -80,7 +89,7 @@ int main(int argc, char **argv)
         return 2;
     }
     for (int i = 0; i < 2; i++) {
-        if (host_port_open(&p[i], argv[1 + i], why, sizeof(why)) < 0) {
+        if (open_port(&p[i], argv[1 + i], why, sizeof(why)) < 0) {
             fprintf(stderr, "port_forward: %s\n", why);
             return 1;
         }

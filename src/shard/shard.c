@@ -1,0 +1,89 @@
+#include "shard/shard.h"
+
+/* Events a turn: an application that makes its own news must not keep packets waiting. */
+#define EVENTS_MAX 4096u
+
+/* A port that is full says so without telling when it will not be: look again this soon. */
+#define TX_RETRY_US 100u
+
+static bool receive(struct shard *sh, unsigned netif, instant now)
+{
+    struct pkt *frames[BURST_MAX];
+    unsigned max = sh->burst ? sh->burst : BURST_MAX;
+    unsigned n = nic_rx_burst(sh->nic[netif], sh->queue[netif], frames, max);
+
+    if (n == 0)
+        return false;
+    if (sh->tap.frame)
+        for (unsigned i = 0; i < n; i++)
+            sh->tap.frame(sh->tap.arg, frames[i], false, now);
+    stack_input(sh->stack, netif, frames, n, now);
+    return true;
+}
+
+static bool deliver(struct shard *sh)
+{
+    struct mr *m = native_mr(sh->native);
+    struct mr_event ev;
+    unsigned n = 0;
+
+    while (n < EVENTS_MAX && native_event(sh->native, &ev)) {
+        sh->app->event(m, sh->core_state, &ev);
+        n++;
+    }
+    return n > 0;
+}
+
+/* Frames that the port refused come back first and in order, so counting them is enough to show
+ * each frame to the observer once. */
+static void observe(struct shard *sh, unsigned netif, struct pkt **frames, unsigned n, instant now)
+{
+    for (unsigned i = sh->refused[netif]; i < n && sh->tap.frame; i++)
+        sh->tap.frame(sh->tap.arg, frames[i], true, now);
+}
+
+static bool transmit(struct shard *sh, unsigned netif, instant now)
+{
+    struct pkt *frames[BURST_MAX];
+    bool busy = false;
+    unsigned n, sent;
+
+    do {
+        n = stack_tx(sh->stack, netif, frames, BURST_MAX);
+        if (n == 0)
+            break;
+        observe(sh, netif, frames, n, now);
+        sent = nic_tx_burst(sh->nic[netif], sh->queue[netif], frames, n);
+        if (sent < n)
+            stack_tx_return(sh->stack, netif, frames + sent, n - sent);
+        sh->refused[netif] = n - sent;
+        busy |= sent > 0;
+    } while (sent == n);
+    return busy;
+}
+
+bool shard_turn(struct shard *sh, instant now)
+{
+    bool busy = false;
+
+    for (unsigned i = 1; i <= sh->netifs; i++)
+        busy |= receive(sh, i, now);
+    native_advance(sh->native, now);
+    busy |= deliver(sh);
+    native_flush(sh->native, now);
+    for (unsigned i = 1; i <= sh->netifs; i++)
+        busy |= transmit(sh, i, now);
+    sh->turns++;
+    sh->busy_turns += busy;
+    return busy;
+}
+
+instant shard_deadline(const struct shard *sh)
+{
+    instant at = native_deadline(sh->native);
+
+    for (unsigned i = 1; i <= sh->netifs; i++)
+        if (sh->refused[i] > 0)
+            at = min_u64(at, stack_now(sh->stack) + TX_RETRY_US);
+    return at;
+}

@@ -1,0 +1,262 @@
+"""A place for a test: a network namespace of its own, a TAP in it, programs of ours beside it.
+
+A test script begins with lab.enter(): the script starts itself again inside `unshare` (as root, or
+with a user namespace), so whatever happens, the kernel takes the network away with the last process.
+
+    kernel's stack 10.9.0.1 --- tap0 --- 10.9.0.2 the program of ours
+
+Output is TAP.  lab.skip_all() says why a test cannot run here.
+"""
+import atexit
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.environ.get("MILLRACE_BUILD", os.path.join(ROOT, "build"))
+
+KERNEL = "10.9.0.1"
+OURS = "10.9.0.2"
+TAP = "tap0"
+
+_points = 0
+_failed = 0
+_running = []
+_folder = None
+
+
+# ---- TAP -----------------------------------------------------------------------------------
+
+def note(text):
+    for line in str(text).rstrip().split("\n"):
+        print("# " + line, flush=True)
+
+
+def point(good, name, detail=None):
+    """One result; returns good."""
+    global _points, _failed
+    _points += 1
+    _failed += not good
+    print(("ok" if good else "not ok"), _points, "-", name, flush=True)
+    if not good and detail is not None:
+        note(detail)
+    return good
+
+
+def skip(name, why):
+    global _points
+    _points += 1
+    print(f"ok {_points} - {name} # SKIP {why}", flush=True)
+
+
+def skip_all(why):
+    print(f"1..0 # SKIP {why}", flush=True)
+    sys.exit(0)
+
+
+def done():
+    print(f"1..{_points}", flush=True)
+    sys.exit(1 if _failed else 0)
+
+
+# ---- the namespace -------------------------------------------------------------------------
+
+def need(*tools):
+    missing = [t for t in tools if not shutil.which(t)]
+    if missing:
+        skip_all("not installed: " + ", ".join(missing))
+
+
+def enter():
+    """From here on: root in a network namespace of our own."""
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    need("unshare", "ip")
+    if "LAB_INSIDE" not in os.environ:
+        if not os.path.exists("/dev/net/tun"):
+            skip_all("this machine has no /dev/net/tun")
+        how = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-Urn"]
+        if subprocess.run(how + ["true"], capture_output=True).returncode != 0:
+            skip_all("may not make a network namespace")
+        os.environ["LAB_INSIDE"] = "1"
+        os.execvp("unshare", how + [sys.executable] + sys.argv)
+    atexit.register(_clean_up)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    run("ip", "link", "set", "lo", "up")
+
+
+def _clean_up():
+    for p in _running:
+        if p.poll() is None:
+            p.kill()
+            p.wait()
+    if _folder:
+        shutil.rmtree(_folder, ignore_errors=True)
+
+
+def folder():
+    """A folder that goes away with the test."""
+    global _folder
+    if not _folder:
+        _folder = tempfile.mkdtemp(prefix="millrace-lab-", dir=os.environ.get("LAB_TMP"))
+    return _folder
+
+
+def tap(name=TAP, kernel=KERNEL, mtu=None):
+    """A TAP with the kernel's stack at one end, up, without IPv6's chatter."""
+    made = run("ip", "tuntap", "add", name, "mode", "tap", check=False)
+    if made.returncode != 0:
+        skip_all("may not make a TAP: " + made.stderr.strip())
+    path = f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6"
+    if os.path.exists(path):
+        write(path, "1")
+    if mtu:
+        run("ip", "link", "set", name, "mtu", str(mtu))
+    run("ip", "link", "set", name, "up")
+    run("ip", "address", "add", kernel + "/24", "dev", name)
+
+
+def write(path, text):
+    try:
+        with open(path, "w") as f:
+            f.write(text)
+        return True
+    except OSError:
+        return False
+
+
+# ---- programs ------------------------------------------------------------------------------
+
+def run(*command, check=True, timeout=120, **more):
+    r = subprocess.run(command, capture_output=True, text=True, timeout=timeout, **more)
+    if check and r.returncode != 0:
+        note(f"{' '.join(command)}: exit {r.returncode}\n{r.stdout}{r.stderr}")
+        raise SystemExit(f"{command[0]} failed")
+    return r
+
+
+def program(name):
+    path = os.path.join(BUILD, "src", "tools", name)
+    if not os.path.exists(path):
+        skip_all(f"{name} is not built")
+    return path
+
+
+def start(*command, **more):
+    """A process that ends with the test, at the latest."""
+    p = subprocess.Popen(command, **more)
+    _running.append(p)
+    return p
+
+
+def ours(name, *args, net=None, addr=OURS, control=None, log=None):
+    """A program of ours on the TAP; .control is its control socket."""
+    control = control or os.path.join(folder(), f"{name}-{len(_running)}.sock")
+    log = log or control + ".log"
+    where = ["--net", net or "tap:" + TAP, "--addr", addr + "/24", "--control", control]
+    with open(log, "w") as out:
+        p = start(program(name), *where, *map(str, args), stdout=out, stderr=out)
+    p.control, p.log = control, log
+    for _ in range(500):
+        if p.poll() is not None:
+            with open(log) as f:
+                raise SystemExit(f"{name} ended at once: {f.read()}")
+        if os.path.exists(control):
+            return p
+        time.sleep(0.01)
+    raise SystemExit(f"{name} does not come up")
+
+
+def httpd(www, *args, **more):
+    return ours("millrace-httpd", *args, "--port", "80", www, **more)
+
+
+def echo(*args, **more):
+    return ours("millrace-echo", *args, "--port", "7", **more)
+
+
+def stop(p, patience=10):
+    """End it as a user would; its exit status, or None if it had to be killed."""
+    if p.poll() is None:
+        p.terminate()
+    try:
+        return p.wait(patience)
+    except subprocess.TimeoutExpired:
+        p.kill()
+        p.wait()
+        return None
+
+
+# ---- what a program says about itself ------------------------------------------------------
+
+def ask(p, question="status"):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(10)
+    s.connect(p.control)
+    s.sendall(question.encode() + b"\n")
+    text = b""
+    while not text.endswith(b"\n"):
+        part = s.recv(1 << 20)
+        if not part:
+            break
+        text += part
+    s.close()
+    return json.loads(text)
+
+
+def conns(p):
+    out, at = [], 0
+    while at is not None:
+        page = ask(p, f"conns {at} 500")
+        out += page["connections"]
+        at = page["next"]
+    return out
+
+
+def pool(status, name):
+    return next(x for x in status["pools"] if x["name"] == name)
+
+
+def drops(status):
+    return {f"{room}.{k}": v for room, c in status["counters"].items() for k, v in c.items()
+            if k.startswith("drop_") and v}
+
+
+def cpu_ticks(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        words = f.read().rsplit(")", 1)[1].split()
+    return int(words[11]) + int(words[12])
+
+
+def wait_for(what, seconds=5, every=0.02):
+    """True as soon as what() is, False if it never is."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():
+            return True
+        time.sleep(every)
+    return bool(what())
+
+
+def make_file(path, size):
+    """Bytes that tell where they belong; returns their SHA-256."""
+    import hashlib
+    block = bytearray(os.urandom(1 << 20))
+    digest = hashlib.sha256()
+    with open(path, "wb") as f:
+        for at in range(0, size, len(block)):
+            block[:8] = at.to_bytes(8, "little")
+            part = block[:min(len(block), size - at)]
+            f.write(part)
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def sha256(path):
+    return run("sha256sum", path).stdout.split()[0]

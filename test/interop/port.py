@@ -1,0 +1,78 @@
+#!/usr/bin/python3
+"""The drivers without a stack: a kernel's stack on each end of
+tap -- port_forward -- shared memory wire -- port_forward -- tap."""
+import os
+
+import lab
+
+lab.enter()
+lab.need("nsenter", "curl", "ethtool", "sha256sum")
+FORWARD = os.path.join(lab.BUILD, "test", "interop", "port_forward")
+if not os.path.exists(FORWARD):
+    lab.skip_all("port_forward is not built")
+
+here = lab.folder()
+size = 200 << 20
+digest = lab.make_file(os.path.join(here, "big"), size)
+
+
+def forward(*ports, inside=()):
+    log = open(os.path.join(here, f"forward-{len(lab._running)}"), "w+")
+    p = lab.start(*inside, FORWARD, *ports, stdout=log, stderr=log)
+    p.log = log.name
+    return p
+
+
+def said(p):
+    with open(p.log) as f:
+        return f.read()
+
+
+# The other kernel's end: a second namespace, held by a process that sleeps.
+far = lab.start("unshare", "-n", "sleep", "300")
+lab.wait_for(lambda: os.readlink(f"/proc/{far.pid}/ns/net") != os.readlink("/proc/self/ns/net"))
+inside = ("nsenter", "-t", str(far.pid), "-n")
+lab.tap()
+lab.run(*inside, "ip", "tuntap", "add", "tap0", "mode", "tap")
+lab.run(*inside, "ip", "link", "set", "tap0", "up")
+lab.run(*inside, "ip", "address", "add", lab.OURS + "/24", "dev", "tap0")
+
+wire = os.path.join(here, "wire")
+side1 = forward("tap:tap0", f"wire:{wire}:1")
+side0 = forward(f"wire:{wire}:0", "tap:tap0", inside=inside)
+up = lab.wait_for(lambda: "ready" in said(side0) and "ready" in said(side1))
+lab.point(up, "side 1 of a wire waits for side 0", said(side0) + said(side1))
+
+lab.start(*inside, "python3", "-m", "http.server", "-d", here, "8000",
+          stdout=open(os.devnull, "w"), stderr=open(os.devnull, "w"))
+url = f"http://{lab.OURS}:8000/"
+lab.wait_for(lambda: lab.run("curl", "-sf", url, check=False).returncode == 0)
+
+offloads = lab.run("ethtool", "-k", "tap0").stdout
+lab.point("tcp-segmentation-offload: on" in offloads and "tx-checksumming: on" in offloads,
+          "the kernel may leave checksums and segmentation to us", offloads)
+
+got = os.path.join(here, "got")
+lab.run("curl", "-sf", "-o", got, url + "big")
+lab.point(lab.sha256(got) == digest, "200 MB arrive as they were sent")
+
+for n in (0, 56, 1472, 1473, 9000, 65507):
+    r = lab.run("ping", "-c", "1", "-W", "2", "-s", str(n), lab.OURS, check=False)
+    lab.point(r.returncode == 0, f"a ping of {n} bytes comes back", r.stdout)
+
+busy = forward("tap:tap0", f"wire:{wire}.2:0")
+busy.wait(5)
+lab.point(busy.returncode == 1 and "in use by another program" in said(busy),
+          "a TAP in use is said to be in use", said(busy))
+
+for p in (side0, side1):
+    lab.stop(p)
+    words = [line.split() for line in said(p).splitlines()[1:]]
+    counts = [dict(zip(w[1::2], map(int, w[2::2]))) for w in words]
+    lab.point(all(c["held"] == 0 for c in counts), "every packet went back to its pool", said(p))
+    lab.point(all(c["rx_error"] + c["tx_error"] == 0 for c in counts),
+              "no frame was refused or mutilated", said(p))
+    frames = max(c["rx"] for c in counts)
+    lab.point(frames < size / 5000, "segments cross whole, 64 KB at a time", f"{frames} frames")
+lab.point(not os.path.exists(wire), "side 0 removes the wire")
+lab.done()
