@@ -4,7 +4,7 @@
  *
  * A pcb is closed, bound (to a port and perhaps an address) or connected (to one peer as well).
  * Connected pcbs are found by a hash of both ends, bound ones by a hash of their port; the most
- * specific one gets the datagram.
+ * specific one gets the datagram, and of equals (UDP_REUSE) the one bound last.
  *
  * Received datagrams wait in the pcb's queue as packets: data and len are the payload,
  * ip_info() tells where it came from, udp_info() the ports. The queue is bounded in packets and
@@ -50,8 +50,9 @@ enum udp_options {
 };
 
 struct udp_pcb {
-    struct udp_pcb *hash_next;  /* in its port's, or its four-tuple's bucket */
-    struct udp_pcb *ready_next;
+    struct udp_pcb *port_next; /* in its port's bucket, from UDP_BOUND on */
+    struct udp_pcb *conn_next; /* in its four-tuple's bucket, if UDP_CONNECTED */
+    struct udp_pcb *ready_next, *ready_prev;
     struct ip_addr laddr, raddr; /* any: not bound, not connected */
     uint16_t lport, rport;
     uint8_t state;   /* enum udp_state */
@@ -59,13 +60,15 @@ struct udp_pcb {
     uint8_t options; /* enum udp_options; the room above sets it */
     uint8_t tos, ttl; /* of what is sent; ttl 0: default */
     bool on_ready;
+    bool laddr_chosen; /* by connect, not by bind: disconnect forgets it */
     int err;         /* negative enum mr_err of the last ICMP error, or 0; its reader clears it */
-    neigh_id nh;
+    neigh_id nh; /* cached way of what was last sent: from nh_src to nh_dst */
+    struct ip_addr nh_src, nh_dst;
     struct pkt_list rcvq;
     uint32_t rcv_bytes;
     uint32_t rcv_pkts_max, rcv_bytes_max; /* limits of this pcb */
     uint32_t rcv_dropped;                 /* datagrams that did not fit */
-    uint32_t generation;                  /* changes at udp_close */
+    uint32_t generation;                  /* another one after udp_close and udp_open */
     uint32_t sock_bits;                   /* the room above's */
     void *user;                           /* the room above's */
 };
@@ -104,7 +107,7 @@ extern const struct stat_group udp_stat_group;
 
 struct udp {
     struct pool pcbs;
-    struct udp_pcb **ports; /* bound, by local port; owned, in the arena */
+    struct udp_pcb **ports; /* bound and connected, by local port; owned, in the arena */
     struct udp_pcb **conns; /* connected, by both ends */
     uint32_t port_mask, conn_mask;
     struct udp_pcb *ready_head, *ready_tail;
@@ -112,7 +115,8 @@ struct udp {
     struct udp_limits limits;
     struct nh_key nh_key;
     struct sip_key key;
-    uint32_t ephemeral; /* counts choices, so that they differ (RFC 6056 3.3.3) */
+    uint32_t generations;
+    uint64_t ephemeral; /* counts choices, so that they differ */
     struct udp_stats stats;
 };
 

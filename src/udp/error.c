@@ -1,0 +1,50 @@
+/* ICMP errors about datagrams we sent (RFC 1122 4.1.3.3). */
+#include "udp/udp_int.h"
+
+static int unreach_err(uint8_t code)
+{
+    switch (code) {
+    case ICMP_UNREACH_NET:
+    case ICMP_UNREACH_SRCFAIL:
+        return MR_ENETUNREACH;
+    case ICMP_UNREACH_PROTO:
+    case ICMP_UNREACH_PORT:
+        return MR_ECONNREFUSED;
+    default:
+        return MR_EHOSTUNREACH;
+    }
+}
+
+/* The path is narrower than we thought.  Only who forbids fragmentation can have caused this. */
+static void needfrag(struct udp *udp, struct ip *ip, struct udp_pcb *pcb, const struct ip_error *e,
+                     instant now)
+{
+    if (!(pcb->options & UDP_DF)) {
+        udp->stats.drop_error++;
+        return;
+    }
+    ip_pmtu_update(ip, &e->remote, e->mtu, now);
+    pcb->err = MR_EMSGSIZE;
+    ready_mark(udp, pcb, UDP_ERROR);
+}
+
+void udp_icmp_error(struct udp *udp, struct ip *ip, const struct ip_error *e, instant now)
+{
+    bool too_big = e->type == ICMP_UNREACH && e->code == ICMP_UNREACH_NEEDFRAG;
+    struct udp_pcb *pcb = conn_find(udp, &e->local, e->lport, &e->remote, e->rport);
+
+    /* Without a peer there is nobody to tell, but the path's MTU is good to know. */
+    if (!pcb && too_big)
+        pcb = bound_find(udp, &e->local, e->lport);
+    if (!pcb) {
+        udp->stats.drop_error++;
+        return;
+    }
+    udp->stats.rx_errors++;
+    if (too_big) {
+        needfrag(udp, ip, pcb, e, now);
+        return;
+    }
+    pcb->err = e->type == ICMP_UNREACH ? unreach_err(e->code) : MR_EHOSTUNREACH;
+    ready_mark(udp, pcb, UDP_ERROR);
+}

@@ -1,0 +1,25 @@
+/* Private to udp. */
+#pragma once
+
+#include "udp/udp.h"
+
+/* ---- table.c ---- */
+void port_link(struct udp *udp, struct udp_pcb *pcb);
+void port_unlink(struct udp *udp, struct udp_pcb *pcb);
+void conn_link(struct udp *udp, struct udp_pcb *pcb);
+void conn_unlink(struct udp *udp, struct udp_pcb *pcb);
+/* The pcb connected from (laddr, lport) to (raddr, rport), or NULL. */
+struct udp_pcb *conn_find(const struct udp *udp, const struct ip_addr *laddr, uint16_t lport,
+                          const struct ip_addr *raddr, uint16_t rport);
+/* The pcb bound to the port and to laddr, else to any address; not a connected one. */
+struct udp_pcb *bound_find(const struct udp *udp, const struct ip_addr *laddr, uint16_t lport);
+/* May a pcb with these options have the port at this address? */
+bool port_is_free(const struct udp *udp, const struct udp_pcb *pcb, const struct ip_addr *addr,
+                  uint16_t port);
+
+/* ---- setup.c ---- */
+void ready_mark(struct udp *udp, struct udp_pcb *pcb, uint8_t what);
+
+/* ---- bind.c ---- */
+/* Choose a port at pcb->laddr.  MR_EADDRINUSE: none is free. */
+int bind_ephemeral(struct udp *udp, struct udp_pcb *pcb);
