@@ -1,7 +1,8 @@
 """A place for a test: a network namespace of its own, a TAP in it, programs of ours beside it.
 
 A test script begins with lab.enter(): the script starts itself again inside `unshare` (as root, or
-with a user namespace), so whatever happens, the kernel takes the network away with the last process.
+with a user namespace), so whatever happens, the kernel takes the network away with the last
+process.
 
     kernel's stack 10.9.0.1 --- tap0 --- 10.9.0.2 the program of ours
 

@@ -1,0 +1,92 @@
+#!/usr/bin/python3
+"""curl against millrace-httpd: small things, and 1 GB both ways."""
+import hashlib
+import os
+import socket
+import threading
+
+import lab
+
+lab.enter()
+lab.need("curl", "sha256sum")
+lab.tap()
+www = os.path.join(lab.folder(), "www")
+os.mkdir(www)
+with open(os.path.join(www, "index.html"), "w") as f:
+    f.write("hello\n")
+size = int(os.environ.get("LAB_BULK_BYTES", 1 << 30))
+digest = lab.make_file(os.path.join(www, "big"), size)
+server = lab.httpd(www)
+url = f"http://{lab.OURS}/"
+
+
+def curl(*args, check=False):
+    return lab.run("curl", "-sS", "--max-time", "100", *args, check=check)
+
+
+r = curl(url)
+lab.point(r.stdout == "hello\n", "a page arrives", r.stderr)
+r = curl("-I", url)
+lab.point("200 OK" in r.stdout and "hello" not in r.stdout, "HEAD sends no body", r.stdout)
+r = curl("-o", os.devnull, "-w", "%{http_code}", url + "nothing")
+lab.point(r.stdout == "404", "what is not there is 404", r.stdout)
+r = curl("-r", "100-199", url + "big", "-o", os.path.join(lab.folder(), "part"))
+with open(os.path.join(www, "big"), "rb") as f, \
+        open(os.path.join(lab.folder(), "part"), "rb") as g:
+    f.seek(100)
+    lab.point(f.read(100) == g.read(), "a range is that range")
+r = curl("-w", "%{num_connects}\n", "-o", os.devnull, url, "-o", os.devnull, url, "-o", os.devnull,
+         url)
+lab.point(r.stdout.split() == ["1", "0", "0"], "a connection is kept and used again", r.stdout)
+
+got = os.path.join(lab.folder(), "got")
+r = curl("-o", got, "-w", "%{speed_download}", url + "big")
+lab.note(f"down: {float(r.stdout or 0) * 8 / 1e9:.1f} Gbit/s")
+lab.point(r.returncode == 0 and lab.sha256(got) == digest, f"{size >> 20} MB arrive unchanged",
+          r.stderr)
+os.remove(got)
+
+status = lab.ask(server)
+lab.point(status["counters"]["tcp"]["rexmit_segs"] == 0, "nothing was retransmitted",
+          status["counters"]["tcp"])
+lab.point(lab.wait_for(lambda: lab.ask(server)["connections"] == 0),
+          "no connection is left behind", lab.conns(server))
+used = {p["name"]: p["used"] for p in lab.ask(server)["pools"]
+        if p["name"] in ("packets to send", "send buffer chunks", "copied packets")}
+lab.point(not any(used.values()), "every buffer went back to its pool", used)
+lab.point(lab.stop(server) == 0, "SIGTERM ends the server in order")
+lab.point(not os.path.exists(server.control), "and removes the control socket")
+
+# Up, and back: millrace-echo returns what it gets.
+server = lab.echo()
+s = socket.create_connection((lab.OURS, 7), timeout=60)
+
+
+def upload():
+    with open(os.path.join(www, "big"), "rb") as f:
+        s.sendfile(f)
+    s.shutdown(socket.SHUT_WR)
+
+
+sender = threading.Thread(target=upload, daemon=True)
+sender.start()
+back, n = hashlib.sha256(), 0
+while part := s.recv(1 << 20):
+    back.update(part)
+    n += len(part)
+lab.point(n == size and back.hexdigest() == digest,
+          f"{size >> 20} MB go up and come back unchanged", f"{n} bytes")
+sender.join(5)
+s.close()
+lab.point(lab.wait_for(lambda: lab.ask(server)["connections"] == 0),
+          "no connection is left behind", lab.conns(server))
+
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.settimeout(5)
+u.connect((lab.OURS, 7))
+for n in (0, 1, 1472, 1473, 9000, 65507):
+    u.send(bytes(i & 255 for i in range(n)))
+    lab.point(u.recv(70000) == bytes(i & 255 for i in range(n)),
+              f"a datagram of {n} bytes comes back")
+lab.point(lab.stop(server) == 0, "SIGTERM ends the echo server in order")
+lab.done()

@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+"""The path's MTU changes under a transfer.
+
+    curl 10.8.0.2 -- veth, MTU 1500 then 1000 then 1500 -- 10.8.0.1 router 10.9.0.1 -- TAP -- server
+"""
+import os
+
+import lab
+
+lab.enter()
+lab.need("nsenter", "curl", "sha256sum")
+lab.tap()
+if not lab.write("/proc/sys/net/ipv4/ip_forward", "1"):
+    lab.skip_all("may not forward")
+far = lab.start("unshare", "-n", "sleep", "300")
+lab.wait_for(lambda: os.readlink(f"/proc/{far.pid}/ns/net") != os.readlink("/proc/self/ns/net"))
+inside = ("nsenter", "-t", str(far.pid), "-n")
+r = lab.run("ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1", "netns",
+            str(far.pid), check=False)
+if r.returncode != 0:
+    lab.skip_all("may not make a veth: " + r.stderr.strip())
+lab.run("ip", "address", "add", "10.8.0.1/24", "dev", "v0")
+lab.run("ip", "link", "set", "v0", "up")
+lab.run(*inside, "ip", "address", "add", "10.8.0.2/24", "dev", "v1")
+lab.run(*inside, "ip", "link", "set", "v1", "up")
+lab.run(*inside, "ip", "route", "add", "default", "via", "10.8.0.1")
+
+www = os.path.join(lab.folder(), "www")
+os.mkdir(www)
+digest = lab.make_file(os.path.join(www, "some"), 200 << 20)
+server = lab.httpd(www, "--gateway", lab.KERNEL)
+got = os.path.join(lab.folder(), "got")
+
+
+def mtu(n):
+    # Only the router's side of the link shrinks: the client still offers 1460 bytes a segment.
+    lab.run("ip", "link", "set", "v0", "mtu", str(n))
+
+
+def fetch(*more):
+    return lab.run(*inside, "curl", "-sS", "--max-time", "60", *more, "-o", got,
+                   f"http://{lab.OURS}/some", check=False)
+
+
+r = fetch()
+lab.point(r.returncode == 0 and lab.sha256(got) == digest, "200 MB through a router", r.stderr)
+
+lowered = lab.ask(server)["counters"]["ip"]["pmtu_lowered"]
+mtu(1000)
+r = fetch()
+status = lab.ask(server)["counters"]
+lab.point(r.returncode == 0 and lab.sha256(got) == digest,
+          "200 MB through a narrower path", r.stderr)
+lab.point(status["ip"]["pmtu_lowered"] > lowered, "the router's message was believed",
+          status["ip"])
+
+mtu(1500)
+slow = lab.start(*inside, "curl", "-sS", "--max-time", "60", "--limit-rate", "40M", "-o", got,
+                 f"http://{lab.OURS}/some")
+lab.wait_for(lambda: os.path.exists(got) and 0 < os.path.getsize(got) < 100 << 20, 5)
+mtu(700)
+lab.point(slow.wait(60) == 0 and lab.sha256(got) == digest,
+          "the path narrows in the middle of a transfer")
+mtu(1500)
+
+# A path that swallows large packets and says nothing (RFC 2923): the stack finds out itself.
+block = lab.run("iptables", "-A", "OUTPUT", "-p", "icmp", "--icmp-type", "fragmentation-needed",
+                "-j", "DROP", check=False) if lab.shutil.which("iptables") else None
+if block is None or block.returncode != 0:
+    # Without a packet filter: the router's own rate limit for this message, at its slowest.
+    quiet = lab.write("/proc/sys/net/ipv4/icmp_ratemask", str(0xffffffff)) and \
+        lab.write("/proc/sys/net/ipv4/icmp_ratelimit", "100000000")
+else:
+    quiet = True
+if quiet:
+    with open(os.path.join(www, "little"), "wb") as f:
+        f.write(os.urandom(300000))
+    mtu(650)
+    r = lab.run(*inside, "curl", "-sS", "--max-time", "60", "-o", got,
+                f"http://{lab.OURS}/little", check=False, timeout=90)
+    same = lab.run("cmp", got, os.path.join(www, "little"), check=False).returncode == 0
+    tcp = lab.ask(server)["counters"]["tcp"]
+    lab.note(f"black holes suspected: {tcp['pmtu_blackholes']}, lowered: {tcp['pmtu_lowered']}")
+    lab.point(r.returncode == 0 and same, "a black hole is found and got round", r.stderr)
+else:
+    lab.skip("a black hole is found and got round", "may not silence the router")
+lab.point(lab.stop(server) == 0, "the server ends in order")
+lab.done()

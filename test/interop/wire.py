@@ -1,0 +1,29 @@
+#!/usr/bin/python3
+"""Two programs of ours talk over a wire in shared memory, no kernel between them."""
+import os
+
+
+import lab
+
+lab.enter()
+load = lab.program("millrace-load")
+www = lab.folder()
+with open(os.path.join(www, "index.html"), "w") as f:
+    f.write("x" * 100)
+lab.make_file(os.path.join(www, "big"), 100 << 20)
+wire = os.path.join(www, "wire")
+server = lab.httpd(www, net=f"wire:{wire}:0", addr="10.9.0.2")
+client = ("--net", f"wire:{wire}:1", "--addr", "10.9.0.1/24", "--control", "none")
+r = lab.run(load, *client, "--connections", "32", "--duration", "3",
+            "http://10.9.0.2:80/index.html", check=False)
+lab.note(r.stdout)
+lab.point(r.returncode == 0, "millrace-load loads millrace-httpd", r.stdout + r.stderr)
+status = lab.ask(server)
+lab.point(status["counters"]["tcp"]["passive_opens"] >= 32, "over 32 connections",
+          status["counters"]["tcp"])
+lab.point(status["counters"]["tcp"]["rexmit_segs"] == 0, "without a retransmission",
+          status["counters"]["tcp"])
+lab.point(lab.wait_for(lambda: lab.ask(server)["connections"] == 0), "that close at the end",
+          lab.conns(server)[:3])
+lab.point(lab.stop(server) == 0 and not os.path.exists(wire), "the server ends in order")
+lab.done()
