@@ -1,0 +1,172 @@
+#include "sim/port.h"
+
+#include "wire/wire.h"
+
+#define SCRATCH_BYTES (66u * 1024u)
+
+static struct sim_port *port_of(struct nic *n)
+{
+    return (struct sim_port *)(void *)n;
+}
+
+static unsigned rx_burst(struct nic *n, unsigned queue, struct pkt **out, unsigned max)
+{
+    struct sim_port *p = port_of(n);
+    unsigned got = 0;
+
+    MR_ASSERT(queue == 0);
+    while (got < max && p->rx.head) {
+        p->pool.posted--;
+        out[got++] = pkt_list_pop(&p->rx);
+    }
+    return got;
+}
+
+/* The checksum field's place behind l4_off. */
+static uint32_t csum_field(const struct pkt *k)
+{
+    const uint8_t *ip = k->buf + k->l3_off;
+
+    return ip[9] == IPPROTO_UDP_ ? 6 : 16;
+}
+
+static void transmit(struct sim_port *p, struct pkt *k)
+{
+    uint32_t n = pkt_total(k);
+
+    MR_ASSERT(n <= SCRATCH_BYTES);
+    if (k->gso_size) {
+        MR_ASSERT(n <= p->nic.caps.tso_max + 256);
+        pkt_copy_out(k, p->scratch);
+        sim_tso_cut(p->scratch, n, k->gso_size, p->csum, p->scratch + SCRATCH_BYTES, &p->wire,
+                    p->host);
+        return;
+    }
+    if (k->flags & PKT_CSUM_PARTIAL) {
+        MR_ASSERT(p->nic.caps.tx_csum);
+        pkt_csum_finish(k, csum_field(k), p->csum);
+    }
+    pkt_copy_out(k, p->scratch);
+    p->wire.send(p->wire.arg, p->host, p->scratch, n);
+}
+
+static void give_back(struct sim_port *p, struct pkt *k)
+{
+    if (p->tx_slots == 0) {
+        pkt_put(k);
+        return;
+    }
+    p->held[(p->held_first + p->held_n++) % SIM_TX_HELD_MAX] = k;
+}
+
+static unsigned tx_burst(struct nic *n, unsigned queue, struct pkt **k, unsigned count)
+{
+    struct sim_port *p = port_of(n);
+    uint32_t take = count;
+
+    MR_ASSERT(queue == 0);
+    if (p->tx_slots)
+        take = min_u32(take, p->tx_slots - p->held_n);
+    if (p->refuse)
+        take = min_u32(take, p->refuse - 1);
+    for (uint32_t i = 0; i < take; i++) {
+        n->stats.tx_packets++;
+        n->stats.tx_bytes += pkt_total(k[i]);
+        transmit(p, k[i]);
+        give_back(p, k[i]);
+    }
+    n->stats.tx_full += take < count;
+    return take;
+}
+
+static void close_port(struct nic *n)
+{
+    pkt_list_put_all(&port_of(n)->rx);
+}
+
+static const struct nic_ops port_ops = {
+    .rx_burst = rx_burst, .tx_burst = tx_burst, .close = close_port};
+
+struct sim_port *sim_port_init(struct mem *m, unsigned host, const struct sim_port_config *c,
+                               const struct sim_port_wire *wire)
+{
+    struct sim_port *p = mem_carve(m, sizeof(*p), CACHE_LINE);
+    uint32_t buf = (uint32_t)align_up(PKT_HEADROOM + c->mtu + ETH_HLEN_MAX, CACHE_LINE);
+
+    MR_ASSERT(c->tx_slots <= SIM_TX_HELD_MAX);
+    *p = (struct sim_port){.wire = *wire, .host = host, .tx_slots = c->tx_slots};
+    p->csum = csum_select();
+    p->scratch = mem_carve(m, 2 * SCRATCH_BYTES, CACHE_LINE);
+    pkt_pool_init(&p->pool, m, "sim rx", c->rx_packets, buf, PKT_HEADROOM, NULL);
+    memset(p->pool.bufs, c->fill, (size_t)c->rx_packets * buf);
+    p->pool.low_water = c->rx_low_water;
+    p->nic = (struct nic){
+        .ops = &port_ops,
+        .caps = {.mtu = c->mtu,
+                 .rx_buf_size = buf - PKT_HEADROOM,
+                 .tso_max = c->tso_max,
+                 .tx_csum = c->tx_csum || c->tso_max,
+                 .rx_csum = c->rx_csum,
+                 .queues = 1},
+        .mac = {{0x02, 0x51, 0, 0, 0, (uint8_t)(host + 1)}},
+        .name = "sim",
+    };
+    return p;
+}
+
+/* True if the frame is a whole TCP or UDP packet with a right checksum, as far as a NIC can see. */
+static bool l4_is_right(const struct sim_port *p, const uint8_t *b, uint32_t n)
+{
+    struct ipv4_hdr ip;
+
+    if (n < ETH_HLEN || load_be16(b + 12) != ETHTYPE_IPV4 ||
+        ipv4_parse(&ip, b + ETH_HLEN, n - ETH_HLEN) != WIRE_OK)
+        return false;
+    if (ip.frag_off || ip.flags & IPV4_MF || ip.total_len < ip.hlen + 8u)
+        return false;
+    if (ip.proto != IPPROTO_TCP_ && ip.proto != IPPROTO_UDP_)
+        return false;
+    const uint8_t *l4 = b + ETH_HLEN + ip.hlen;
+    uint32_t len = (uint32_t)ip.total_len - ip.hlen;
+    if (ip.proto == IPPROTO_UDP_ && load_be16(l4 + 6) == 0)
+        return false;
+    return csum_fold(p->csum(l4, len, ipv4_pseudo_sum(ip.src, ip.dst, ip.proto, len))) == 0xffff;
+}
+
+bool sim_port_receive(struct sim_port *p, const uint8_t *frame, uint32_t n)
+{
+    struct pkt *k = p->starved ? NULL : pkt_get(&p->pool);
+
+    if (!k) {
+        p->nic.stats.rx_nobuf++;
+        return false;
+    }
+    if (n > p->nic.caps.rx_buf_size) {
+        p->nic.stats.rx_error++;
+        pkt_put(k);
+        return false;
+    }
+    memcpy(k->data, frame, n);
+    k->len = n;
+    k->flags = p->nic.caps.rx_csum && l4_is_right(p, frame, n) ? PKT_CSUM_OK : 0;
+    p->nic.stats.rx_packets++;
+    p->nic.stats.rx_bytes += n;
+    p->pool.posted++;
+    pkt_list_append(&p->rx, k);
+    return true;
+}
+
+uint32_t sim_port_complete(struct sim_port *p, uint32_t n)
+{
+    for (; n > 0 && p->held_n > 0; n--) {
+        pkt_put(p->held[p->held_first]);
+        p->held_first = (p->held_first + 1) % SIM_TX_HELD_MAX;
+        p->held_n--;
+    }
+    return p->held_n;
+}
+
+uint32_t sim_port_lent(const struct sim_port *p)
+{
+    return p->pool.descs.used - p->rx.n;
+}

@@ -1,0 +1,136 @@
+/* Listeners, and guests: accepted sockets that have not said who they are. */
+#include "sim/sim_int.h"
+
+#define TOGGLE_US_MAX 3000000u
+
+void sim_server_open(struct sim_app *a, struct sim_listener *l)
+{
+    struct mr_addr local = {.port = l->port};
+    struct mr_listen_opts opts = {.backlog = 1 + rng_below(&a->rng, 32), .user = l};
+    int rc = mr_listen(a->m, &local, &opts, &l->sock);
+
+    if (rc != 0)
+        sim_fail(a->world, "host %u: mr_listen says %s", a->host, mr_strerror(rc));
+    l->open = rc == 0;
+}
+
+void sim_server_close(struct sim_app *a, struct sim_listener *l)
+{
+    if (l->open)
+        mr_close(a->m, l->sock);
+    l->open = false;
+}
+
+/* A listener's timer: it closes for a while, until the world is healed. */
+void sim_server_toggle(struct sim_app *a, struct sim_listener *l)
+{
+    if (a->ending)
+        return;
+    if (!l->open)
+        sim_server_open(a, l);
+    else if (!a->world->healed)
+        sim_server_close(a, l);
+    if (!a->world->healed || !l->open)
+        mr_timer_start(a->m, 1 + rng_below(&a->rng, TOGGLE_US_MAX), l, &l->timer);
+}
+
+static struct sim_guest *guest_get(struct sim_app *a)
+{
+    for (unsigned i = 0; i < SIM_GUESTS; i++)
+        if (!a->guest[i].used)
+            return &a->guest[i];
+    return NULL;
+}
+
+static void guest_done(struct sim_app *a, struct sim_guest *g)
+{
+    g->used = false;
+    a->world->guests--;
+    for (unsigned i = 0; i < SIM_LISTENERS; i++)
+        if (a->listener[i].open && a->listener[i].waiting)
+            sim_server_accept(a, &a->listener[i]);
+}
+
+/* The header is whole: the guest becomes an end of its connection. */
+static void guest_promote(struct sim_app *a, struct sim_guest *g)
+{
+    struct sim_conn *c = sim_hello_find(a->world, g->hello);
+    struct mr_addr peer;
+    mr_sock s = g->sock;
+
+    if (!c || c->server != a->host) {
+        sim_fail(a->world, "host %u: a header that names no plan", a->host);
+        return;
+    }
+    if (c->end[1].state != SIM_END_NONE) {
+        sim_fail(a->world, "host %u conn %u: accepted twice", a->host, c->id);
+        return;
+    }
+    if (mr_peer_addr(a->m, s, &peer) != 0 ||
+        load_be32(peer.ip + 12) != be32_get(sim_net_addr(&a->world->net, c->client)))
+        sim_fail(a->world, "host %u conn %u: the peer's address is wrong", a->host, c->id);
+    c->end[1].state = SIM_END_OPEN;
+    sim_end_open(a, &c->end[1], s, SIM_HELLO);
+    guest_done(a, g);
+    sim_end_poke(a, &c->end[1]);
+}
+
+static void guest_read(struct sim_app *a, struct sim_guest *g)
+{
+    while (g->n < SIM_HELLO) {
+        int64_t n = mr_recv(a->m, g->sock, g->hello + g->n, SIM_HELLO - g->n, 0);
+        if (n == MR_EAGAIN)
+            return;
+        if (n <= 0) {
+            /* The client has quit before it said anything; whether it may, it is asked itself. */
+            mr_close(a->m, g->sock);
+            guest_done(a, g);
+            return;
+        }
+        g->n = (uint8_t)(g->n + n);
+    }
+    guest_promote(a, g);
+}
+
+void sim_guest_event(struct sim_app *a, struct sim_guest *g, const struct mr_event *ev)
+{
+    if (!g->used || !mr_sock_eq(g->sock, ev->sock)) {
+        sim_fail(a->world, "host %u: an event for a guest that has left", a->host);
+        return;
+    }
+    guest_read(a, g);
+    if (ev->type == MR_EV_CLOSED && g->used && mr_sock_eq(g->sock, ev->sock)) {
+        mr_close(a->m, g->sock);
+        guest_done(a, g);
+    }
+}
+
+void sim_server_accept(struct sim_app *a, struct sim_listener *l)
+{
+    struct sim_guest *g;
+    struct mr_addr peer;
+
+    l->waiting = true;
+    while (l->open && (g = guest_get(a)) != NULL) {
+        int rc = mr_accept(a->m, l->sock, &g->sock, &peer);
+        if (rc == MR_EAGAIN) {
+            l->waiting = false;
+            return;
+        }
+        if (rc != 0) {
+            sim_fail(a->world, "host %u: mr_accept says %s", a->host, mr_strerror(rc));
+            return;
+        }
+        g->used = true;
+        g->n = 0;
+        a->world->guests++;
+        mr_set_user(a->m, g->sock, g);
+        if (a->world->plan.quits || a->world->plan.toggles || a->world->plan.tiny) {
+            mr_setopt(a->m, g->sock, MR_KEEPIDLE, 8);
+            mr_setopt(a->m, g->sock, MR_KEEPINTVL, 2);
+            mr_setopt(a->m, g->sock, MR_KEEPCNT, 5);
+            mr_setopt(a->m, g->sock, MR_KEEPALIVE, 1);
+        }
+        guest_read(a, g);
+    }
+}
