@@ -295,7 +295,7 @@ struct mr_config {
     unsigned vlan;            /* 0: untagged */
     const char *mac;          /* "02:…", NULL: made from the interface's name */
     const char *pcap;         /* write every packet to this pcapng file; NULL: off */
-    const char *control;      /* path of the control socket; NULL: none */
+    const char *control;      /* path of the control socket; NULL: made from the program's name and process; "none": none */
     uint32_t max_conns;       /* limits, 0: default; see millrace/limits in ARCHITECTURE.md */
     unsigned spin_us;         /* look for packets this long before sleeping */
     enum mr_cc congestion;

@@ -167,16 +167,37 @@ static int doors_setup(struct host *h)
     return h->ctl ? 0 : fail(h, MR_EINVAL);
 }
 
+static bool same_network(const struct ip_addr *a, const struct ip_addr *b, unsigned prefix_len)
+{
+    uint32_t differ = be32_get(ip_v4(a)) ^ be32_get(ip_v4(b));
+
+    return prefix_len == 0 || differ >> (32 - prefix_len) == 0;
+}
+
+/* What the stack would refuse with a number, said in words. */
+static bool addresses_make_sense(struct host *h)
+{
+    const struct mr_config *c = h->config;
+    struct ip_addr addr = to_ip(&c->addr), gateway = to_ip(&c->gateway);
+
+    if (ip_is_any(&addr))
+        snprintf(h->why, sizeof(h->why), "--net %s needs --addr A.B.C.D/LEN", c->net);
+    else if (c->prefix_len > 32)
+        snprintf(h->why, sizeof(h->why), "a network's length is 1 to 32 bits");
+    else if (!ip_is_any(&gateway) && !same_network(&addr, &gateway, c->prefix_len))
+        snprintf(h->why, sizeof(h->why), "--gateway is not in the network of --addr");
+    else
+        return true;
+    return false;
+}
+
 static int setup(struct host *h)
 {
     const struct mr_config *c = h->config;
     int rc;
-    struct ip_addr addr = to_ip(&c->addr);
 
-    if (ip_is_any(&addr)) {
-        snprintf(h->why, sizeof(h->why), "--net %s needs --addr A.B.C.D/LEN", c->net);
+    if (!addresses_make_sense(h))
         return fail(h, MR_EINVAL);
-    }
     if (c->cpu >= 0 && os_pin(c->cpu) < 0) {
         snprintf(h->why, sizeof(h->why), "--cpu %d: there is no such processor", c->cpu);
         return fail(h, MR_EINVAL);
