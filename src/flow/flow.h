@@ -1,0 +1,130 @@
+/* flow: who a packet belongs to.
+ *
+ * THEORY OF OPERATION
+ *
+ * The flow table maps a connection's key to the object that holds its state: a
+ * connection, one in TIME_WAIT, or a half-open one.  All three begin with a
+ * struct flow_node, so one lookup finds any of them.
+ *
+ * The table is made for millions of entries.  A bucket is one cache line of
+ * seven (hash, reference) pairs: a lookup reads the bucket, compares 32-bit
+ * hashes, and touches an object only when its hash is equal.  The three steps
+ * are separate calls, so that a burst can take each step for all its packets
+ * and let the memory latencies overlap:
+ *
+ *     h = flow_hash(key)      flow_prefetch(t, h)        bucket on its way
+ *     flow_prefetch_node(t, h)                           object on its way
+ *     n = flow_find(t, key, h)
+ *
+ * It grows one bucket at a time (linear hashing, Litwin 1980): no pause, and
+ * memory in proportion to the entries there are, not to the limit.
+ *
+ * The hash is keyed with a secret; flooding one bucket needs the secret.
+ *
+ * Listeners are few and found by port: an array of 65,536 references. */
+#pragma once
+
+#include "base/addr.h"
+#include "base/hash.h"
+#include "mem/mem.h"
+
+struct flow_key {
+    struct ip_addr raddr;
+    uint16_t rport, lport; /* host order */
+    uint16_t lidx;         /* index of the local address */
+    uint16_t zone;         /* always 0: room for a routing domain */
+};
+_Static_assert(sizeof(struct flow_key) == 24, "six words to hash and compare");
+
+enum flow_kind { FLOW_CONN = 1, FLOW_TIME_WAIT, FLOW_SYN };
+
+struct flow_node {
+    struct flow_key key;
+    uint8_t kind; /* enum flow_kind; the rest of the line is the owner's */
+};
+
+#define FLOW_WAYS 7u
+
+struct flow_bucket {
+    uint32_t hash[FLOW_WAYS];
+    mem_ref node[FLOW_WAYS];
+    mem_ref overflow; /* struct flow_bucket */
+    uint32_t n;       /* ways in use, from the front */
+};
+_Static_assert(sizeof(struct flow_bucket) == CACHE_LINE, "a bucket is one cache line");
+
+struct flow_table {
+    uint8_t *arena;
+    struct flow_bucket *bucket; /* owned: buckets_max of them, touched as the table grows */
+    struct nh_key key;
+    uint32_t buckets;     /* in use */
+    uint32_t mask;        /* of the larger address space: buckets <= mask + 1 < 2 * buckets */
+    uint32_t buckets_max;
+    uint32_t used;        /* entries */
+    struct pool overflow;
+};
+
+/* entries_max: the most there will ever be (all kinds). */
+void flow_table_init(struct flow_table *t, struct mem *m, uint32_t entries_max,
+                     const uint64_t secret[2]);
+
+static inline bool flow_key_eq(const struct flow_key *a, const struct flow_key *b)
+{
+    uint64_t x[3], y[3];
+    memcpy(x, a, sizeof(x));
+    memcpy(y, b, sizeof(y));
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2])) == 0;
+}
+
+static inline uint32_t flow_hash(const struct flow_table *t, const struct flow_key *k)
+{
+    uint32_t w[6];
+    memcpy(w, k, sizeof(w));
+    return (uint32_t)(mix64(nh_hash(&t->key, w, 6)) >> 32);
+}
+
+static inline struct flow_bucket *flow_home(const struct flow_table *t, uint32_t hash)
+{
+    uint32_t i = hash & t->mask;
+    return &t->bucket[i < t->buckets ? i : hash & (t->mask >> 1)];
+}
+
+static inline void flow_prefetch(const struct flow_table *t, uint32_t hash)
+{
+    prefetch(flow_home(t, hash));
+}
+
+/* Start loading the first object whose hash is equal (two lines of it). */
+void flow_prefetch_node(const struct flow_table *t, uint32_t hash);
+
+/* NULL: nobody's. */
+struct flow_node *flow_find(const struct flow_table *t, const struct flow_key *k, uint32_t hash);
+
+/* Put node (aligned to 16 in the arena, its key not in the table) in.  False when the table cannot grow to hold it: a
+ * named limit too small for its buckets' luck, counted by the caller. */
+bool flow_link(struct flow_table *t, struct flow_node *node);
+/* Take node out; it must be in. */
+void flow_unlink(struct flow_table *t, struct flow_node *node);
+/* Put `to` in the place of `from`, whose key it shares. */
+void flow_replace(struct flow_table *t, struct flow_node *from, struct flow_node *to);
+
+/* ---- local ports ------------------------------------------------------------------- */
+
+#define FLOW_PORTS 65536u
+
+struct flow_ports {
+    mem_ref *listener; /* by port: first of a chain the owner links; MEM_NONE */
+};
+void flow_ports_init(struct flow_ports *p, struct mem *m);
+
+/* Choose a local port in [lo, hi] for an active open to k->raddr:rport from k->lidx, such that the four-tuple is free and no listener
+ * has the port.  RFC 6056 3.3.4 (double-hash): the start depends on the peer through a secret, the step is a per-table
+ * counter in `table`.  Sets k->lport.  False: all are taken. */
+#define FLOW_PORT_COUNTERS 256u
+struct flow_port_chooser {
+    struct sip_key key[2];
+    uint32_t table[FLOW_PORT_COUNTERS];
+    uint16_t lo, hi;
+};
+bool flow_choose_port(struct flow_port_chooser *c, const struct flow_table *t,
+                      const struct flow_ports *p, struct flow_key *k);

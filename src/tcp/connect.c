@@ -1,0 +1,159 @@
+/* Active open, and SYN-SENT: RFC 9293 3.10.1, 3.10.7.3. */
+#include "tcp/tcp_int.h"
+
+/* MUST-46: no broadcast, multicast or unspecified peer. MUST-44, MUST-45, MUST-43: the local address is the caller's, or ip's
+ * choice. */
+static int ends_choose(struct tcp *t, struct flow_key *k, const struct ip_addr *laddr, uint16_t lport,
+                       const struct ip_addr *raddr, uint16_t rport)
+{
+    struct ip_route_info r;
+
+    if (rport == 0 || ip_is_any(raddr))
+        return MR_EINVAL;
+    if (laddr && !ip_is_any(laddr) && ip_lidx(t->ip, laddr) == IP_LIDX_NONE)
+        return MR_EADDRNOTAVAIL;
+    if (!ip_route(t->ip, raddr, laddr, &r))
+        return MR_ENETUNREACH;
+    if (r.broadcast || r.multicast)
+        return MR_EACCES;
+    *k = (struct flow_key){*raddr, rport, lport, r.lidx, 0};
+    if (lport == 0)
+        return flow_choose_port(&t->chooser, &t->flows, &t->ports, k) ? 0 : MR_EADDRNOTAVAIL;
+    return 0;
+}
+
+/* RFC 6191, the active side of MAY-2: a fixed local port still in TIME-WAIT may be used again if timestamps tell the old
+ * connection's segments from the new one's. */
+static int pair_claim(struct tcp *t, const struct flow_key *k)
+{
+    struct flow_node *node = flow_find(&t->flows, k, flow_hash(&t->flows, k));
+
+    if (!node)
+        return 0;
+    struct tcp_tw *w = (struct tcp_tw *)(void *)node;
+    if (node->kind != FLOW_TIME_WAIT || !w->has_ts || !t->config.timestamps)
+        return MR_EADDRINUSE;
+    struct tcp_in none = {0};
+    (void)tcp_tw_input(t, w, &none, &t->iss_min);
+    return 0;
+}
+
+int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,
+                const struct ip_addr *raddr, uint16_t rport, const struct tcp_inherit *opts,
+                instant now, struct tcp_conn **out)
+{
+    struct flow_key k;
+
+    t->now = now;
+    t->now_ms = (uint32_t)(now / USEC_PER_MSEC);
+    int err = ends_choose(t, &k, laddr, lport, raddr, rport);
+    if (err || (err = pair_claim(t, &k)))
+        return err;
+    struct tcp_conn *c = tcp_conn_new(t);
+    if (!c)
+        return MR_ENOMEM;
+    c->key = k;
+    if (!flow_link(&t->flows, (struct flow_node *)(void *)c)) {
+        pool_put(&t->conns, c);
+        return MR_ENOMEM;
+    }
+    tcp_conn_setup(t, c, opts);
+    c->snd_una = c->snd_nxt = c->snd_max = c->recover = tcp_isn(t, &k);
+    t->iss_min = seq_of(0);
+    c->ts_offset = tcp_ts_offset(t, &k);
+    c->cc.cwnd = TCP_MSS_DEFAULT;
+    c->snd_wnd = 1;
+    c->flags |= TF_SYN_QUEUED;
+    tcp_set_state(t, c, TCPS_SYN_SENT);
+    t->stats.active_opens++;
+    tcp_mark_output(t, c);
+    *out = c;
+    return 0;
+}
+
+/* The peer's SYN, with or without an ACK: what it offers of what we offered. */
+static void options_accept(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s)
+{
+    c->mss_peer = tcp_mss_clamp(s);
+    if (s->has_ts && t->config.timestamps) {
+        c->flags |= TF_TS;
+        c->ts_recent = s->ts_val;
+    }
+    if (s->has_sack_ok && t->config.sack)
+        c->flags |= TF_SACK;
+    if (s->has_wscale && t->config.window_scaling) {
+        unsigned rcv_scale = tcp_wscale_wanted(t, c->rcv_buf, c->flags & TF_RCVBUF_FIXED);
+        c->flags |= TF_WSCALE;
+        c->scales = (uint8_t)(min_u32(s->wscale, 14) | rcv_scale << 4);
+    }
+    c->rcv_nxt = seq_add(s->seq, 1);
+    c->last_ack_sent = c->rcv_nxt;
+    c->rcv_adv = seq_add(c->rcv_nxt, min_u32(c->rcv_buf, 65535));
+    c->snd_wnd = s->wnd; /* a SYN's window is never scaled: RFC 7323 2.2 */
+    c->wnd_max = (uint16_t)max_u32(s->wnd >> tcp_snd_scale(c), 1);
+    c->snd_wl1 = s->seq;
+    c->snd_wl2 = s->ack;
+    c->rcv_time_ms = t->now_ms;
+}
+
+/* What came with the SYN: data (kept: RFC 9293 3.10.7.3 fourth), FIN, urgent pointer. */
+static void rest_of_syn(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
+{
+    struct tcp_seg *s = in->s;
+
+    s->flags &= (uint16_t)~TH_SYN;
+    s->seq = c->rcv_nxt;
+    s->urp = s->urp ? (uint16_t)(s->urp - 1) : 0;
+    if (s->len > tcp_rcv_wnd(c)) {
+        s->len = tcp_rcv_wnd(c);
+        pkt_trim(in->p, s->len);
+        s->flags &= (uint16_t)~TH_FIN;
+    }
+    if (s->len == 0 && !(s->flags & TH_FIN))
+        return;
+    tcp_urgent_input(t, c, s);
+    tcp_data_input(t, c, in);
+}
+
+/* MUST-10: both ends send a SYN: SYN-RECEIVED, and our SYN goes out again with an ACK. */
+static void simultaneous_open(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
+{
+    options_accept(t, c, in->s);
+    tcp_set_state(t, c, TCPS_SYN_RECEIVED);
+    c->snd_nxt = c->snd_una;
+    tcp_mark_output(t, c);
+}
+
+void tcp_syn_sent_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
+{
+    struct tcp_seg *s = in->s;
+    bool ack_ok = (s->flags & TH_ACK) && seq_gt(s->ack, c->snd_una) && seq_leq(s->ack, c->snd_max);
+
+    if ((s->flags & TH_ACK) && !ack_ok) {
+        if (!(s->flags & TH_RST))
+            tcp_reset_answer(t, in);
+        tcp_drop(in, &t->stats.drop_syn_state);
+    } else if (s->flags & TH_RST) {
+        tcp_drop(in, &t->stats.drop_syn_state);
+        if (ack_ok) { /* RFC 5961 3.2: only with an acceptable ACK */
+            t->stats.reset_by_peer++;
+            tcp_conn_end(t, c, MR_ECONNREFUSED);
+        }
+    } else if (!(s->flags & TH_SYN)) {
+        tcp_drop(in, &t->stats.drop_syn_state);
+    } else if (!ack_ok) {
+        simultaneous_open(t, c, in);
+    } else {
+        options_accept(t, c, s);
+        tcp_rtt_ack(t, c, s);
+        c->snd_una = s->ack;
+        if (seq_lt(c->snd_nxt, s->ack))
+            c->snd_nxt = s->ack;
+        c->flags &= ~(uint32_t)TF_SYN_QUEUED;
+        tcp_timer_clear(c, TCPT_REXMT);
+        tcp_established(t, c);
+        c->rxtshift = 0;
+        tcp_ack_now(t, c);
+        rest_of_syn(t, c, in);
+    }
+}

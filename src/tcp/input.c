@@ -1,0 +1,113 @@
+/* A burst of segments: everything that needs no connection first, for all of them, so that the table's cache misses overlap. */
+#include "tcp/tcp_int.h"
+
+struct arrival {
+    struct tcp_in in;
+    struct flow_key key;
+    uint32_t hash;
+};
+
+static bool checksum_is_right(const struct tcp *t, const struct tcp_in *in)
+{
+    const struct pkt *p = in->p;
+
+    if (p->flags & PKT_CSUM_OK)
+        return true;
+    uint64_t sum = ipv4_pseudo_sum(ip_v4(&in->ip->src), ip_v4(&in->ip->dst), IPPROTO_TCP_, p->len);
+    return csum_fold(t->csum(p->data, p->len, sum)) == 0xffff;
+}
+
+/* False: dropped.  RFC 9293 3.10.7, before any state is looked at; MUST-3, MUST-57, MUST-63 (ip has judged the source). */
+static bool arrival_init(struct tcp *t, struct arrival *a, struct pkt *p)
+{
+    struct ip_info *ip = ip_info(p);
+    struct tcp_seg *s = seg_info(p);
+
+    a->in = (struct tcp_in){.s = s, .p = p, .ip = ip};
+    t->stats.segs_in++;
+    if (unlikely(ip->lidx == IP_LIDX_NONE)) {
+        tcp_drop(&a->in, &t->stats.drop_broadcast);
+        return false;
+    }
+    if (unlikely(tcp_parse(s, p->data, p->len) != WIRE_OK || s->sport == 0 || s->dport == 0)) {
+        tcp_drop(&a->in, &t->stats.drop_malformed);
+        return false;
+    }
+    if (unlikely(!checksum_is_right(t, &a->in))) {
+        tcp_drop(&a->in, &t->stats.drop_checksum);
+        return false;
+    }
+    /* LAND (CVE-1999-0016): a segment to ourselves from ourselves can only come over loopback. */
+    if (unlikely(s->sport == s->dport && ip_eq(&ip->src, &ip->dst) && !(p->flags & PKT_LOOPBACK))) {
+        tcp_drop(&a->in, &t->stats.drop_source);
+        return false;
+    }
+    pkt_pull(p, s->hlen);
+    a->key = (struct flow_key){ip->src, s->sport, s->dport, ip->lidx, 0};
+    a->hash = flow_hash(&t->flows, &a->key);
+    return true;
+}
+
+/* Nobody's connection: a listener's, or a reset.  RFC 9293 3.10.7.1. */
+static void input_no_conn(struct tcp *t, struct arrival *a)
+{
+    struct tcp_listener *l = tcp_listener_find(t, a->key.lidx, a->key.lport);
+
+    if (l) {
+        tcp_listen_input(t, l, &a->key, &a->in);
+    } else if (a->in.s->flags & TH_RST) {
+        tcp_drop(&a->in, &t->stats.drop_rst_no_conn);
+    } else {
+        tcp_reset_answer(t, &a->in);
+        tcp_drop(&a->in, &t->stats.drop_no_conn);
+    }
+}
+
+static void input_time_wait(struct tcp *t, struct tcp_tw *w, struct arrival *a)
+{
+    if (tcp_tw_input(t, w, &a->in, &t->iss_min))
+        input_no_conn(t, a);
+    t->iss_min = seq_of(0);
+}
+
+static void input_one(struct tcp *t, struct arrival *a)
+{
+    struct flow_node *node = flow_find(&t->flows, &a->key, a->hash);
+
+    if (!node) {
+        input_no_conn(t, a);
+    } else if (likely(node->kind == FLOW_CONN)) {
+        struct tcp_conn *c = (struct tcp_conn *)(void *)node;
+        if (unlikely(c->state == TCPS_SYN_SENT))
+            tcp_syn_sent_input(t, c, &a->in);
+        else
+            tcp_segment_input(t, c, &a->in);
+    } else if (node->kind == FLOW_TIME_WAIT) {
+        input_time_wait(t, (struct tcp_tw *)(void *)node, a);
+    } else {
+        tcp_syn_input(t, (struct tcp_syn *)(void *)node, &a->in);
+    }
+    if (a->in.p)
+        pkt_put(a->in.p);
+}
+
+void tcp_input(struct tcp *t, struct burst *segs, instant now)
+{
+    struct arrival a[BURST_MAX];
+    unsigned n = 0;
+
+    t->now = now;
+    t->now_ms = (uint32_t)(now / USEC_PER_MSEC);
+    for (unsigned i = 0; i < segs->n; i++) {
+        if (arrival_init(t, &a[n], segs->p[i])) {
+            flow_prefetch(&t->flows, a[n].hash);
+            n++;
+        }
+    }
+    segs->n = 0;
+    if (n > 1)
+        for (unsigned i = 0; i < n; i++)
+            flow_prefetch_node(&t->flows, a[i].hash);
+    for (unsigned i = 0; i < n; i++)
+        input_one(t, &a[i]);
+}

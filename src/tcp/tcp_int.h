@@ -1,0 +1,202 @@
+/* Private to the room tcp: what its files say to each other. */
+#pragma once
+
+#include <millrace/millrace.h>
+
+#include "tcp/tcp.h"
+#include "time/kinds.h"
+
+/* A received segment on its way through: the parsed header, trimmed as the steps go, and its packet, whose data is the
+ * payload.  A step that keeps the packet sets p to NULL; whoever is last puts it. */
+struct tcp_in {
+    struct tcp_seg *s;
+    struct pkt *p;
+    struct ip_info *ip;
+};
+
+#define TCP_TS_OPTLEN 12u
+#define TCP_DUP_THRESH 3u
+#define TCP_MSS_DEFAULT 536u /* MUST-15 */
+#define TCP_MSS_MIN 64u      /* below this a peer's option is an attack: CVE-2019-11479 */
+
+enum { TSYN_TS = 1, TSYN_SACK = 2, TSYN_WSCALE = 4 };
+
+static inline struct tcp_seg *seg_info(struct pkt *p)
+{
+    return (struct tcp_seg *)(void *)(p->info + IP_INFO_L4);
+}
+
+/* Count a drop under its reason: return tcp_drop(t, in, &t->stats.drop_x). */
+static inline void tcp_drop(struct tcp_in *in, uint64_t *reason)
+{
+    ++*reason;
+    if (in->p) {
+        pkt_put(in->p);
+        in->p = NULL;
+    }
+}
+
+static inline bool tcp_in_recovery(const struct tcp_conn *c)
+{
+    return c->flags & (TF_RECOVERY | TF_RTO_RECOVERY);
+}
+static inline bool tcp_is_synchronised(const struct tcp_conn *c)
+{
+    return c->state >= TCPS_ESTABLISHED;
+}
+/* May still receive data: RFC 9293 3.10.7.4, seventh. */
+static inline bool tcp_may_receive(const struct tcp_conn *c)
+{
+    return c->state == TCPS_ESTABLISHED || c->state == TCPS_FIN_WAIT_1 || c->state == TCPS_FIN_WAIT_2;
+}
+/* The sequence number of the first byte in sndq. */
+static inline tcp_seq tcp_data_start(const struct tcp_conn *c)
+{
+    return seq_add(c->snd_una, c->flags & TF_SYN_QUEUED ? 1 : 0);
+}
+/* The sequence number behind the last byte in sndq; a FIN has this number. */
+static inline tcp_seq tcp_data_end(const struct tcp_conn *c)
+{
+    return seq_add(tcp_data_start(c), c->sndq.cc);
+}
+static inline uint32_t tcp_in_flight(const struct tcp_conn *c)
+{
+    return seq_diff(c->snd_max, c->snd_una);
+}
+
+/* conn.c: life and lists */
+struct tcp_conn *tcp_conn_new(struct tcp *t);
+void tcp_set_state(struct tcp *t, struct tcp_conn *c, enum tcp_state to);
+void tcp_mark_output(struct tcp *t, struct tcp_conn *c);
+void tcp_mark_event(struct tcp *t, struct tcp_conn *c, unsigned events);
+void tcp_listener_mark(struct tcp *t, struct tcp_listener *l);
+/* The end of a connection, by whatever way: out of the table, timers off; the object stays until its handle is closed. */
+void tcp_conn_end(struct tcp *t, struct tcp_conn *c, int err);
+/* A connection that never was linked, or has ended and is detached. */
+void tcp_conn_free(struct tcp *t, struct tcp_conn *c);
+void tcp_conn_setup(struct tcp *t, struct tcp_conn *c, const struct tcp_inherit *i);
+
+static inline void tcp_ack_now(struct tcp *t, struct tcp_conn *c)
+{
+    c->flags |= TF_ACKNOW;
+    tcp_mark_output(t, c);
+}
+
+/* timers.c */
+void tcp_timer_set(struct tcp *t, struct tcp_conn *c, enum tcp_timer which, uint64_t delay_us);
+static inline void tcp_timer_clear(struct tcp_conn *c, enum tcp_timer which)
+{
+    c->deadline[which] = 0;
+}
+static inline bool tcp_timer_is_set(const struct tcp_conn *c, enum tcp_timer which)
+{
+    return c->deadline[which] != 0;
+}
+void tcp_rexmt_arm(struct tcp *t, struct tcp_conn *c);
+void tcp_persist_arm(struct tcp *t, struct tcp_conn *c);
+void tcp_keep_arm(struct tcp *t, struct tcp_conn *c);
+
+/* segment.c: RFC 9293 3.10.7.4 */
+void tcp_segment_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
+bool tcp_acceptable(tcp_seq seq, uint32_t len, tcp_seq rcv_nxt, uint32_t wnd);
+void tcp_challenge_ack(struct tcp *t, struct tcp_conn *c);
+bool tcp_paws_rejects(const struct tcp *t, const struct tcp_conn *c, const struct tcp_seg *s);
+void tcp_ts_update(struct tcp_conn *c, const struct tcp_seg *s);
+
+/* fast.c */
+bool tcp_fast_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
+
+/* listen.c, syn.c, cookie.c, connect.c */
+struct tcp_listener *tcp_listener_find(struct tcp *t, uint16_t lidx, uint16_t port);
+void tcp_listen_input(struct tcp *t, struct tcp_listener *l, const struct flow_key *k, struct tcp_in *in);
+void tcp_syn_received(struct tcp *t, struct tcp_listener *l, const struct flow_key *k, struct tcp_in *in);
+void tcp_syn_input(struct tcp *t, struct tcp_syn *y, struct tcp_in *in);
+void tcp_syn_output(struct tcp *t);
+void tcp_syn_timer(struct tcp *t, struct tcp_syn *y);
+void tcp_syn_free(struct tcp *t, struct tcp_syn *y);
+struct tcp_conn *tcp_passive_conn(struct tcp *t, struct tcp_listener *l, const struct tcp_syn *y,
+                                  struct flow_node *was, const struct tcp_in *in);
+void tcp_syn_fill(struct tcp *t, struct tcp_syn *y, struct tcp_listener *l, const struct flow_key *k,
+                  const struct tcp_in *in);
+bool tcp_syn_ack_send(struct tcp *t, struct tcp_syn *y, tcp_seq iss);
+void tcp_cookie_send(struct tcp *t, struct tcp_listener *l, const struct flow_key *k, const struct tcp_in *in);
+bool tcp_cookie_input(struct tcp *t, struct tcp_listener *l, const struct flow_key *k, struct tcp_in *in);
+void tcp_syn_sent_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
+tcp_seq tcp_isn(const struct tcp *t, const struct flow_key *k);
+uint32_t tcp_ts_offset(const struct tcp *t, const struct flow_key *k);
+
+/* options.c */
+uint16_t tcp_mss_to_announce(struct tcp *t, const struct ip_addr *raddr, uint16_t lidx, uint16_t limit);
+void tcp_mss_set(struct tcp *t, struct tcp_conn *c);
+unsigned tcp_wscale_wanted(const struct tcp *t, uint32_t rcv_buf, bool fixed);
+uint16_t tcp_mss_clamp(const struct tcp_seg *s);
+void tcp_established(struct tcp *t, struct tcp_conn *c);
+
+/* ack.c; true: go on with the segment */
+bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
+void tcp_ack_new(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s);
+void tcp_wnd_update(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s);
+
+/* recovery.c */
+const struct cc_ops *tcp_cc(const struct tcp_conn *c);
+struct cc_info tcp_cc_info(const struct tcp *t, const struct tcp_conn *c, uint32_t acked);
+uint32_t tcp_initial_window(const struct tcp *t, const struct tcp_conn *c);
+void tcp_dup_ack(struct tcp *t, struct tcp_conn *c, bool sack_news);
+void tcp_recovery_ack(struct tcp *t, struct tcp_conn *c, uint32_t acked);
+void tcp_rto_fired(struct tcp *t, struct tcp_conn *c);
+void tcp_loss_release(struct tcp *t, struct tcp_conn *c);
+struct tcp_loss *tcp_loss_get(struct tcp *t, struct tcp_conn *c);
+
+/* sack.c */
+bool tcp_sack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s);
+void tcp_sack_advance(struct tcp_conn *c, struct tcp_loss *l);
+uint32_t tcp_sack_pipe(const struct tcp_conn *c, const struct tcp_loss *l);
+uint32_t tcp_sack_below(const struct tcp_loss *l, tcp_seq seq);
+bool tcp_sack_first_lost(const struct tcp_conn *c, const struct tcp_loss *l);
+bool tcp_sack_next(struct tcp_conn *c, struct tcp_loss *l, bool lost_only, tcp_seq *seq, uint32_t *len);
+/* Move *seq past a range that covers it; returns the bytes up to the next range, UINT32_MAX if none. */
+uint32_t tcp_sack_skip(const struct tcp_loss *l, tcp_seq *seq);
+
+/* rtt.c */
+void tcp_rtt_sample(struct tcp *t, struct tcp_conn *c, uint32_t rtt_us);
+void tcp_rtt_ack(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s);
+
+/* data.c, reass.c, window.c */
+void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
+void tcp_data_deliver(struct tcp *t, struct tcp_conn *c, struct pkt_list *pkts);
+/* Keep the payload: in its own packet, or copied if the packet's pool is low. False: no memory; the packet is dropped. */
+bool tcp_payload_keep(struct tcp *t, struct tcp_in *in, struct pkt_list *out);
+void tcp_dsack_note(struct tcp *t, struct tcp_conn *c, tcp_seq start, tcp_seq end);
+void tcp_fin_input(struct tcp *t, struct tcp_conn *c);
+void tcp_urgent_input(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s);
+void tcp_reass_insert(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
+/* Deliver what has become contiguous; true: the FIN too. */
+bool tcp_reass_deliver(struct tcp *t, struct tcp_conn *c);
+void tcp_reass_clear(struct tcp *t, struct tcp_conn *c);
+unsigned tcp_reass_blocks(const struct tcp *t, const struct tcp_conn *c, struct tcp_sack *out, unsigned max);
+uint16_t tcp_wnd_announce(struct tcp *t, struct tcp_conn *c);
+uint32_t tcp_rcv_space(const struct tcp_conn *c);
+void tcp_rcv_tune(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, uint32_t len);
+
+/* output.c, emit.c, reset.c */
+enum tcp_send_kind { TCP_SEND_NEW, TCP_SEND_REXMT, TCP_SEND_ACK, TCP_SEND_PROBE };
+struct tcp_plan {
+    tcp_seq seq;
+    uint32_t len;       /* payload bytes */
+    uint16_t flags;     /* TH_* */
+    enum tcp_send_kind kind;
+};
+bool tcp_conn_output(struct tcp *t, struct tcp_conn *c);
+/* There must be a packet to send it in. */
+void tcp_emit_segment(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl);
+/* Send a prepared header (and nothing else) with the flow's addresses; it leaves at the next output. */
+void tcp_reply(struct tcp *t, const struct flow_key *k, const struct tcp_seg *s, uint8_t tos);
+/* RFC 9293 3.10.7.1: the reset that answers a segment nobody owns. */
+void tcp_reset_answer(struct tcp *t, struct tcp_in *in);
+void tcp_reset_send(struct tcp *t, struct tcp_conn *c);
+
+/* timewait.c */
+void tcp_tw_enter(struct tcp *t, struct tcp_conn *c);
+/* True: the segment is a new SYN for this address pair and the old connection is gone: go on as if none had been. */
+bool tcp_tw_input(struct tcp *t, struct tcp_tw *w, struct tcp_in *in, tcp_seq *iss_min);
+void tcp_tw_timer(struct tcp *t);
