@@ -67,10 +67,12 @@ void sim_end_done(struct sim_app *a, struct sim_end *e)
         a->world->unfinished--;
     if (peer->state == SIM_END_DONE && !e->err && !peer->err && !e->quit && !peer->quit)
         a->world->result.conns_whole++;
-    sim_digest_u64(&a->world->digest, (uint64_t)e->conn->id << 32 | e->side << 16 | (e->err & 0xff));
+    sim_digest_u64(&a->world->digest,
+                   (uint64_t)e->conn->id << 32 | (uint32_t)e->side << 16 | (e->err & 0xff));
     sim_digest_u64(&a->world->digest, e->sent << 32 ^ e->rcvd);
     sim_note(a->world, e->host, "conn %u side %u: over; sent %llu received %llu error %d",
-             e->conn->id, e->side, (unsigned long long)e->sent, (unsigned long long)e->rcvd, e->err);
+             e->conn->id, e->side, (unsigned long long)e->sent, (unsigned long long)e->rcvd,
+             e->err);
     /* What is still lent goes back later: slices outlive their socket. */
     if (e->held_n)
         sim_end_poke_later(a, e, e->conn->manner[e->side].pause_us);

@@ -46,7 +46,7 @@ struct sim_port *sim_port_init(struct mem *m, unsigned host, const struct sim_po
 bool sim_port_receive(struct sim_port *p, const uint8_t *frame, uint32_t n);
 /* Give back up to n packets that the port held; returns how many are still held. */
 uint32_t sim_port_complete(struct sim_port *p, uint32_t n);
-/* Packets neither in the pool nor waiting in the port: in the stack's or the application's hands. */
+/* Packets neither in the pool nor waiting in the port: the stack or the application has them. */
 uint32_t sim_port_lent(const struct sim_port *p);
 
 /* Segmentation as hardware does it: cut the TCP frame at b (n bytes, checksum field as for

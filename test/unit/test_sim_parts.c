@@ -181,7 +181,8 @@ static void open_conversation(struct conversation *c)
                                                .wnd = 500,
                                                .mss = 400,
                                                .has_mss = true}));
-    assert_null(say(c, true, (struct tcp_seg){.flags = TH_ACK, .seq = {101}, .ack = {0}, .wnd = 1000}));
+    assert_null(
+        say(c, true, (struct tcp_seg){.flags = TH_ACK, .seq = {101}, .ack = {0}, .wnd = 1000}));
 }
 
 static struct tcp_seg data(uint32_t seq, uint32_t len, uint32_t ack, uint16_t wnd)
