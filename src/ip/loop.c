@@ -24,6 +24,7 @@ static struct pkt *linearise(struct ip *ip, const struct pkt *p)
     pkt_copy_out(p, q->data);
     q->len = total;
     q->gso_size = p->gso_size;
+    q->flags = p->flags;
     return q;
 }
 
@@ -34,7 +35,7 @@ static void mark(struct pkt *p)
     p->hash = 0;
     p->l3_off = (uint16_t)(p->data - p->buf);
     /* The bytes never left memory: nothing can have changed them. */
-    p->flags = PKT_LOOPBACK | PKT_CSUM_OK;
+    p->flags = (uint8_t)(PKT_LOOPBACK | PKT_CSUM_OK | (p->flags & PKT_CSUM_PARTIAL));
 }
 
 bool ip_loop_burst(struct ip *ip, struct burst *out)

@@ -100,12 +100,22 @@ static void refill(struct memwire_queue *q)
         uint32_t n = 0;
         struct pkt *p;
         room = min_u32(room, BURST_MAX);
-        while (n < room && (p = pkt_get(&q->pool)))
+        while (n < room && (p = pkt_get(&q->pool))) {
+            p->next = p; /* marks it as posted */
             idx[n++] = pkt_index(p);
+        }
         q->pool.posted += n;
         if (n == 0 || ring_u32_push(q->rx.fill, idx, n) < BURST_MAX)
             return;
     }
+}
+
+/* Is this a buffer that the other end may fill?  It is another process's word. */
+static bool is_posted(const struct memwire_queue *q, uint32_t idx)
+{
+    const struct pkt *p = pool_at(&q->pool.descs, idx);
+
+    return idx < q->buffers && p->next == p;
 }
 
 static unsigned rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsigned max)
@@ -120,12 +130,13 @@ static unsigned rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsi
         if (likely(idx[i] < q->buffers))
             prefetch(q->rx.bufs + (size_t)idx[i] * q->buf_size + PKT_HEADROOM);
     for (uint32_t i = 0; i < n; i++) {
-        if (unlikely(idx[i] >= q->buffers)) {
+        if (unlikely(!is_posted(q, idx[i]))) {
             nic->stats.rx_error++;
             continue;
         }
         struct pkt *p = pool_at(&q->pool.descs, idx[i]);
         const struct shared_desc *d = &q->rx.desc[idx[i]];
+        p->next = NULL;
         q->pool.posted--;
         p->data = p->buf + PKT_HEADROOM;
         p->len = min_u32(d->len, q->buf_size - PKT_HEADROOM);

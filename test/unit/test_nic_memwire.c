@@ -1,0 +1,276 @@
+/* The in-memory wire: what one end sends is what the other receives, and a bad neighbour in the
+ * shared memory cannot make us touch what is not ours. */
+#include "lib/cmocka_first.h"
+
+#include "base/ring.h"
+#include "base/rng.h"
+#include "nic/memwire.h"
+
+#define ARENA (1u << 20)
+
+struct world {
+    struct memwire_config config;
+    void *shared, *base;
+    struct mem m;
+    struct memwire_port *end[2];
+    struct pkt_pool tx;
+};
+
+static void world_start(struct world *w, uint32_t buffers, uint32_t tso_max, bool csum)
+{
+    w->config = (struct memwire_config){.queues = 1,
+                                        .buffers = buffers,
+                                        .buf_size = tso_max ? 8192 : 2048,
+                                        .mtu = 1500,
+                                        .tso_max = tso_max,
+                                        .csum_offload = csum};
+    size_t bytes = align_up(memwire_bytes(&w->config), 4096);
+    w->shared = aligned_alloc(4096, bytes);
+    memset(w->shared, 0, bytes);
+    memwire_format(w->shared, &w->config);
+    w->base = aligned_alloc(4096, ARENA);
+    memset(w->base, 0, ARENA);
+    mem_init(&w->m, w->base, ARENA);
+    for (unsigned side = 0; side < 2; side++) {
+        w->end[side] = memwire_open(&w->m, w->shared, bytes, side);
+        assert_non_null(w->end[side]);
+    }
+    pkt_pool_init(&w->tx, &w->m, "tx", 64, 8192, PKT_HEADROOM, NULL);
+}
+
+static void world_end(struct world *w)
+{
+    assert_int_equal(w->tx.descs.used, 0);
+    for (unsigned side = 0; side < 2; side++) {
+        struct pkt_pool *rx = memwire_rx_pool(w->end[side], 0);
+        assert_int_equal(rx->descs.used, rx->posted);
+    }
+    free(w->base);
+    free(w->shared);
+}
+
+static struct pkt *frame(struct world *w, uint32_t n, uint8_t fill)
+{
+    struct pkt *p = pkt_get(&w->tx);
+
+    memset(p->data, fill, n);
+    p->len = n;
+    return p;
+}
+
+static unsigned send_one(struct world *w, unsigned side, struct pkt *p)
+{
+    return nic_tx_burst(memwire_nic(w->end[side]), 0, &p, 1);
+}
+
+static unsigned receive(struct world *w, unsigned side, struct pkt **out)
+{
+    return nic_rx_burst(memwire_nic(w->end[side]), 0, out, BURST_MAX);
+}
+
+static void frames_arrive_in_order_and_whole_both_ways(void **state)
+{
+    struct world w;
+    struct pkt *out[BURST_MAX];
+    struct rng rng;
+
+    (void)state;
+    rng_init(&rng, 1);
+    world_start(&w, 16, 0, false);
+    for (unsigned round = 0; round < 1000; round++) {
+        unsigned side = round & 1, n = 1 + rng_below(&rng, 10);
+        uint32_t len[16];
+        for (unsigned i = 0; i < n; i++) {
+            len[i] = 1 + rng_below(&rng, 1514);
+            assert_int_equal(send_one(&w, side, frame(&w, len[i], (uint8_t)(round + i))), 1);
+        }
+        assert_int_equal(receive(&w, !side, out), n);
+        for (unsigned i = 0; i < n; i++) {
+            assert_int_equal(out[i]->len, len[i]);
+            assert_int_equal(out[i]->data[0], (uint8_t)(round + i));
+            assert_int_equal(out[i]->data[len[i] - 1], (uint8_t)(round + i));
+            pkt_put(out[i]);
+        }
+        assert_int_equal(receive(&w, !side, out), 0); /* refills */
+    }
+    world_end(&w);
+}
+
+static void fragments_arrive_as_one_contiguous_frame(void **state)
+{
+    static const uint8_t tail[5] = "tail";
+    struct world w;
+    struct pkt *p, *out[BURST_MAX];
+
+    (void)state;
+    world_start(&w, 16, 0, false);
+    p = frame(&w, 10, 'h');
+    p->frags[p->nfrags++] = (struct pkt_frag){tail, 4, MEM_NONE};
+    p->frag_len = 4;
+    send_one(&w, 0, p);
+    assert_int_equal(receive(&w, 1, out), 1);
+    assert_int_equal(out[0]->len, 14);
+    assert_memory_equal(out[0]->data + 10, "tail", 4);
+    pkt_put(out[0]);
+    world_end(&w);
+}
+
+static void offload_flags_cross_the_wire(void **state)
+{
+    struct world w;
+    struct pkt *p, *out[BURST_MAX];
+
+    (void)state;
+    world_start(&w, 16, 4096, true);
+    p = frame(&w, 4000, 1);
+    p->flags = PKT_CSUM_PARTIAL;
+    p->gso_size = 1448;
+    send_one(&w, 0, p);
+    p = frame(&w, 100, 1);
+    send_one(&w, 0, p);
+    assert_int_equal(receive(&w, 1, out), 2);
+    assert_int_equal(out[0]->flags, PKT_CSUM_OK | PKT_CSUM_PARTIAL);
+    assert_int_equal(out[0]->gso_size, 1448);
+    assert_int_equal(out[1]->flags, 0);
+    assert_int_equal(out[1]->gso_size, 0);
+    pkt_put(out[0]);
+    pkt_put(out[1]);
+    world_end(&w);
+}
+
+static void a_slow_receiver_makes_the_sender_wait_and_loses_nothing(void **state)
+{
+    struct world w;
+    struct pkt *p[20], *out[BURST_MAX];
+    struct nic *a;
+
+    (void)state;
+    world_start(&w, 8, 0, false);
+    a = memwire_nic(w.end[0]);
+    for (unsigned i = 0; i < 20; i++)
+        p[i] = frame(&w, 60, (uint8_t)i);
+    assert_int_equal(nic_tx_burst(a, 0, p, 20), 8);
+    assert_int_equal(a->stats.tx_full, 1);
+    assert_int_equal(nic_tx_burst(a, 0, p + 8, 12), 0);
+    assert_int_equal(receive(&w, 1, out), 8);
+    for (unsigned i = 0; i < 8; i++)
+        pkt_put(out[i]);
+    assert_int_equal(nic_tx_burst(a, 0, p + 8, 12), 0);
+    assert_int_equal(receive(&w, 1, out), 0); /* refills */
+    assert_int_equal(nic_tx_burst(a, 0, p + 8, 12), 8);
+    assert_int_equal(receive(&w, 1, out), 8);
+    assert_int_equal(out[0]->data[0], 8);
+    for (unsigned i = 0; i < 8; i++)
+        pkt_put(out[i]);
+    for (unsigned i = 16; i < 20; i++)
+        pkt_put(p[i]);
+    world_end(&w);
+}
+
+static void a_pulled_cable_loses_frames_and_counts_them(void **state)
+{
+    struct world w;
+    struct pkt *out[BURST_MAX];
+
+    (void)state;
+    world_start(&w, 8, 0, false);
+    memwire_set_down(w.end[0], true);
+    for (unsigned i = 0; i < 50; i++)
+        assert_int_equal(send_one(&w, 0, frame(&w, 60, 1)), 1);
+    assert_int_equal(receive(&w, 1, out), 0);
+    assert_int_equal(memwire_nic(w.end[0])->stats.tx_error, 50);
+    memwire_set_down(w.end[0], false);
+    assert_int_equal(send_one(&w, 0, frame(&w, 60, 1)), 1);
+    assert_int_equal(receive(&w, 1, out), 1);
+    pkt_put(out[0]);
+    world_end(&w);
+}
+
+static void a_frame_too_long_for_the_buffer_is_lost_and_its_buffer_is_not(void **state)
+{
+    struct world w;
+    struct pkt *out[BURST_MAX];
+
+    (void)state;
+    world_start(&w, 8, 0, false);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(send_one(&w, 0, frame(&w, 4000, 1)), 1);
+        assert_int_equal(receive(&w, 1, out), 0);
+    }
+    assert_int_equal(memwire_nic(w.end[0])->stats.tx_error, 100);
+    assert_int_equal(send_one(&w, 0, frame(&w, 60, 1)), 1);
+    assert_int_equal(receive(&w, 1, out), 1);
+    pkt_put(out[0]);
+    world_end(&w);
+}
+
+/* The rings as the other process sees them: fill and full of side 0's only queue come first. */
+static struct ring_u32 *ring_of_side_0(struct world *w, bool full)
+{
+    size_t head = 64, ring = align_up(ring_u32_bytes(w->config.buffers), CACHE_LINE);
+
+    return (struct ring_u32 *)(void *)((uint8_t *)w->shared + head + (full ? ring : 0));
+}
+
+static void buffer_numbers_out_of_range_are_refused(void **state)
+{
+    static const uint32_t bad[] = {8, 9, 0x7fffffff, UINT32_MAX};
+    struct world w;
+    struct pkt *out[BURST_MAX];
+
+    (void)state;
+    world_start(&w, 8, 0, false);
+    ring_u32_push(ring_of_side_0(&w, true), bad, 4);
+    assert_int_equal(receive(&w, 0, out), 0);
+    assert_int_equal(memwire_nic(w.end[0])->stats.rx_error, 4);
+    world_end(&w);
+}
+
+static void a_buffer_number_said_twice_is_refused_the_second_time(void **state)
+{
+    struct world w;
+    struct pkt *out[BURST_MAX];
+    uint32_t idx[2];
+
+    (void)state;
+    world_start(&w, 8, 0, false);
+    send_one(&w, 1, frame(&w, 60, 7));
+    ring_u32_pop(ring_of_side_0(&w, true), idx, 1);
+    idx[1] = idx[0];
+    ring_u32_push(ring_of_side_0(&w, true), idx, 2);
+    assert_int_equal(receive(&w, 0, out), 1);
+    assert_int_equal(memwire_nic(w.end[0])->stats.rx_error, 1);
+    pkt_put(out[0]);
+    world_end(&w);
+}
+
+static void only_a_formatted_wire_is_opened(void **state)
+{
+    struct world w;
+    size_t bytes;
+
+    (void)state;
+    world_start(&w, 8, 0, false);
+    bytes = memwire_bytes(&w.config);
+    assert_null(memwire_open(&w.m, w.shared, bytes - 1, 0));
+    assert_null(memwire_open(&w.m, w.shared, bytes, 2));
+    memset(w.shared, 0, 8);
+    assert_null(memwire_open(&w.m, w.shared, bytes, 0));
+    world_end(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_arrive_in_order_and_whole_both_ways),
+        cmocka_unit_test(fragments_arrive_as_one_contiguous_frame),
+        cmocka_unit_test(offload_flags_cross_the_wire),
+        cmocka_unit_test(a_slow_receiver_makes_the_sender_wait_and_loses_nothing),
+        cmocka_unit_test(a_pulled_cable_loses_frames_and_counts_them),
+        cmocka_unit_test(a_frame_too_long_for_the_buffer_is_lost_and_its_buffer_is_not),
+        cmocka_unit_test(buffer_numbers_out_of_range_are_refused),
+        cmocka_unit_test(a_buffer_number_said_twice_is_refused_the_second_time),
+        cmocka_unit_test(only_a_formatted_wire_is_opened),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
