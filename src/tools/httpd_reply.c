@@ -1,0 +1,307 @@
+/* What a request is answered. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fmt.h"
+#include "stat/json.h"
+#include "tools/httpd.h"
+
+#define PIECE_BYTES ((uint64_t)64 << 10) /* a file is given away in pieces of this size */
+#define COPY_BYTES_MAX 1024u             /* smaller bodies are copied behind the head */
+#define LOCATION_MAX 1100u
+#define STATUS_BYTES_MAX ((size_t)64 << 10)
+
+/* ---- sending */
+
+static void on_piece_done(void *arg, const void *ptr, size_t n)
+{
+    (void)ptr;
+    (void)n;
+    file_put(arg);
+}
+
+static int push_text(struct conn *c)
+{
+    struct answer *a = &c->out;
+
+    while (a->text_off < a->text_n) {
+        int64_t r = mr_send(c->h->m, c->sock, a->text + a->text_off, a->text_n - a->text_off,
+                            a->body_left > 0 ? MR_MORE : 0);
+        if (r < 0)
+            return (int)r;
+        a->text_off += (size_t)r;
+    }
+    pool_put(&c->h->texts, a->text);
+    a->text = NULL;
+    return MR_OK;
+}
+
+static int push_body(struct conn *c)
+{
+    struct answer *a = &c->out;
+
+    while (a->body_left > 0) {
+        uint64_t n = a->body_left < PIECE_BYTES ? a->body_left : PIECE_BYTES;
+        int err = mr_send_give(c->h->m, c->sock, a->body, n, n < a->body_left ? MR_MORE : 0,
+                               on_piece_done, a->file);
+        if (err != MR_OK)
+            return err;
+        a->file->refs++;
+        a->body += n;
+        a->body_left -= n;
+        c->h->count.bytes += n;
+    }
+    return MR_OK;
+}
+
+int reply_push(struct conn *c)
+{
+    int err = c->out.text != NULL ? push_text(c) : MR_OK;
+
+    if (err == MR_OK)
+        err = push_body(c);
+    if (err == MR_OK && c->out.file != NULL) {
+        file_put(c->out.file);
+        c->out.file = NULL;
+    }
+    c->out.pending = err != MR_OK;
+    return err;
+}
+
+void reply_drop(struct conn *c)
+{
+    if (c->out.text != NULL)
+        pool_put(&c->h->texts, c->out.text);
+    if (c->out.file != NULL)
+        file_put(c->out.file);
+    c->out = (struct answer){0};
+}
+
+/* ---- composing */
+
+/* Start an answer with this head and text behind it. */
+static void begin(struct conn *c, struct http_head *head, const char *text, size_t text_n)
+{
+    struct httpd *h = c->h;
+    char *buf = pool_get(&h->texts);
+    size_t n = 0;
+
+    head->date = h->date;
+    head->close = !c->keep_alive;
+    if (buf != NULL)
+        n = http_head_emit(buf, TEXT_BYTES_MAX, head);
+    h->count.requests++;
+    h->count.by_class[head->status / 100 % 6]++;
+    c->out = (struct answer){.pending = true, .text = buf, .text_n = n};
+    if (n == 0 || n + text_n > TEXT_BYTES_MAX) {
+        /* No memory: there is nothing to say it with. */
+        c->out.text_n = 0;
+        c->keep_alive = false;
+        if (buf == NULL)
+            return;
+    } else if (text_n > 0) {
+        memcpy(buf + n, text, text_n);
+        c->out.text_n += text_n;
+    }
+    h->count.bytes += c->out.text_n;
+}
+
+/* A small page; bodies of 204 and of answers to HEAD stay away. */
+static void page(struct conn *c, const struct http_request *r, struct http_head *head)
+{
+    char text[256];
+    size_t n =
+        fmt_print(text, sizeof(text), "<!doctype html><title>%d %s</title><h1>%d %s</h1>\n",
+                  head->status, http_reason(head->status), head->status, http_reason(head->status));
+
+    if (head->status != 204) {
+        head->type = "text/html; charset=utf-8";
+        head->has_length = true;
+        head->length = n;
+    }
+    begin(c, head, text, head->status == 204 || (r != NULL && r->method == HTTP_HEAD) ? 0 : n);
+}
+
+void reply_error(struct conn *c, int status)
+{
+    struct http_head head = {.status = status};
+
+    c->keep_alive = false;
+    page(c, NULL, &head);
+}
+
+static void redirect(struct conn *c, const struct http_request *r, const char *path)
+{
+    char location[LOCATION_MAX];
+    size_t n = http_path_encode(location, sizeof(location) - 1, path);
+    struct http_head head = {.status = 301, .location = location};
+
+    /* The query goes along; it is what it was, so it needs no encoding. */
+    if (n == 0 || n + r->query.n + 3 > sizeof(location)) {
+        head = (struct http_head){.status = 404};
+    } else {
+        location[n++] = '/';
+        if (r->query.p != NULL) {
+            location[n++] = '?';
+            memcpy(location + n, r->query.p, r->query.n);
+            n += r->query.n;
+        }
+        location[n] = '\0';
+    }
+    page(c, r, &head);
+}
+
+static void reply_file(struct conn *c, const struct http_request *r, struct file *x)
+{
+    struct http_resource res = {.etag = x->etag, .mtime_s = x->mtime_s, .size = x->size};
+    struct http_verdict v = http_judge(r, &res, c->h->unix_s);
+    bool whole = v.status == 200 || v.status == 206;
+    struct http_head head = {
+        .status = v.status,
+        .type = whole ? x->type : NULL,
+        .last_modified = x->last_modified,
+        .etag = x->etag,
+        .accept_ranges = whole,
+        .has_length = whole,
+        .length = v.count,
+        .has_range = v.status == 206,
+        .unsatisfied = v.status == 416,
+        .range_first = v.first,
+        .range_last = v.first + v.count - 1,
+        .range_size = x->size,
+        .keep_alive = c->keep_alive && r->minor == 0,
+    };
+    bool body = whole && r->method == HTTP_GET && v.count > 0;
+
+    if (v.status == 412 || v.status == 416) {
+        page(c, r, &head);
+    } else if (body && v.count <= COPY_BYTES_MAX) {
+        begin(c, &head, (const char *)x->map + v.first, v.count);
+    } else {
+        begin(c, &head, NULL, 0);
+        if (body && c->out.text_n > 0) {
+            c->out.file = x;
+            c->out.body = x->map + v.first;
+            c->out.body_left = v.count;
+            return;
+        }
+    }
+    file_put(x);
+}
+
+/* The status text is longer than a text buffer: it is given like a file. */
+static void reply_status(struct conn *c, const struct http_request *r)
+{
+    struct file *x = calloc(1, sizeof(*x) + 1);
+    char *text = malloc(STATUS_BYTES_MAX), app[4096];
+    struct http_head head = {.status = 200, .type = "application/json", .has_length = true};
+    size_t n;
+
+    if (x == NULL || text == NULL) {
+        free(x);
+        free(text);
+        reply_error(c, 503);
+        return;
+    }
+    httpd_status(c->h, app, sizeof(app));
+    n = fmt_print(text, STATUS_BYTES_MAX, "{\"stack\":%s,\"app\":%s}\n", mr_status_json(c->h->m),
+                  app);
+    x->text = text;
+    x->refs = 1;
+    head.length = n;
+    head.keep_alive = c->keep_alive && r->minor == 0;
+    begin(c, &head, NULL, 0);
+    if (r->method == HTTP_HEAD || c->out.text_n == 0) {
+        file_put(x);
+        return;
+    }
+    c->out.file = x;
+    c->out.body = (const uint8_t *)text;
+    c->out.body_left = n;
+}
+
+static void refuse_method(struct conn *c, const struct http_request *r)
+{
+    struct http_head head = {.status = r->method == HTTP_OPTIONS ? 204 : 405,
+                             .allow = "GET, HEAD, OPTIONS"};
+
+    page(c, r, &head);
+}
+
+static void find_file(struct conn *c, const struct http_request *r)
+{
+    char path[FILE_PATH_MAX];
+    struct http_head head = {.keep_alive = c->keep_alive && r->minor == 0};
+    struct file *x;
+
+    head.status = http_path_decode(path, sizeof(path), r->path);
+    if (head.status == 0)
+        head.status = files_get(&c->h->files, path, mr_now_us(c->h->m), &x);
+    if (head.status == 200)
+        reply_file(c, r, x);
+    else if (head.status == 301)
+        redirect(c, r, path);
+    else
+        page(c, r, &head);
+}
+
+void reply_request(struct conn *c, const struct http_request *r)
+{
+    bool has_body = r->chunked || r->content_length > 0;
+
+    http_request_body(&c->body, r);
+    c->keep_alive = r->keep_alive;
+    c->expect_more = has_body;
+    /* A client that waits for 100 (Continue) gets the final answer instead
+     * (RFC 9110 10.1.1), and what it may send all the same is not waited for. */
+    if (has_body && (r->expect_continue || r->content_length > c->h->opt->body_max)) {
+        c->keep_alive = false;
+        c->expect_more = false;
+        c->unread = true;
+    }
+    if (has_body && r->content_length > c->h->opt->body_max)
+        reply_error(c, 413);
+    else if (r->method != HTTP_GET && r->method != HTTP_HEAD)
+        refuse_method(c, r);
+    else if (http_str_eq(r->path, HTTP_STR("/status")))
+        reply_status(c, r);
+    else
+        find_file(c, r);
+}
+
+size_t httpd_status(void *core, char *buf, size_t n)
+{
+    static const char *const state_names[CONN_STATES] = {"idle", "head", "body", "send", "linger"};
+    const struct httpd *h = core;
+    struct json j;
+
+    json_init(&j, buf, n);
+    json_object(&j, NULL);
+    json_u64(&j, "connections", h->open);
+    json_u64(&j, "accepted", h->count.accepted);
+    json_u64(&j, "refused", h->count.refused);
+    json_u64(&j, "requests", h->count.requests);
+    json_u64(&j, "bytes", h->count.bytes);
+    json_object(&j, "answers");
+    json_u64(&j, "2xx", h->count.by_class[2]);
+    json_u64(&j, "3xx", h->count.by_class[3]);
+    json_u64(&j, "4xx", h->count.by_class[4]);
+    json_u64(&j, "5xx", h->count.by_class[5]);
+    json_end(&j);
+    json_object(&j, "timeouts");
+    for (int s = 0; s < CONN_STATES; s++)
+        json_u64(&j, state_names[s], h->count.timeouts[s]);
+    json_end(&j);
+    json_u64(&j, "aborted", h->count.aborted);
+    json_u64(&j, "blocked", h->count.blocked);
+    json_object(&j, "files");
+    json_u64(&j, "cached", h->files.count);
+    json_u64(&j, "hits", h->files.hits);
+    json_u64(&j, "misses", h->files.misses);
+    json_u64(&j, "changed", h->files.changed);
+    json_u64(&j, "evicted", h->files.evicted);
+    json_end(&j);
+    json_end(&j);
+    return json_fini(&j);
+}
