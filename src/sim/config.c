@@ -127,5 +127,7 @@ void sim_draw_port(struct sim_world *w, struct rng *r, bool tiny, struct sim_por
         c->mtu = between(r, 1500, 4000);
     if (rng_chance(r, 1, 3))
         c->tso_max = between(r, 2 * c->mtu, 65000);
+    if (rng_chance(r, 1, 4))
+        c->coalesce_max = between(r, 2 * c->mtu, 16000);
     c->rx_low_water = c->rx_packets / 4;
 }

@@ -28,6 +28,7 @@ void sim_draw_plan(struct sim_world *w)
     p->tiny = rng_chance(r, 1, 3);
     p->shrinks = !p->calm && rng_chance(r, 1, 3);
     p->starves = rng_chance(r, 1, 4);
+    p->attacked = rng_chance(r, 1, 4);
     p->udp_datagrams = rng_chance(r, 1, 3) ? between(r, 1, 30) : 0;
     p->heal_ns = (uint64_t)between(r, 1000, p->level == 3 ? 30000 : 12000) * SIM_NS_PER_MSEC;
     p->patient = p->level < 3;

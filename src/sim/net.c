@@ -171,6 +171,21 @@ void sim_net_carry(struct sim_world *w, unsigned src, unsigned dst, const uint8_
     }
 }
 
+void sim_net_forged(struct sim_world *w, unsigned src, unsigned dst, const uint8_t *b, uint32_t n)
+{
+    struct sim_frame *f = frame_get(&w->net);
+
+    if (!f)
+        return;
+    f->src = (uint8_t)src;
+    f->dst = (uint8_t)dst;
+    f->len = n;
+    /* What it says is not what the peer has told. */
+    f->damaged = true;
+    memcpy(f->bytes, b, n);
+    sim_queue_add(&w->queue, w->now + 1, SIM_EV_FRAME, (uint32_t)(f - w->net.frame));
+}
+
 /* ---- routing ---------------------------------------------------------------------- */
 
 static void forward(struct sim_world *w, unsigned src, unsigned dst, const uint8_t *b, uint32_t n)

@@ -93,6 +93,9 @@ void sim_net_arrive(struct sim_world *w, uint32_t frame);
 /* Send bytes over the link from src to dst, with all its faults. */
 void sim_net_carry(struct sim_world *w, unsigned src, unsigned dst, const uint8_t *b, uint32_t n);
 
+/* A frame that src never sent arrives at dst as if from there. */
+void sim_net_forged(struct sim_world *w, unsigned src, unsigned dst, const uint8_t *b, uint32_t n);
+
 /* router.c: a frame that is addressed to the router, or that is too large for its link. */
 void sim_router_arp(struct sim_world *w, unsigned host, const uint8_t *b, uint32_t n);
 void sim_router_too_big(struct sim_world *w, unsigned src, unsigned dst, const uint8_t *b,

@@ -91,7 +91,8 @@ struct sim_port *sim_port_init(struct mem *m, unsigned host, const struct sim_po
                                const struct sim_port_wire *wire)
 {
     struct sim_port *p = mem_carve(m, sizeof(*p), CACHE_LINE);
-    uint32_t buf = (uint32_t)align_up(PKT_HEADROOM + c->mtu + ETH_HLEN_MAX, CACHE_LINE);
+    uint32_t room = max_u32(c->mtu, c->coalesce_max) + ETH_HLEN_MAX;
+    uint32_t buf = (uint32_t)align_up(PKT_HEADROOM + room, CACHE_LINE);
 
     MR_ASSERT(c->tx_slots <= SIM_TX_HELD_MAX);
     *p = (struct sim_port){.wire = *wire, .host = host, .tx_slots = c->tx_slots};
@@ -106,7 +107,8 @@ struct sim_port *sim_port_init(struct mem *m, unsigned host, const struct sim_po
                  .rx_buf_size = buf - PKT_HEADROOM,
                  .tso_max = c->tso_max,
                  .tx_csum = c->tx_csum || c->tso_max,
-                 .rx_csum = c->rx_csum,
+                 .rx_csum = c->rx_csum || c->coalesce_max,
+                 .rx_coalesces = c->coalesce_max > 0,
                  .queues = 1},
         .mac = {{0x02, 0x51, 0, 0, 0, (uint8_t)(host + 1)}},
         .name = "sim",
@@ -135,8 +137,12 @@ static bool l4_is_right(const struct sim_port *p, const uint8_t *b, uint32_t n)
 
 bool sim_port_receive(struct sim_port *p, const uint8_t *frame, uint32_t n)
 {
-    struct pkt *k = p->starved ? NULL : pkt_get(&p->pool);
+    bool right = p->nic.caps.rx_csum && l4_is_right(p, frame, n);
+    struct pkt *k;
 
+    if (p->nic.caps.rx_coalesces && right && sim_gro_append(p->rx.tail, frame, n, p->csum))
+        return true;
+    k = p->starved ? NULL : pkt_get(&p->pool);
     if (!k) {
         p->nic.stats.rx_nobuf++;
         return false;
@@ -148,7 +154,7 @@ bool sim_port_receive(struct sim_port *p, const uint8_t *frame, uint32_t n)
     }
     memcpy(k->data, frame, n);
     k->len = n;
-    k->flags = p->nic.caps.rx_csum && l4_is_right(p, frame, n) ? PKT_CSUM_OK : 0;
+    k->flags = right ? PKT_CSUM_OK : 0;
     p->nic.stats.rx_packets++;
     p->nic.stats.rx_bytes += n;
     p->pool.posted++;

@@ -17,6 +17,7 @@ struct sim_port_config {
     uint32_t tso_max;      /* 0: none */
     uint32_t tx_slots;     /* frames the port holds until they are out; 0: gives back at once */
     bool tx_csum, rx_csum;
+    uint32_t coalesce_max; /* received segments are merged up to so many bytes; 0: never */
     uint8_t fill;
 };
 
@@ -48,6 +49,10 @@ bool sim_port_receive(struct sim_port *p, const uint8_t *frame, uint32_t n);
 uint32_t sim_port_complete(struct sim_port *p, uint32_t n);
 /* Packets neither in the pool nor waiting in the port: the stack or the application has them. */
 uint32_t sim_port_lent(const struct sim_port *p);
+
+/* Append the TCP segment at b, of which the checksum is right, to the one in k, if it continues it
+ * and nothing is lost by it.  The TCP checksum field is then that of the first. */
+bool sim_gro_append(struct pkt *k, const uint8_t *b, uint32_t n, csum_fn csum);
 
 /* Segmentation as hardware does it: cut the TCP frame at b (n bytes, checksum field as for
  * PKT_CSUM_PARTIAL) into frames of at most mss payload bytes, each emitted through send. */

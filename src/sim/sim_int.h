@@ -26,6 +26,7 @@ struct sim_plan {
     bool tiny;               /* some host has tiny limits */
     bool patient;            /* no fault lasts so long that a connection may time out */
     bool shrinks;            /* links change their MTU */
+    bool attacked;           /* a stranger sends forged segments */
     bool starves;            /* ports run out of receive buffers, or refuse to send */
     uint32_t udp_datagrams;  /* a host */
     uint32_t level;          /* of faults, 0..3 */
@@ -94,6 +95,9 @@ void sim_draw_links(struct sim_world *w);
 /* fault.c */
 void sim_fault_next(struct sim_world *w);
 void sim_fault_heal(struct sim_world *w);
+
+/* attack.c: a stranger sends one forged segment to somebody. */
+void sim_attack(struct sim_world *w);
 
 /* host.c */
 void sim_host_init(struct sim_world *w, unsigned host, struct mem *m);

@@ -317,6 +317,52 @@ static void a_port_cuts_a_large_segment_into_right_small_ones(void **state)
     assert_true(t.fin);
 }
 
+struct merge_test {
+    uint8_t bytes[2048];
+    struct pkt_pool pool;
+    struct pkt k;
+    unsigned refused;
+};
+
+static void merge_piece(void *arg, unsigned host, const uint8_t *b, uint32_t n)
+{
+    struct merge_test *t = arg;
+
+    (void)host;
+    if (t->k.len == 0) {
+        memcpy(t->k.data, b, n);
+        t->k.len = n;
+    } else {
+        t->refused += !sim_gro_append(&t->k, b, n, csum_add_portable);
+    }
+}
+
+static void a_port_merges_the_pieces_again(void **state)
+{
+    struct conversation c;
+    struct merge_test t = {0};
+    uint8_t big[2048], scratch[2048];
+    struct tcp_seg s = data(101, 490, 0, 1000);
+
+    (void)state;
+    open_conversation(&c);
+    s.flags |= TH_PUSH;
+    s.has_ts = true;
+    size_t n = make(&c, true, s, big);
+    t.pool.buf_size = sizeof(t.bytes);
+    t.k.pool = &t.pool;
+    t.k.data = t.k.buf = t.bytes;
+    t.k.flags = PKT_CSUM_OK;
+    sim_tso_cut(big, (uint32_t)n, 100, csum_add_portable, scratch,
+                &(struct sim_port_wire){.send = merge_piece, .arg = &t}, 0);
+    assert_int_equal(t.refused, 0);
+    assert_int_equal(t.k.len, n);
+    assert_int_equal(t.k.gso_size, 100);
+    /* All but the TCP checksum, which is the first piece's. */
+    assert_memory_equal(t.bytes, big, 50);
+    assert_memory_equal(t.bytes + 52, big + 52, n - 52);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +380,7 @@ int main(void)
         cmocka_unit_test(the_watch_sees_a_fin_that_moves),
         cmocka_unit_test(the_watch_sees_a_wrong_checksum_and_a_wrong_length),
         cmocka_unit_test(a_port_cuts_a_large_segment_into_right_small_ones),
+        cmocka_unit_test(a_port_merges_the_pieces_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
