@@ -68,7 +68,9 @@ struct sim_end {
     enum sim_tag tag; /* SIM_TAG_END */
     enum sim_end_state state;
     uint8_t host, side; /* side 0: the client */
-    bool timer_on, keeps_alive, blocked;
+    bool timer_on;
+    bool keeps_alive;   /* by the stack's keepalive; */
+    bool watched;       /* by ourselves, for there was no memory for that */
     bool shut;          /* no more will be sent: shutdown or close was called */
     bool eof;
     bool quit;          /* ended it rudely */
@@ -78,6 +80,7 @@ struct sim_end {
     mr_timer timer;
     uint64_t sent, rcvd;
     uint64_t moved_us;  /* host time of the last progress */
+    uint64_t done_ns;   /* world time of its end */
     uint32_t held_n;
     struct sim_held held[SIM_HELD];
 };
@@ -97,10 +100,11 @@ struct sim_conn {
 /* An accepted socket that has not said yet which plan it belongs to. */
 struct sim_guest {
     enum sim_tag tag; /* SIM_TAG_GUEST */
-    bool used;
+    bool used, timer_on;
     uint8_t n;
     uint8_t hello[SIM_HELLO];
     mr_sock sock;
+    mr_timer timer; /* where there was no memory for keepalive */
 };
 
 struct sim_listener {
@@ -161,6 +165,9 @@ void sim_end_error(struct sim_app *a, struct sim_end *e, int err);
 /* Quit rudely if the plan says so now. */
 bool sim_end_quit(struct sim_app *a, struct sim_end *e);
 
+/* Find out soon when the peer is gone.  False: no memory for it. */
+bool sim_app_keepalive(struct sim_app *a, mr_sock s);
+
 /* stream.c: move bytes.  False: the end is over, or waits. */
 bool sim_stream_read(struct sim_app *a, struct sim_end *e);
 bool sim_stream_write(struct sim_app *a, struct sim_end *e);
@@ -174,6 +181,7 @@ void sim_server_open(struct sim_app *a, struct sim_listener *l);
 void sim_server_close(struct sim_app *a, struct sim_listener *l);
 void sim_server_accept(struct sim_app *a, struct sim_listener *l);
 void sim_server_toggle(struct sim_app *a, struct sim_listener *l);
+void sim_guest_expire(struct sim_app *a, struct sim_guest *g);
 void sim_guest_event(struct sim_app *a, struct sim_guest *g, const struct mr_event *ev);
 
 /* client.c */

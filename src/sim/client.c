@@ -72,7 +72,7 @@ static void timer(struct sim_app *a, void *user)
         sim_udp_tick(a);
         break;
     case SIM_TAG_GUEST:
-        sim_fail(a->world, "a timer that nobody started");
+        sim_guest_expire(a, user);
         break;
     }
 }

@@ -5,6 +5,7 @@
 #define KEEP_IDLE_S 8
 #define KEEP_INTVL_S 2
 #define KEEP_CNT 5
+#define ORPHAN_NS (30 * SIM_NS_PER_SEC)
 
 static void set(struct sim_app *a, struct sim_end *e, enum mr_opt opt, int64_t v)
 {
@@ -13,7 +14,14 @@ static void set(struct sim_app *a, struct sim_end *e, enum mr_opt opt, int64_t v
     if (rc != 0 && rc != MR_ENOMEM)
         sim_fail(a->world, "host %u: mr_setopt(%d, %lld) says %s", a->host, (int)opt, (long long)v,
                  mr_strerror(rc));
-    e->keeps_alive &= rc == 0;
+}
+
+bool sim_app_keepalive(struct sim_app *a, mr_sock s)
+{
+    return mr_setopt(a->m, s, MR_KEEPIDLE, KEEP_IDLE_S) == 0 &&
+           mr_setopt(a->m, s, MR_KEEPINTVL, KEEP_INTVL_S) == 0 &&
+           mr_setopt(a->m, s, MR_KEEPCNT, KEEP_CNT) == 0 &&
+           mr_setopt(a->m, s, MR_KEEPALIVE, 1) == 0;
 }
 
 static void set_options(struct sim_app *a, struct sim_end *e)
@@ -36,12 +44,11 @@ static void set_options(struct sim_app *a, struct sim_end *e)
         set(a, e, MR_USER_TIMEOUT_MS, m->user_timeout_ms);
     set(a, e, MR_CONGESTION, m->cc);
     /* Where somebody may vanish without a word, the other must be able to find out. */
-    e->keeps_alive = true;
     if (a->world->plan.quits || a->world->plan.toggles || a->world->plan.tiny) {
-        set(a, e, MR_KEEPIDLE, KEEP_IDLE_S);
-        set(a, e, MR_KEEPINTVL, KEEP_INTVL_S);
-        set(a, e, MR_KEEPCNT, KEEP_CNT);
-        set(a, e, MR_KEEPALIVE, 1);
+        e->keeps_alive = sim_app_keepalive(a, e->sock);
+        e->watched = !e->keeps_alive;
+    } else {
+        set(a, e, MR_KEEPALIVE, 0);
     }
 }
 
@@ -61,6 +68,7 @@ void sim_end_done(struct sim_app *a, struct sim_end *e)
     const struct sim_end *peer = &e->conn->end[!e->side];
 
     e->state = SIM_END_DONE;
+    e->done_ns = a->world->now;
     if (e->side == 1)
         a->world->open_ends--;
     else
@@ -80,6 +88,12 @@ void sim_end_done(struct sim_app *a, struct sim_end *e)
 
 /* ---- endings that are not in order --------------------------------------------------- */
 
+/* It closed without waiting for our FIN, and its orphan has waited long enough. */
+static bool has_left(const struct sim_world *w, const struct sim_end *e)
+{
+    return e->state == SIM_END_DONE && !e->eof && w->now - e->done_ns > ORPHAN_NS;
+}
+
 static bool has_cause(const struct sim_world *w, const struct sim_end *e, int err)
 {
     const struct sim_end *peer = &e->conn->end[!e->side];
@@ -89,7 +103,8 @@ static bool has_cause(const struct sim_world *w, const struct sim_end *e, int er
     case MR_ECONNRESET:
     case MR_EPIPE:
     case MR_ECONNABORTED:
-        return peer->quit || peer->err || (peer->state == SIM_END_NONE && odd);
+        return peer->quit || peer->err || (peer->state == SIM_END_NONE && odd) ||
+               has_left(w, peer);
     case MR_ECONNREFUSED:
         return w->plan.toggles;
     case MR_ETIMEDOUT:
@@ -143,7 +158,7 @@ bool sim_end_quit(struct sim_app *a, struct sim_end *e)
 /* Without keepalive nobody tells us that the peer is gone. */
 static bool is_lost(struct sim_app *a, struct sim_end *e)
 {
-    if (e->keeps_alive || mr_now_us(a->m) - e->moved_us < WATCHDOG_US)
+    if (!e->watched || mr_now_us(a->m) - e->moved_us < WATCHDOG_US)
         return false;
     e->quit = true;
     mr_abort(a->m, e->sock);
@@ -183,7 +198,7 @@ static void step(struct sim_app *a, struct sim_end *e)
         sim_stream_write(a, e);
     if (e->state == SIM_END_OPEN && !a->world->over)
         wind_up(a, e);
-    if (e->state == SIM_END_OPEN && (e->held_n || !e->keeps_alive))
+    if (e->state == SIM_END_OPEN && (e->held_n || e->watched))
         sim_end_poke_later(a, e, e->held_n ? e->conn->manner[e->side].pause_us : 10000000);
 }
 

@@ -2,6 +2,7 @@
 #include "sim/sim_int.h"
 
 #define TOGGLE_US_MAX 3000000u
+#define GUEST_US_MAX (120 * USEC_PER_SEC)
 
 void sim_server_open(struct sim_app *a, struct sim_listener *l)
 {
@@ -44,11 +45,25 @@ static struct sim_guest *guest_get(struct sim_app *a)
 
 static void guest_done(struct sim_app *a, struct sim_guest *g)
 {
-    g->used = false;
+    if (g->timer_on)
+        mr_timer_stop(a->m, g->timer);
+    g->used = g->timer_on = false;
     a->world->guests--;
     for (unsigned i = 0; i < SIM_LISTENERS; i++)
         if (a->listener[i].open && a->listener[i].waiting)
             sim_server_accept(a, &a->listener[i]);
+}
+
+/* A connection has come to life twice.  A SYN cookie is honoured as long as it is fresh, so a late
+ * copy of the first data segment does this, once the connection it belongs to is gone. */
+static void guest_is_ghost(struct sim_app *a, struct sim_guest *g, const struct sim_conn *c)
+{
+    const struct tcp *t = stack_tcp(a->world->host[a->host].core[0].stack);
+
+    if (t->stats.syncookies_good == 0 || c->end[1].state != SIM_END_DONE)
+        sim_fail(a->world, "host %u conn %u: accepted twice", a->host, c->id);
+    mr_abort(a->m, g->sock);
+    guest_done(a, g);
 }
 
 /* The header is whole: the guest becomes an end of its connection. */
@@ -63,7 +78,7 @@ static void guest_promote(struct sim_app *a, struct sim_guest *g)
         return;
     }
     if (c->end[1].state != SIM_END_NONE) {
-        sim_fail(a->world, "host %u conn %u: accepted twice", a->host, c->id);
+        guest_is_ghost(a, g, c);
         return;
     }
     if (mr_peer_addr(a->m, s, &peer) != 0 ||
@@ -90,6 +105,13 @@ static void guest_read(struct sim_app *a, struct sim_guest *g)
         g->n = (uint8_t)(g->n + n);
     }
     guest_promote(a, g);
+}
+
+void sim_guest_expire(struct sim_app *a, struct sim_guest *g)
+{
+    g->timer_on = false;
+    mr_abort(a->m, g->sock);
+    guest_done(a, g);
 }
 
 void sim_guest_event(struct sim_app *a, struct sim_guest *g, const struct mr_event *ev)
@@ -125,12 +147,8 @@ void sim_server_accept(struct sim_app *a, struct sim_listener *l)
         g->n = 0;
         a->world->guests++;
         mr_set_user(a->m, g->sock, g);
-        if (a->world->plan.quits || a->world->plan.toggles || a->world->plan.tiny) {
-            mr_setopt(a->m, g->sock, MR_KEEPIDLE, 8);
-            mr_setopt(a->m, g->sock, MR_KEEPINTVL, 2);
-            mr_setopt(a->m, g->sock, MR_KEEPCNT, 5);
-            mr_setopt(a->m, g->sock, MR_KEEPALIVE, 1);
-        }
+        g->timer_on = !sim_app_keepalive(a, g->sock) &&
+                      mr_timer_start(a->m, GUEST_US_MAX, g, &g->timer) == 0;
         guest_read(a, g);
     }
 }
