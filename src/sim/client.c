@@ -141,6 +141,8 @@ void sim_app_end(struct sim_app *a)
     a->ending = true;
     for (unsigned i = 0; i < SIM_LISTENERS; i++)
         sim_server_close(a, &a->listener[i]);
+    for (unsigned i = 0; i < SIM_LISTENERS; i++)
+        mr_timer_stop(a->m, a->listener[i].timer);
     mr_timer_stop(a->m, a->udp.timer);
     if (a->udp.open)
         mr_close(a->m, a->udp.sock);

@@ -30,6 +30,7 @@ static void small_limits(struct stack_limits *l)
     l->tcp.cold = 2 * SIM_CONNS_MAX;
     l->tcp.loss = 64;
     l->tcp.ooo_packets = 256;
+    l->sock.timers = 2 * SIM_CONNS_MAX;
     l->tx_packets = 512;
     l->copy_packets = 512;
     l->snd_chunks = 512;
@@ -61,6 +62,8 @@ static void tiny_limits(struct rng *r, struct stack_limits *l)
         l->tcp.loss = between(r, 1, 4);
     if (rng_chance(r, 1, 2))
         l->tcp.ooo_packets = between(r, 1, 20);
+    if (rng_chance(r, 1, 4))
+        l->sock.timers = between(r, 4, 40);
     l->tcp.ooo_runs = between(r, 1, 8);
     l->tcp.sack_ranges = between(r, 1, l->tcp.sack_ranges);
     l->ip.reass_datagrams = between(r, 1, 4);

@@ -33,6 +33,8 @@ static const char *stack_leftover(struct stack *s)
         return "reassembly";
     if (u->pcbs.used)
         return "UDP sockets";
+    if (stack_sock(s)->timers.used)
+        return "timers";
     if (pkts_out(t->tx))
         return "transmit packets";
     if (pkts_out(t->copies) || pkts_out(&u->copies))

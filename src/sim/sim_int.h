@@ -77,6 +77,7 @@ struct sim_world {
     uint8_t *scratch; /* SIM_SCRATCH_BYTES */
     bool healed, ending, over;
     uint64_t turns;
+    uint64_t idle_ns, idle_turns; /* when everything had been given back, and the turns by then */
     /* What is still under way in the applications. */
     uint32_t unfinished, open_ends, guests, held, gives_out;
     struct sim_result result;

@@ -3,6 +3,7 @@
 
 #define FRAMES_MAX 4096u
 #define STEPS_MAX 3000000u
+#define IDLE_S UINT64_C(100)
 
 void sim_fail(struct sim_world *w, const char *how, ...)
 {
@@ -174,6 +175,23 @@ static unsigned next_host(const struct sim_world *w)
     return first;
 }
 
+/* Empty hosts have nothing to do: they are watched for a while to see that they do nothing. */
+static void judge_idle(struct sim_world *w)
+{
+    if (!w->idle_ns) {
+        w->idle_ns = w->now;
+        w->idle_turns = w->turns;
+        return;
+    }
+    if (w->now - w->idle_ns < IDLE_S * SIM_NS_PER_SEC)
+        return;
+    if (w->turns - w->idle_turns > IDLE_S * w->plan.hosts)
+        sim_fail(w, "idle hosts took %llu turns in %llu s",
+                 (unsigned long long)(w->turns - w->idle_turns), (unsigned long long)IDLE_S);
+    else
+        world_end(w);
+}
+
 static void judge_progress(struct sim_world *w)
 {
     unsigned host;
@@ -185,7 +203,7 @@ static void judge_progress(struct sim_world *w)
     else if (!w->ending && is_done(w))
         begin_ending(w);
     else if (w->ending && !leftover(w, &host))
-        world_end(w);
+        judge_idle(w);
 }
 
 bool sim_step(struct sim_world *w)
@@ -198,7 +216,11 @@ bool sim_step(struct sim_world *w)
     if (w->over)
         return false;
     if (!has_event && wake == SIM_NEVER) {
-        out_of_time(w);
+        /* Nothing will ever happen again. */
+        if (w->idle_ns)
+            world_end(w);
+        else
+            out_of_time(w);
         return false;
     }
     w->result.steps++;
