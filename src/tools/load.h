@@ -1,0 +1,130 @@
+/* millrace-load: load for servers, and the truth about their latency.
+ *
+ * THEORY OF OPERATION
+ *
+ * What a connection sends is a periodic stream: the same request again and again
+ * (http), or a fixed pattern (rr, bulk).  So one block of bytes, as long as a
+ * period and a piece, serves every connection at every offset, and what an echo
+ * returns is checked against the same block.
+ *
+ * Closed loop: a connection sends its next request when an answer has come.
+ * Open loop (--rate): request k is due at start + k / rate, whatever the server
+ * does.  It goes to a connection that has room, or waits for one, and its
+ * latency counts from when it was due, not from when it could be sent: a server
+ * that stalls is charged for every request it kept from being sent (this is what
+ * "corrected for coordinated omission" means).
+ *
+ *     connect all --> run (requests) --> drain (answers only) --> report */
+#pragma once
+
+#include "http/http.h"
+#include "stat/hist.h"
+#include "tools/pool.h"
+
+#include <millrace/millrace.h>
+
+#define PIECE_BYTES ((size_t)64 << 10)
+#define DEPTH_MAX 256u
+#define REFERENCE_BYTES_MAX ((size_t)1 << 20)
+
+enum load_error {
+    ERR_CONNECT, /* refused, unreachable, timed out before it was open */
+    ERR_RESET,   /* ended while an answer was awaited */
+    ERR_TIMEOUT,
+    ERR_STATUS,  /* http: not 200 */
+    ERR_CONTENT, /* not what was expected */
+    ERR_UNANSWERED,
+    LOAD_ERRORS,
+};
+
+extern const char *const load_error_names[LOAD_ERRORS];
+
+struct load;
+struct lconn;
+
+struct load_mode {
+    const char *name;
+    /* Received bytes; false: the connection was given up (with load_bad). */
+    bool (*input)(struct lconn *c, const uint8_t *p, size_t n);
+    /* The peer finished; false: not at a place where it may. */
+    bool (*end)(struct lconn *c);
+    void (*reset)(struct lconn *c); /* a new connection begins */
+};
+
+extern const struct load_mode load_http, load_rr, load_bulk;
+
+struct load_options {
+    const struct load_mode *mode;
+    struct mr_addr to;
+    const char *path, *host;
+    uint32_t connections, depth;
+    uint64_t rate; /* requests a second over all connections; 0: closed loop */
+    uint64_t count, size;
+    uint64_t duration_ms, timeout_ms;
+    bool close, json, quiet, no_verify;
+    struct load *core; /* owned */
+};
+
+enum lconn_state { LCONN_CLOSED, LCONN_CONNECTING, LCONN_OPEN };
+
+struct lconn {
+    struct load *l; /* borrowed */
+    mr_sock sock;
+    enum lconn_state state;
+    bool in_ready, in_failed;    /* which of the lists of load it is in */
+    uint32_t outstanding, first; /* of started */
+    uint64_t tx_off, tx_end;     /* stream offsets: sent, may be sent */
+    uint64_t rx_off;
+    struct lconn *next_ready, *next_failed;
+    /* http */
+    uint8_t *head; /* owned: an answer's head that came in pieces */
+    size_t head_n, seen;
+    bool in_body, keep_alive;
+    struct http_body body;
+    int status;
+    uint64_t started[]; /* depth of them: when each outstanding request was due */
+};
+
+enum load_phase { LOAD_CONNECT, LOAD_RUN, LOAD_DRAIN, LOAD_OVER };
+
+struct load {
+    struct mr *m;
+    const struct load_options *opt;
+    enum load_phase phase;
+    uint8_t *block; /* owned */
+    size_t period, block_n;
+    uint64_t request_n; /* bytes of one request */
+
+    struct pool conns, heads;
+    struct lconn **all; /* owned */
+    uint32_t opened, open_now, half_open;
+    struct lconn *ready_first, *ready_last; /* may take a request */
+    struct lconn *failed;                   /* to be opened again at the next tick */
+
+    uint64_t start_us, end_us, phase_end_us, due; /* due: number of the next request */
+    bool pacing;                                  /* the pace timer runs */
+
+    uint64_t waiting; /* requests without an answer */
+    uint64_t sent, done, rx_bytes, last_done, last_rx, connects;
+    uint64_t errors[LOAD_ERRORS];
+    int last_err; /* of a connection that failed */
+    struct hist all_time, second;
+
+    uint8_t *reference; /* owned: the first answer's body */
+    uint64_t reference_n;
+    const struct lconn *reference_of; /* who is filling it */
+    bool reference_done;
+};
+
+/* An answer is complete. */
+void load_done(struct lconn *c);
+/* Count an error and give the connection up; it is opened again later. */
+void load_bad(struct lconn *c, enum load_error e);
+/* Is p[0..n) what the stream holds at this offset? */
+bool load_matches(const struct load *l, uint64_t offset, const uint8_t *p, size_t n);
+
+/* ---- load_report.c */
+
+void load_progress(struct load *l);
+void load_report(const struct load *l);
+uint64_t load_error_sum(const struct load *l);
