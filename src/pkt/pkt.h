@@ -218,4 +218,24 @@ static inline struct pkt *pkt_list_pop(struct pkt_list *l)
     }
     return p;
 }
+static inline void pkt_list_prepend(struct pkt_list *l, struct pkt *p)
+{
+    p->next = l->head;
+    l->head = p;
+    if (!l->tail)
+        l->tail = p;
+    l->n++;
+}
+/* Put all of `front` before what is in l; front is then empty. */
+static inline void pkt_list_prepend_all(struct pkt_list *l, struct pkt_list *front)
+{
+    if (!front->head)
+        return;
+    front->tail->next = l->head;
+    l->head = front->head;
+    if (!l->tail)
+        l->tail = front->tail;
+    l->n += front->n;
+    *front = (struct pkt_list){0};
+}
 void pkt_list_put_all(struct pkt_list *l);

@@ -33,7 +33,6 @@ struct stack_limits {
     struct sock_limits sock;
     uint32_t tx_packets;    /* packets being sent at one time */
     uint32_t copy_packets;  /* received packets whose payload was moved off a NIC's buffers (2 KB each) */
-    uint32_t jumbo_packets; /* 66 KB each: reassembled datagrams, loopback segments */
     uint32_t snd_chunks;    /* chunks of send buffer for copying calls */
     uint32_t snd_bufs;      /* send buffer descriptors: chunks and given ranges */
 };
@@ -94,6 +93,20 @@ struct udp *stack_udp(struct stack *s);
 struct ip *stack_ip(struct stack *s);
 struct eth *stack_eth(struct stack *s);
 instant stack_now(const struct stack *s);
+
+/* One row a pool: what the limits have reserved and what is out. */
+struct stack_pool {
+    const char *name; /* static */
+    uint32_t capacity, used, used_max;
+    uint32_t object_bytes;
+    uint64_t failures; /* refused: the pool was empty */
+};
+/* Fill up to max rows; returns how many there are. */
+unsigned stack_pools(const struct stack *s, struct stack_pool *out, unsigned max);
+
+/* Fill the buffers of all packet pools and send chunks with a byte, straight after stack_init: whatever depends on
+ * uninitialised memory then shows. */
+void stack_fill(struct stack *s, uint8_t byte);
 
 /* Assert every invariant of every layer; the simulator calls it after each event.  O(everything). */
 void stack_check(struct stack *s);

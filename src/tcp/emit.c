@@ -124,6 +124,9 @@ static void sent(struct tcp *t, struct tcp_conn *c, const struct tcp_plan *pl)
     }
     bool again = seq_lt(pl->seq, c->snd_max);
     if (again) {
+        struct tcp_cold *own = tcp_cold_get(t, c);
+        if (own)
+            own->rexmits++;
         t->stats.rexmit_segs++;
         t->stats.rexmit_bytes += pl->len;
         c->flags &= ~(uint32_t)TF_RTT_TIMING; /* Karn: MUST-18 */

@@ -434,6 +434,8 @@ bool tcp_has_output(const struct tcp *t);
 
 /* ---- the sockets' side -------------------------------------------------------------------- */
 
+/* Add events (enum tcp_event) and put c on the ready list. */
+void tcp_mark_event(struct tcp *t, struct tcp_conn *c, unsigned events);
 /* The next connection with events; its events are the caller's to clear.  NULL: none. */
 struct tcp_conn *tcp_next_ready(struct tcp *t);
 /* The next listener that has connections to accept. */
@@ -453,6 +455,8 @@ uint32_t tcp_snd_space(const struct tcp *t, const struct tcp_conn *c);
 int tcp_may_send(const struct tcp_conn *c);
 /* After the caller has appended to c->sndq. more: hold a short last segment; urgent: the last byte is urgent. */
 void tcp_sent(struct tcp *t, struct tcp_conn *c, bool more, bool urgent, instant now);
+/* The caller could not append anything for want of memory and nothing of c's is in flight: TCP_EV_WRITABLE will come in a while. */
+void tcp_wait_memory(struct tcp *t, struct tcp_conn *c, instant now);
 /* After the caller has taken bytes out of c->rcvq (and given slices back): the window may open. */
 void tcp_received(struct tcp *t, struct tcp_conn *c, instant now);
 /* Data, or the end of stream, can be read without waiting. */

@@ -68,7 +68,6 @@ static inline uint32_t tcp_in_flight(const struct tcp_conn *c)
 struct tcp_conn *tcp_conn_new(struct tcp *t);
 void tcp_set_state(struct tcp *t, struct tcp_conn *c, enum tcp_state to);
 void tcp_mark_output(struct tcp *t, struct tcp_conn *c);
-void tcp_mark_event(struct tcp *t, struct tcp_conn *c, unsigned events);
 void tcp_listener_mark(struct tcp *t, struct tcp_listener *l);
 /* The end of a connection, by whatever way: out of the table, timers off; the object stays until its handle is closed. */
 void tcp_conn_end(struct tcp *t, struct tcp_conn *c, int err);

@@ -73,6 +73,13 @@ static void persist_fired(struct tcp *t, struct tcp_conn *c)
     bool orphan = (c->flags & TF_DETACHED) && t->now_ms - c->rcv_time_ms >= t->config.fin_wait_2_ms;
     uint32_t silent_ms = t->now_ms - c->rcv_time_ms;
 
+    if (c->sndq.cc == 0) { /* tcp_wait_memory */
+        c->flags &= ~(uint32_t)TF_PERSIST;
+        if (c->flags & TF_WANT_WRITE)
+            tcp_mark_event(t, c, TCP_EV_WRITABLE);
+        c->flags &= ~(uint32_t)TF_WANT_WRITE;
+        return;
+    }
     if (orphan || (c->rxtshift >= t->config.retries_max && silent_ms >= t->config.r2_ms)) {
         give_up(t, c);
         return;

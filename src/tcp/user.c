@@ -35,6 +35,17 @@ void tcp_sent(struct tcp *t, struct tcp_conn *c, bool more, bool urgent, instant
     tcp_mark_output(t, c);
 }
 
+#define MEMORY_RETRY_US 10000u
+
+void tcp_wait_memory(struct tcp *t, struct tcp_conn *c, instant now)
+{
+    clock_set(t, now);
+    if (tcp_timer_is_set(c, TCPT_REXMT))
+        return;
+    c->flags |= TF_PERSIST;
+    tcp_timer_set(t, c, TCPT_REXMT, MEMORY_RETRY_US);
+}
+
 bool tcp_at_eof(const struct tcp_conn *c)
 {
     return (c->flags & TF_FIN_RCVD) && c->rcvq.cc == 0;

@@ -9,7 +9,6 @@ enum timer_kind {
     TIMER_REASS,     /* ip_timer: a datagram in reassembly */
     TIMER_PMTU,      /* ip_timer: path MTU entries age */
     TIMER_TCP_CONN,  /* a connection's retransmission, persist, keepalive ... */
-    TIMER_TCP_ACK,   /* a delayed acknowledgment */
     TIMER_TCP_TW,    /* a TIME_WAIT entry */
     TIMER_TCP_SYN,   /* a half-open connection */
     TIMER_APP,       /* the application's own */

@@ -25,7 +25,7 @@ static void needfrag(struct udp *udp, struct ip *ip, struct udp_pcb *pcb, const 
     }
     ip_pmtu_update(ip, &e->remote, e->mtu, now);
     pcb->err = MR_EMSGSIZE;
-    ready_mark(udp, pcb, UDP_ERROR);
+    udp_mark_ready(udp, pcb, UDP_ERROR);
 }
 
 void udp_icmp_error(struct udp *udp, struct ip *ip, const struct ip_error *e, instant now)
@@ -46,5 +46,5 @@ void udp_icmp_error(struct udp *udp, struct ip *ip, const struct ip_error *e, in
         return;
     }
     pcb->err = e->type == ICMP_UNREACH ? unreach_err(e->code) : MR_EHOSTUNREACH;
-    ready_mark(udp, pcb, UDP_ERROR);
+    udp_mark_ready(udp, pcb, UDP_ERROR);
 }

@@ -75,7 +75,7 @@ static void enqueue(struct udp *udp, struct ip *ip, struct udp_pcb *pcb, struct 
     pkt_list_append(&pcb->rcvq, q);
     pcb->rcv_bytes += q->len;
     udp->stats.rx_datagrams++;
-    ready_mark(udp, pcb, UDP_READABLE);
+    udp_mark_ready(udp, pcb, UDP_READABLE);
 }
 
 static void input_one(struct udp *udp, struct ip *ip, struct pkt *p, instant now)

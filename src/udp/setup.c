@@ -63,7 +63,7 @@ static void ready_remove(struct udp *udp, struct udp_pcb *pcb)
     pcb->on_ready = false;
 }
 
-void ready_mark(struct udp *udp, struct udp_pcb *pcb, uint8_t what)
+void udp_mark_ready(struct udp *udp, struct udp_pcb *pcb, uint8_t what)
 {
     pcb->ready |= what;
     if (pcb->on_ready)

@@ -39,6 +39,7 @@ enum udp_state { UDP_FREE, UDP_CLOSED, UDP_BOUND, UDP_CONNECTED };
 
 enum udp_ready {
     UDP_READABLE = 0x1, /* a datagram was queued */
+    UDP_WRITABLE = 0x4, /* packets to send in are free again; set by the room above */
     UDP_ERROR = 0x2,    /* pcb->err: an ICMP error about what was sent */
 };
 
@@ -151,6 +152,9 @@ int udp_send(struct udp *udp, struct ip *ip, struct udp_pcb *pcb, const void *bu
 struct pkt *udp_recv(struct udp_pcb *pcb);
 
 void udp_icmp_error(struct udp *udp, struct ip *ip, const struct ip_error *e, instant now);
+
+/* Add news (enum udp_ready) and put pcb on the ready list. */
+void udp_mark_ready(struct udp *udp, struct udp_pcb *pcb, uint8_t what);
 
 /* A pcb with news in pcb->ready, taken off the list; NULL: none. */
 struct udp_pcb *udp_next_ready(struct udp *udp);

@@ -17,8 +17,6 @@ struct udp_pcb *bound_find(const struct udp *udp, const struct ip_addr *laddr, u
 bool port_is_free(const struct udp *udp, const struct udp_pcb *pcb, const struct ip_addr *addr,
                   uint16_t port);
 
-/* ---- setup.c ---- */
-void ready_mark(struct udp *udp, struct udp_pcb *pcb, uint8_t what);
 
 /* ---- bind.c ---- */
 /* Choose a port at pcb->laddr.  MR_EADDRINUSE: none is free. */
