@@ -63,6 +63,8 @@ static int pin(int cpu)
  * ignoring it. */
 static const char *misplaced_option(const struct mr_config *c)
 {
+    if (c->control != NULL)
+        return "--control";
     if (c->pcap != NULL)
         return "--pcap";
     if (c->vlan != 0)

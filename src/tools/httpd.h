@@ -21,7 +21,7 @@
 #pragma once
 
 #include "http/http.h"
-#include "tools/pool.h"
+#include "tools/tool_pool.h"
 
 #include <millrace/millrace.h>
 
@@ -127,7 +127,7 @@ struct httpd {
     const struct httpd_options *opt;
     mr_sock listener;
     struct files files;
-    struct pool conns, bufs, texts;
+    struct tool_pool conns, bufs, texts;
     struct conn_queue queue[CONN_STATES];
     uint64_t limit_us[CONN_STATES];
     uint32_t open;

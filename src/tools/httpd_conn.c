@@ -100,7 +100,7 @@ void httpd_accept(struct httpd *h)
     int err;
 
     while ((err = mr_accept(h->m, h->listener, &sock, NULL)) == MR_OK) {
-        struct conn *c = pool_get(&h->conns);
+        struct conn *c = tool_pool_get(&h->conns);
         if (c == NULL) {
             h->count.refused++;
             mr_abort(h->m, sock);
@@ -125,7 +125,7 @@ void httpd_accept(struct httpd *h)
 static void drop_buf(struct conn *c)
 {
     if (c->buf != NULL)
-        pool_put(&c->h->bufs, c->buf);
+        tool_pool_put(&c->h->bufs, c->buf);
     c->buf = NULL;
     c->buf_n = c->seen = 0;
 }
@@ -150,7 +150,7 @@ void conn_free(struct conn *c, bool reset)
         mr_abort(h->m, c->sock);
     else
         mr_close(h->m, c->sock);
-    pool_put(&h->conns, c);
+    tool_pool_put(&h->conns, c);
     h->open--;
 }
 
@@ -201,7 +201,7 @@ static size_t collect(struct conn *c, const uint8_t *b, size_t n)
     size_t before = c->buf_n, part = HTTP_HEAD_BYTES_MAX - before, end;
 
     if (c->buf == NULL)
-        c->buf = pool_get(&c->h->bufs);
+        c->buf = tool_pool_get(&c->h->bufs);
     if (c->buf == NULL) {
         c->unread = true;
         reply_error(c, 503);

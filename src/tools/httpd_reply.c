@@ -32,7 +32,7 @@ static int push_text(struct conn *c)
             return (int)r;
         a->text_off += (size_t)r;
     }
-    pool_put(&c->h->texts, a->text);
+    tool_pool_put(&c->h->texts, a->text);
     a->text = NULL;
     return MR_OK;
 }
@@ -72,7 +72,7 @@ int reply_push(struct conn *c)
 void reply_drop(struct conn *c)
 {
     if (c->out.text != NULL)
-        pool_put(&c->h->texts, c->out.text);
+        tool_pool_put(&c->h->texts, c->out.text);
     if (c->out.file != NULL)
         file_put(c->out.file);
     c->out = (struct answer){0};
@@ -84,7 +84,7 @@ void reply_drop(struct conn *c)
 static void begin(struct conn *c, struct http_head *head, const char *text, size_t text_n)
 {
     struct httpd *h = c->h;
-    char *buf = pool_get(&h->texts);
+    char *buf = tool_pool_get(&h->texts);
     size_t n = 0;
 
     head->date = h->date;

@@ -19,7 +19,7 @@
 
 #include "http/http.h"
 #include "stat/hist.h"
-#include "tools/pool.h"
+#include "tools/tool_pool.h"
 
 #include <millrace/millrace.h>
 
@@ -95,7 +95,7 @@ struct load {
     size_t period, block_n;
     uint64_t request_n; /* bytes of one request */
 
-    struct pool conns, heads;
+    struct tool_pool conns, heads;
     struct lconn **all; /* owned */
     uint32_t opened, open_now, half_open;
     struct lconn *ready_first, *ready_last; /* may take a request */

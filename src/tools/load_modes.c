@@ -66,7 +66,7 @@ const struct load_mode load_bulk = {
 static void http_reset(struct lconn *c)
 {
     if (c->head != NULL)
-        pool_put(&c->l->heads, c->head);
+        tool_pool_put(&c->l->heads, c->head);
     if (c->l->reference_of == c)
         c->l->reference_of = NULL;
     c->head = NULL;
@@ -150,7 +150,7 @@ static size_t take_head(struct lconn *c, const uint8_t *p, size_t n)
         end = http_head_find(p, n, &seen);
         if (end != 0)
             return begin_body(c, p, end) ? end : 0;
-        c->head = pool_get(&c->l->heads);
+        c->head = tool_pool_get(&c->l->heads);
     }
     part = part < n ? part : n;
     if (c->head == NULL || part == 0) {
@@ -164,7 +164,7 @@ static size_t take_head(struct lconn *c, const uint8_t *p, size_t n)
         return part;
     if (!begin_body(c, c->head, end))
         return 0;
-    pool_put(&c->l->heads, c->head);
+    tool_pool_put(&c->l->heads, c->head);
     c->head = NULL;
     c->head_n = c->seen = 0;
     return end - before;

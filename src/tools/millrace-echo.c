@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "stat/json.h"
-#include "tools/pool.h"
 #include "tools/tool.h"
+#include "tools/tool_pool.h"
 
 /* A slice on its way back; refers to no connection, because it may outlive it. */
 struct echo_slice {
@@ -26,7 +26,7 @@ struct conn {
 struct core {
     struct mr *m;
     mr_sock listener, udp;
-    struct pool slices, conns;
+    struct tool_pool slices, conns;
     uint64_t accepted, open, bytes, datagrams, datagrams_dropped, aborted;
 };
 
@@ -40,15 +40,15 @@ static void core_free(struct core *c)
 {
     if (c == NULL)
         return;
-    pool_fini(&c->slices);
-    pool_fini(&c->conns);
+    tool_pool_fini(&c->slices);
+    tool_pool_fini(&c->conns);
     free(c);
 }
 
 static void slice_put(struct echo_slice *s)
 {
     mr_slice_release(s->core->m, &s->slice);
-    pool_put(&s->core->slices, s);
+    tool_pool_put(&s->core->slices, s);
 }
 
 static void on_release(void *arg, const void *ptr, size_t n)
@@ -63,7 +63,7 @@ static void conn_put(struct core *c, struct conn *x)
     if (x->waiting != NULL)
         slice_put(x->waiting);
     mr_close(c->m, x->sock);
-    pool_put(&c->conns, x);
+    tool_pool_put(&c->conns, x);
     c->open--;
 }
 
@@ -91,7 +91,7 @@ static void pump(struct core *c, struct conn *x)
         return;
     while (!x->ended) {
         int r;
-        s = pool_get(&c->slices);
+        s = tool_pool_get(&c->slices);
         if (s == NULL)
             return;
         s->core = c;
@@ -101,7 +101,7 @@ static void pump(struct core *c, struct conn *x)
                 return;
             continue;
         }
-        pool_put(&c->slices, s);
+        tool_pool_put(&c->slices, s);
         if (r == MR_EAGAIN)
             return;
         x->ended = true;
@@ -115,7 +115,7 @@ static void accept_all(struct core *c)
     mr_sock sock;
 
     while (mr_accept(c->m, c->listener, &sock, NULL) == MR_OK) {
-        struct conn *x = pool_get(&c->conns);
+        struct conn *x = tool_pool_get(&c->conns);
         if (x == NULL) {
             mr_abort(c->m, sock);
             continue;
@@ -185,8 +185,8 @@ static int echo_init(struct mr *m, void *arg, void **core_state)
     if (c == NULL)
         return MR_ENOMEM;
     c->m = m;
-    pool_init(&c->slices, sizeof(struct echo_slice));
-    pool_init(&c->conns, sizeof(struct conn));
+    tool_pool_init(&c->slices, sizeof(struct echo_slice));
+    tool_pool_init(&c->conns, sizeof(struct conn));
     o->core = c;
     err = mr_listen(m, &at, NULL, &c->listener);
     if (err == MR_OK)

@@ -64,9 +64,9 @@ static int httpd_init(struct mr *m, void *arg, void **core_state)
     h->limit_us[CONN_BODY] = (uint64_t)o->body_ms * 1000;
     h->limit_us[CONN_SEND] = (uint64_t)o->send_ms * 1000;
     h->limit_us[CONN_LINGER] = LINGER_US;
-    pool_init(&h->conns, sizeof(struct conn));
-    pool_init(&h->bufs, HTTP_HEAD_BYTES_MAX);
-    pool_init(&h->texts, TEXT_BYTES_MAX);
+    tool_pool_init(&h->conns, sizeof(struct conn));
+    tool_pool_init(&h->bufs, HTTP_HEAD_BYTES_MAX);
+    tool_pool_init(&h->texts, TEXT_BYTES_MAX);
     o->core = h;
     err = files_init(&h->files, o->root, o->cache_files);
     if (err != MR_OK) {
@@ -99,9 +99,9 @@ static void core_free(struct httpd *h)
     if (h == NULL)
         return;
     files_fini(&h->files);
-    pool_fini(&h->conns);
-    pool_fini(&h->bufs);
-    pool_fini(&h->texts);
+    tool_pool_fini(&h->conns);
+    tool_pool_fini(&h->bufs);
+    tool_pool_fini(&h->texts);
     free(h);
 }
 

@@ -490,10 +490,10 @@ static bool make_conns(struct load *l)
     l->reference = malloc(REFERENCE_BYTES_MAX);
     if (l->all == NULL || l->reference == NULL)
         return false;
-    pool_init(&l->conns, size);
-    pool_init(&l->heads, HTTP_HEAD_BYTES_MAX);
+    tool_pool_init(&l->conns, size);
+    tool_pool_init(&l->heads, HTTP_HEAD_BYTES_MAX);
     for (uint32_t i = 0; i < l->opt->connections; i++) {
-        l->all[i] = pool_get(&l->conns);
+        l->all[i] = tool_pool_get(&l->conns);
         if (l->all[i] == NULL)
             return false;
         memset(l->all[i], 0, size);
@@ -536,8 +536,8 @@ static void load_fini(struct mr *m, void *core)
 
 static void core_free(struct load *l)
 {
-    pool_fini(&l->conns);
-    pool_fini(&l->heads);
+    tool_pool_fini(&l->conns);
+    tool_pool_fini(&l->heads);
     free(l->all);
     free(l->block);
     free(l->reference);

@@ -4,15 +4,15 @@
 
 #include <stddef.h>
 
-struct pool {
+struct tool_pool {
     size_t size;  /* of an object */
     void *free;   /* owned: objects given back, linked by their first word */
     void *blocks; /* owned */
 };
 
 /* size >= sizeof(void *). */
-void pool_init(struct pool *p, size_t size);
-void pool_fini(struct pool *p);
+void tool_pool_init(struct tool_pool *p, size_t size);
+void tool_pool_fini(struct tool_pool *p);
 /* NULL: no memory.  The bytes are whatever they were. */
-void *pool_get(struct pool *p);
-void pool_put(struct pool *p, void *object);
+void *tool_pool_get(struct tool_pool *p);
+void tool_pool_put(struct tool_pool *p, void *object);

@@ -1,15 +1,15 @@
-#include "tools/pool.h"
+#include "tools/tool_pool.h"
 
 #include <stdlib.h>
 
 #define BLOCK_BYTES_MIN ((size_t)64 << 10)
 
-void pool_init(struct pool *p, size_t size)
+void tool_pool_init(struct tool_pool *p, size_t size)
 {
-    *p = (struct pool){.size = (size + 15) & ~(size_t)15};
+    *p = (struct tool_pool){.size = (size + 15) & ~(size_t)15};
 }
 
-void pool_fini(struct pool *p)
+void tool_pool_fini(struct tool_pool *p)
 {
     while (p->blocks != NULL) {
         void *block = p->blocks;
@@ -20,7 +20,7 @@ void pool_fini(struct pool *p)
 }
 
 /* The first 16 bytes of a block link it to the others. */
-static void grow(struct pool *p)
+static void grow(struct tool_pool *p)
 {
     size_t n = BLOCK_BYTES_MIN / p->size + 1;
     char *block = malloc(16 + n * p->size);
@@ -30,10 +30,10 @@ static void grow(struct pool *p)
     *(void **)(void *)block = p->blocks;
     p->blocks = block;
     for (size_t i = n; i-- > 0;)
-        pool_put(p, block + 16 + i * p->size);
+        tool_pool_put(p, block + 16 + i * p->size);
 }
 
-void *pool_get(struct pool *p)
+void *tool_pool_get(struct tool_pool *p)
 {
     void *object;
 
@@ -45,7 +45,7 @@ void *pool_get(struct pool *p)
     return object;
 }
 
-void pool_put(struct pool *p, void *object)
+void tool_pool_put(struct tool_pool *p, void *object)
 {
     *(void **)object = p->free;
     p->free = object;
