@@ -37,9 +37,11 @@ void conn_set_state(struct conn *c, enum conn_state state)
 
 static void start_ticking(struct httpd *h)
 {
+    mr_timer tick;
+
     if (h->ticking || h->open == 0)
         return;
-    h->ticking = mr_timer_start(h->m, TICK_US, NULL, NULL) == MR_OK;
+    h->ticking = mr_timer_start(h->m, TICK_US, NULL, &tick) == MR_OK;
 }
 
 static void read_date(struct httpd *h)

@@ -20,6 +20,14 @@ static const char timer_tick, timer_pace, timer_end;
 
 static void go_on(struct load *l);
 
+/* None of them is ever stopped, so none is remembered. */
+static bool start_timer(struct load *l, uint64_t delay_us, const char *what)
+{
+    mr_timer t;
+
+    return mr_timer_start(l->m, delay_us, (void *)(uintptr_t)what, &t) == MR_OK;
+}
+
 /* ---- connections */
 
 static void ready_push(struct lconn *c)
@@ -185,7 +193,7 @@ static void pace(struct load *l)
 
     if (l->pacing || due <= now)
         return;
-    l->pacing = mr_timer_start(l->m, due - now, (void *)(uintptr_t)&timer_pace, NULL) == MR_OK;
+    l->pacing = start_timer(l, due - now, &timer_pace);
 }
 
 static bool may_issue(const struct load *l)
@@ -249,7 +257,7 @@ static void drain(struct load *l)
     if (!any_outstanding(l))
         finish(l);
     else
-        mr_timer_start(l->m, DRAIN_US, (void *)(uintptr_t)&timer_end, NULL);
+        start_timer(l, DRAIN_US, &timer_end);
 }
 
 void load_done(struct lconn *c)
@@ -292,7 +300,7 @@ static void run(struct load *l)
         }
     }
     if (l->opt->duration_ms != 0)
-        mr_timer_start(l->m, l->opt->duration_ms * 1000, (void *)(uintptr_t)&timer_end, NULL);
+        start_timer(l, l->opt->duration_ms * 1000, &timer_end);
 }
 
 static void begin_if_connected(struct load *l)
@@ -318,7 +326,7 @@ static void tick(struct load *l)
 {
     struct lconn *c = l->failed;
 
-    mr_timer_start(l->m, TICK_US, (void *)(uintptr_t)&timer_tick, NULL);
+    start_timer(l, TICK_US, &timer_tick);
     load_progress(l);
     time_out_old(l);
     c = l->failed;
@@ -519,7 +527,7 @@ static int load_init(struct mr *m, void *arg, void **core_state)
         return MR_ENOMEM;
     }
     l->start_us = mr_now_us(m);
-    mr_timer_start(m, TICK_US, (void *)(uintptr_t)&timer_tick, NULL);
+    start_timer(l, TICK_US, &timer_tick);
     if (o->close)
         run(l);
     open_more(l);
