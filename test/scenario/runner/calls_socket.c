@@ -4,6 +4,7 @@
 #include "calls_int.h"
 
 #define SERVER_PORT 8080
+#define FD_UNNAMED 999 /* accept() = ... */
 
 enum call_status call_socket(struct app *a, struct fd *f, const struct call_spec *c,
                              struct call_state *st, struct call_result *r)
@@ -98,7 +99,7 @@ enum call_status call_accept(struct app *a, struct fd *f, const struct call_spec
                              struct call_state *st, struct call_result *r)
 {
     struct mr_addr peer;
-    struct call_spec made = {.result = c->result};
+    struct call_spec made = {.result = c->any_result ? FD_UNNAMED : c->result};
     struct call_result number;
     struct fd *n;
     mr_sock s;
@@ -113,16 +114,16 @@ enum call_status call_accept(struct app *a, struct fd *f, const struct call_spec
     }
     if (e != 0)
         return call_done(r, e);
-    if (c->result <= 0)
+    if (!c->any_result && c->result <= 0)
         return call_bad(a, "accept() found a connection");
     if (call_socket(a, NULL, &made, st, &number) != CALL_DONE)
         return CALL_BAD;
-    n = app_fd(a, c->result);
+    n = app_fd(a, made.result);
     n->sock = s;
     n->has_sock = n->connected = true;
     n->peer = peer;
     a->last = n;
-    return call_done(r, c->result);
+    return call_done(r, made.result);
 }
 
 static enum call_status connect_start(struct app *a, struct fd *f, const struct call_spec *c,

@@ -10,6 +10,7 @@
 
 #define RX_PACKETS 256u
 #define RX_BUF_BYTES 4096u
+#define RX_MEMORY_BYTES ((size_t)RX_PACKETS * (RX_BUF_BYTES + sizeof(struct pkt)) + (1u << 20))
 #define JUMBO_BUF_BYTES (RX_BUF_BYTES - PKT_HEADROOM - ETH_HLEN)
 
 static const struct mac_addr our_mac = {{2, 0, 0, 0, 0, 1}};
@@ -52,16 +53,13 @@ static void init_port(struct world *w, uint32_t mtu)
     };
 }
 
-static bool init_rx(struct world *w)
+/* The stack links received packets by references from its own memory: theirs follows it. */
+static void init_rx(struct world *w, size_t stack_size)
 {
-    size_t n = (size_t)RX_PACKETS * (RX_BUF_BYTES + sizeof(struct pkt) + 64) + (1u << 16);
+    struct mem m;
 
-    w->rx_memory = reserve(n);
-    if (w->rx_memory == NULL)
-        return false;
-    mem_init(&w->rx_mem, w->rx_memory, n);
-    pkt_pool_init(&w->rx, &w->rx_mem, "rx", RX_PACKETS, RX_BUF_BYTES, PKT_HEADROOM, NULL);
-    return true;
+    mem_init(&m, (uint8_t *)w->memory + stack_size, w->memory_bytes - stack_size);
+    pkt_pool_init(&w->rx, &m, "rx", RX_PACKETS, RX_BUF_BYTES, PKT_HEADROOM, NULL);
 }
 
 static struct ip_addr ip_of(uint32_t host)
@@ -88,20 +86,24 @@ static int init_network(struct world *w, const struct run_options *o)
 bool world_init(struct world *w, const struct run_options *o, const struct stack_config *c,
                 char *why, size_t whylen)
 {
+    size_t stack_size = align_up(stack_bytes(&c->limits), 4096);
     void *native;
     int e;
 
     *w = (struct world){.start = 1000 * USEC_PER_SEC};
     w->now = w->start;
-    w->memory_bytes = stack_bytes(&c->limits);
+    w->memory_bytes = stack_size + RX_MEMORY_BYTES;
     w->memory = reserve(w->memory_bytes);
     native = calloc(1, native_bytes() + 64);
-    if (w->memory == NULL || native == NULL || !init_rx(w)) {
+    if (w->memory == NULL || native == NULL) {
         snprintf(why, whylen, "out of memory");
         return false;
     }
     init_port(w, o->mtu);
-    w->stack = stack_init(w->memory, w->memory_bytes, c, w->now);
+    w->stack = stack_init(w->memory, stack_size, c, w->now);
+    init_rx(w, stack_size);
+    /* What the stack does not write shows on the wire. */
+    stack_fill(w->stack, 0xa5);
     e = w->stack != NULL ? init_network(w, o) : MR_EINVAL;
     if (e != 0) {
         snprintf(why, whylen, "the stack does not start: %d", e);
@@ -120,8 +122,6 @@ void world_fini(struct world *w)
     free(w->native);
     if (w->memory != NULL)
         munmap(w->memory, w->memory_bytes);
-    if (w->rx_memory != NULL)
-        munmap(w->rx_memory, w->rx_mem.size);
 }
 
 int64_t world_us(const struct world *w)
@@ -161,12 +161,15 @@ static void record(struct world *w, const uint8_t *frame, uint32_t n)
     struct capture *c;
 
     trace(w, frame, n);
+    MR_ASSERT(n > ETH_HLEN);
+    /* ARP is not what scripts are about. */
+    if (get16(frame + 12) != ETHTYPE_IPV4)
+        return;
     if (w->sent_n == w->sent_cap) {
         w->sent_cap = w->sent_cap != 0 ? 2 * w->sent_cap : 64;
         w->sent = realloc(w->sent, w->sent_cap * sizeof(*w->sent));
         MR_ASSERT(w->sent != NULL);
     }
-    MR_ASSERT(n > ETH_HLEN);
     c = &w->sent[w->sent_n++];
     c->at = w->now;
     c->len = n - ETH_HLEN;

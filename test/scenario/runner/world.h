@@ -21,9 +21,7 @@ struct world {
     struct native *native;
     struct mr *m;
     struct nic nic;
-    struct mem rx_mem;
     struct pkt_pool rx;
-    void *rx_memory;
     unsigned netif;
     instant now, start;
     bool verbose;
