@@ -59,14 +59,13 @@ static void fill_pkts(struct pkt_pool *p, uint8_t byte)
     memset(p->bufs, byte, (size_t)p->descs.capacity * p->buf_size);
 }
 
-void sim_host_fill(struct sim_host *h, uint8_t byte)
+void sim_stack_fill(struct stack *s, uint8_t byte)
 {
-    for (unsigned i = 0; i < h->cores; i++) {
-        struct tcp *t = stack_tcp(h->core[i].stack);
-        struct ip *ip = stack_ip(h->core[i].stack);
-        fill_pkts(t->tx, byte);
-        fill_pkts(t->copies, byte);
-        fill_pkts(&ip->loop, byte);
-        fill_pkts(&ip->jumbo, byte);
-    }
+    struct tcp *t = stack_tcp(s);
+    struct ip *ip = stack_ip(s);
+
+    fill_pkts(t->tx, byte);
+    fill_pkts(t->copies, byte);
+    fill_pkts(&ip->loop, byte);
+    fill_pkts(&ip->jumbo, byte);
 }

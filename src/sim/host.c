@@ -36,19 +36,27 @@ static void set_up_addresses(struct sim_world *w, unsigned host, struct stack *s
     MR_ASSERT(rc >= 0);
 }
 
+/* The port's packets must lie behind the stack's memory: sockets refer to them from its start. */
 static void core_init(struct sim_world *w, unsigned host, struct sim_core *core, struct rng *r,
                       bool tiny, struct mem *m)
 {
     struct sim_host *h = &w->host[host];
+    struct sim_port_wire wire = {.send = wire_send, .arg = w};
+    struct sim_port_config port;
     struct stack_config c;
     size_t bytes;
     uint8_t *memory;
 
     sim_draw_limits(w, r, tiny, &c);
+    sim_draw_port(w, r, tiny, &port);
     bytes = align_up(stack_bytes(&c.limits), 4096);
     memory = mem_carve(m, bytes, 4096);
     memset(memory, 0, bytes);
     core->stack = stack_init(memory, bytes, &c, sim_clock_read(&h->clock, 0));
+    sim_stack_fill(core->stack, w->options.fill);
+    h->port = sim_port_init(m, host, &port, &wire);
+    h->seen = (struct sim_watch_host){
+        .mac = h->port->nic.mac, .addr = sim_net_addr(&w->net, host), .mtu = port.mtu};
     set_up_addresses(w, host, core->stack, stack_port_add(core->stack, &h->port->nic, 0, 0, 0));
     memory = mem_carve(m, native_bytes(), 4096);
     memset(memory, 0, native_bytes());
@@ -66,17 +74,11 @@ static void core_init(struct sim_world *w, unsigned host, struct sim_core *core,
 void sim_host_init(struct sim_world *w, unsigned host, struct mem *m)
 {
     struct sim_host *h = &w->host[host];
-    struct sim_port_wire wire = {.send = wire_send, .arg = w};
-    struct sim_port_config port;
     struct rng r;
     bool tiny = w->plan.tiny && rng_chance(&w->rng, 2, 3);
 
     rng_init(&r, rng_u64(&w->rng));
     draw_clock(w, &r, &h->clock);
-    sim_draw_port(w, &r, tiny, &port);
-    h->port = sim_port_init(m, host, &port, &wire);
-    h->seen = (struct sim_watch_host){
-        .mac = h->port->nic.mac, .addr = sim_net_addr(&w->net, host), .mtu = port.mtu};
     h->nap_us = rng_chance(&r, 1, 2) ? rng_below(&r, 500) : 0;
     h->txdone_us = 1 + rng_below(&r, 300);
     h->app = (struct sim_app){.world = w, .host = host};
@@ -85,7 +87,6 @@ void sim_host_init(struct sim_world *w, unsigned host, struct mem *m)
         .name = "sim", .arg = &h->app, .init = sim_app_init, .event = sim_app_event};
     h->cores = 1;
     core_init(w, host, &h->core[0], &r, tiny, m);
-    sim_host_fill(h, w->options.fill);
     sim_app_init(native_mr(h->core[0].native), &h->app, &h->core[0].shard.core_state);
     h->wake_ns = 0;
 }

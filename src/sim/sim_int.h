@@ -111,6 +111,6 @@ void sim_draw_port(struct sim_world *w, struct rng *r, bool tiny, struct sim_por
 
 /* empty.c: what must be there no more when the world is over; NULL, or what still is. */
 const char *sim_host_leftover(struct sim_host *h);
-void sim_host_fill(struct sim_host *h, uint8_t byte);
+void sim_stack_fill(struct stack *s, uint8_t byte);
 
 struct mac_addr sim_router_mac(unsigned host);

@@ -87,7 +87,7 @@ static const char *judge_seq(struct sim_watch *w, struct sim_flow *f, const stru
             return "data was sent beyond the window";
         w->probes++;
     }
-    if (f->fin && seq_gt(end, f->fin_seq))
+    if (f->fin && s->len > 0 && seq_gt(end, f->fin_seq))
         return "data was sent behind the FIN";
     if (s->flags & TH_FIN) {
         if (f->fin && !seq_eq(end, f->fin_seq))

@@ -395,7 +395,6 @@ static void start(struct fuzz *f, uint8_t *memory)
     mem_init(&m, memory, MEMORY_BYTES);
     port.tx_csum = knobs & 1;
     port.tso_max = knobs & 2 ? 8000 : 0;
-    f->port = sim_port_init(&m, 0, &port, &wire);
     stack_config_default(&c);
     tiny(&c);
     c.tcp.sack = knobs & 4;
@@ -408,6 +407,8 @@ static void start(struct fuzz *f, uint8_t *memory)
     void *at = mem_carve(&m, bytes, 4096);
     memset(at, 0, bytes);
     f->stack = stack_init(at, bytes, &c, f->now);
+    /* Behind the stack's memory: sockets refer to received packets from its start. */
+    f->port = sim_port_init(&m, 0, &port, &wire);
     stack_port_add(f->stack, &f->port->nic, 0, 0, 0);
     stack_addr_add(f->stack, 1, &own, 24, false);
     for (unsigned i = 0; i < 3; i++) {
