@@ -125,6 +125,7 @@ static void put_pools(struct json *j, const struct status_source *s)
     put_pool(j, "connection options", &tcp->colds, 0);
     put_pool(j, "SACK scoreboards", &tcp->losses, 0);
     put_pool(j, "UDP sockets", &udp->pcbs, 0);
+    put_pool(j, "application timers", &stack_sock(s->stack)->timers, 0);
     put_pool(j, "reassembly: datagrams", &ip->reass_pool, 0);
     put_pool(j, "reassembly: pieces", &ip->chunk_pool, 0);
     json_end(j);
@@ -139,6 +140,7 @@ static void put_counters(struct json *j, const struct status_source *s)
     put_group(j, &ip_stat_group, &stack_ip(s->stack)->stats);
     put_group(j, &udp_stat_group, &stack_udp(s->stack)->stats);
     put_group(j, &tcp_stat_group, &stack_tcp(s->stack)->stats);
+    put_group(j, &sock_stat_group, &stack_sock(s->stack)->stats);
     json_end(j);
 }
 

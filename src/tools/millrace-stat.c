@@ -105,7 +105,7 @@ static void print_interfaces(const struct jtree *t)
 static const char *help_for(const struct jnode *group, const struct jnode *counter)
 {
     static const struct stat_group *const groups[] = {
-        &eth_stat_group, &ip_stat_group, &udp_stat_group, &tcp_stat_group};
+        &eth_stat_group, &ip_stat_group, &udp_stat_group, &tcp_stat_group, &sock_stat_group};
 
     for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
         if (strncmp(groups[g]->name, group->key, (size_t)group->key_len) != 0)

@@ -175,11 +175,11 @@ def ours(name, *args, net=None, addr=OURS, control=None, log=None):
 
 
 def httpd(www, *args, **more):
-    return ours("millrace-httpd", *args, "--port", "80", www, **more)
+    return ours("millrace-httpd", *args, "--root", www, **more)
 
 
 def echo(*args, **more):
-    return ours("millrace-echo", *args, "--port", "7", **more)
+    return ours("millrace-echo", *args, **more)
 
 
 def stop(p, patience=10):

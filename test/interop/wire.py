@@ -14,8 +14,8 @@ lab.make_file(os.path.join(www, "big"), 100 << 20)
 wire = os.path.join(www, "wire")
 server = lab.httpd(www, net=f"wire:{wire}:0", addr="10.9.0.2")
 client = ("--net", f"wire:{wire}:1", "--addr", "10.9.0.1/24", "--control", "none")
-r = lab.run(load, *client, "--connections", "32", "--duration", "3",
-            "http://10.9.0.2:80/index.html", check=False)
+r = lab.run(load, *client, "http", "--to", "10.9.0.2:80", "--connections", "32",
+            "--duration-ms", "3000", "--path", "/index.html", "--quiet", check=False)
 lab.note(r.stdout)
 lab.point(r.returncode == 0, "millrace-load loads millrace-httpd", r.stdout + r.stderr)
 status = lab.ask(server)
