@@ -55,8 +55,8 @@ static inline uint32_t ticks_of_us(uint64_t us)
     return t < TICKS_MAX ? (uint32_t)t : TICKS_MAX;
 }
 
-/* Embedded in whatever waits; aligned to 16 inside the arena. */
-struct timer {
+/* Embedded in whatever waits inside the arena. */
+struct MR_ALIGNED(MEM_UNIT) timer {
     mem_ref next, prev; /* in a slot's list; prev MEM_NONE: first */
     tick expires;
     uint8_t kind;       /* the owner's; tells wheel_pop's caller what embeds it */

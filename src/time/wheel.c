@@ -86,6 +86,8 @@ static void place(struct wheel *w, struct timer *t)
 
 void wheel_arm(struct wheel *w, struct timer *t, tick at)
 {
+    /* Anywhere else a reference would name something before it. */
+    MR_ASSERT((uintptr_t)t % MEM_UNIT == 0);
     if (timer_is_armed(t))
         wheel_disarm(w, t);
     t->expires = at;
