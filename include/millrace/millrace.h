@@ -207,7 +207,7 @@ int mr_sendto(struct mr *m, mr_sock s, const void *buf, size_t n, const struct m
 /* Take one datagram; returns its whole length, which may exceed n (then it was cut).  MR_EAGAIN. */
 int64_t mr_recvfrom(struct mr *m, mr_sock s, void *buf, size_t n, struct mr_addr *from);
 
-/* The same without a copy. */
+/* The same without a copy: 0, and the datagram lent in *out; or MR_EAGAIN. */
 int mr_recvfrom_slice(struct mr *m, mr_sock s, struct mr_slice *out, struct mr_addr *from);
 
 /* ---- options and facts ------------------------------------------------------------ */

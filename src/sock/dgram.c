@@ -96,7 +96,7 @@ int sock_recvfrom_slice(struct sock *s, mr_sock h, struct mr_slice *out, struct 
     *(struct sock_hold *)(void *)p->info = (struct sock_hold){MEM_NONE, 0, 0};
     *out = (struct mr_slice){p->data, p->len, p};
     s->stats.slices_lent++;
-    return 1;
+    return MR_OK;
 }
 
 /* Half of the packets are free again: everyone who waits may try. */
