@@ -147,7 +147,7 @@ int mr_listen(struct mr *m, const struct mr_addr *local, const struct mr_listen_
 int mr_accept(struct mr *m, mr_sock listener, mr_sock *out, struct mr_addr *peer);
 
 /* Begin an active open.  local may be NULL, or give an address, a port or both.  MR_EV_CONNECTED or MR_EV_CLOSED
- * follows.  MR_ENETUNREACH, MR_EADDRINUSE, MR_EADDRNOTAVAIL (ports exhausted too), MR_ENOMEM. */
+ * follows.  MR_ENETUNREACH, MR_EACCES (broadcast or multicast), MR_EADDRINUSE, MR_EADDRNOTAVAIL (ports exhausted too), MR_ENOMEM. */
 int mr_connect(struct mr *m, const struct mr_addr *local, const struct mr_addr *remote, void *user,
                mr_sock *out);
 

@@ -44,14 +44,20 @@ uint32_t sndq_gather(struct sndq *q, struct sbuf_pool *p, uint32_t off, uint32_t
                      uint32_t copy_max);
 
 struct rcvq {
-    mem_ref head, tail; /* struct pkt, linked through next */
-    uint32_t cc;        /* bytes in the queue */
+    struct pkt *tail; /* circular: tail->next is the head; packets come from any port's pool */
+    uint32_t cc;      /* bytes in the queue */
+    uint32_t lent;    /* bytes taken as slices and not given back; the owner's account */
 };
 
+static inline struct pkt *rcvq_head(const struct rcvq *q)
+{
+    return q->tail ? q->tail->next : NULL;
+}
+
 /* Append k (its data..len is payload, len > 0); the queue owns it. */
-void rcvq_append(struct rcvq *q, uint8_t *arena, struct pkt *k);
+void rcvq_append(struct rcvq *q, struct pkt *k);
 /* Take the first packet off, or NULL; the caller owns it. */
-struct pkt *rcvq_pop(struct rcvq *q, uint8_t *arena);
+struct pkt *rcvq_pop(struct rcvq *q);
 /* Copy up to n bytes out from the front; drops them (returning emptied packets to their pools) unless peek. */
-uint32_t rcvq_copy(struct rcvq *q, uint8_t *arena, uint8_t *dst, uint32_t n, bool peek);
-void rcvq_clear(struct rcvq *q, uint8_t *arena);
+uint32_t rcvq_copy(struct rcvq *q, uint8_t *dst, uint32_t n, bool peek);
+void rcvq_clear(struct rcvq *q);

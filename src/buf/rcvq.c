@@ -1,57 +1,70 @@
 #include "buf/buf.h"
 
-void rcvq_append(struct rcvq *q, uint8_t *arena, struct pkt *k)
+void rcvq_append(struct rcvq *q, struct pkt *k)
 {
-    mem_ref r = mem_ref_of(arena, k);
-
-    k->next = NULL;
-    if (q->tail)
-        ((struct pkt *)mem_ptr(arena, q->tail))->next = k;
-    else
-        q->head = r;
-    q->tail = r;
+    k->next = k;
+    if (q->tail) {
+        k->next = q->tail->next;
+        q->tail->next = k;
+    }
+    q->tail = k;
     q->cc += k->len;
 }
 
-struct pkt *rcvq_pop(struct rcvq *q, uint8_t *arena)
+struct pkt *rcvq_pop(struct rcvq *q)
 {
-    struct pkt *k = mem_ptr(arena, q->head);
+    struct pkt *k = rcvq_head(q);
 
     if (!k)
         return NULL;
-    q->head = mem_ref_of(arena, k->next);
-    if (!q->head)
-        q->tail = MEM_NONE;
+    if (k == q->tail)
+        q->tail = NULL;
+    else
+        q->tail->next = k->next;
     q->cc -= k->len;
     k->next = NULL;
     return k;
 }
 
-uint32_t rcvq_copy(struct rcvq *q, uint8_t *arena, uint8_t *dst, uint32_t n, bool peek)
+static uint32_t peek_copy(const struct rcvq *q, uint8_t *dst, uint32_t n)
 {
-    struct pkt *k = mem_ptr(arena, q->head);
+    const struct pkt *k = rcvq_head(q);
     uint32_t done = 0;
 
     while (k && done < n) {
-        struct pkt *next = k->next;
         uint32_t part = min_u32(n - done, k->len);
         memcpy(dst + done, k->data, part);
         done += part;
-        if (!peek && part == k->len) {
-            pkt_put(rcvq_pop(q, arena));
-        } else if (!peek) {
-            pkt_pull(k, part);
-            q->cc -= part;
-        }
-        k = next;
+        k = k == q->tail ? NULL : k->next;
     }
     return done;
 }
 
-void rcvq_clear(struct rcvq *q, uint8_t *arena)
+uint32_t rcvq_copy(struct rcvq *q, uint8_t *dst, uint32_t n, bool peek)
+{
+    struct pkt *k;
+    uint32_t done = 0;
+
+    if (peek)
+        return peek_copy(q, dst, n);
+    while (done < n && (k = rcvq_head(q))) {
+        uint32_t part = min_u32(n - done, k->len);
+        memcpy(dst + done, k->data, part);
+        done += part;
+        if (part == k->len) {
+            pkt_put(rcvq_pop(q));
+        } else {
+            pkt_pull(k, part);
+            q->cc -= part;
+        }
+    }
+    return done;
+}
+
+void rcvq_clear(struct rcvq *q)
 {
     struct pkt *k;
 
-    while ((k = rcvq_pop(q, arena)))
+    while ((k = rcvq_pop(q)))
         pkt_put(k);
 }

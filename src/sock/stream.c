@@ -85,7 +85,7 @@ int64_t sock_recv(struct sock *s, mr_sock h, void *buf, size_t n, unsigned flags
         return MR_EBADF;
     if (c->rcvq.cc == 0)
         return no_data(c);
-    uint32_t got = rcvq_copy(&c->rcvq, s->arena, buf, (uint32_t)min_size(n, UINT32_MAX / 2), flags & MR_PEEK);
+    uint32_t got = rcvq_copy(&c->rcvq, buf, (uint32_t)min_size(n, UINT32_MAX / 2), flags & MR_PEEK);
     if (!(flags & MR_PEEK)) {
         urgent_passed(s, c);
         tcp_received(s->tcp, c, s->now);
@@ -103,9 +103,9 @@ int sock_recv_slices(struct sock *s, mr_sock h, struct mr_slice *out, int max)
         return MR_EBADF;
     if (c->rcvq.cc == 0)
         return no_data(c);
-    while (n < max && (p = rcvq_pop(&c->rcvq, s->arena))) {
+    while (n < max && (p = rcvq_pop(&c->rcvq))) {
         *(struct sock_hold *)(void *)p->info = (struct sock_hold){mem_ref_of(s->arena, c), c->gen, p->len};
-        c->rcv_lent += p->len;
+        c->rcvq.lent += p->len;
         out[n++] = (struct mr_slice){p->data, p->len, p};
     }
     s->stats.slices_lent += (unsigned)n;
@@ -126,7 +126,7 @@ void sock_slice_release(struct sock *s, struct mr_slice *slice)
     s->stats.slices_back++;
     if (!c || c->gen != hold.gen)
         return;
-    c->rcv_lent -= hold.len;
+    c->rcvq.lent -= hold.len;
     tcp_received(s->tcp, c, s->now);
 }
 

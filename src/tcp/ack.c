@@ -1,18 +1,17 @@
 /* Acknowledgements: RFC 9293 3.10.7.4 fifth, RFC 5681, RFC 5961 5. */
 #include "tcp/tcp_int.h"
 
-/* RFC 9293 3.10.7.4: SND.WL1 and SND.WL2 prevent old segments from updating the window.  MUST-1: unsigned. */
-void tcp_wnd_update(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s)
+/* RFC 9293 3.10.7.4: SND.WL1 and SND.WL2 prevent old segments from updating the window. An ACK that moved snd_una is newer
+ * than SND.WL2; one that did not is taken only if it opens the window.  MUST-1: unsigned. */
+void tcp_wnd_update(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, bool una_moved)
 {
     uint32_t wnd = (uint32_t)s->wnd << tcp_snd_scale(c);
     uint32_t was = c->snd_wnd;
 
-    if (!(seq_lt(c->snd_wl1, s->seq) ||
-          (seq_eq(c->snd_wl1, s->seq) &&
-           (seq_lt(c->snd_wl2, s->ack) || (seq_eq(c->snd_wl2, s->ack) && wnd > was)))))
+    bool newer = una_moved || (seq_eq(s->ack, c->snd_una) && wnd > was);
+    if (seq_gt(c->snd_wl1, s->seq) || (seq_eq(c->snd_wl1, s->seq) && !newer) || seq_lt(s->ack, c->snd_una))
         return;
     c->snd_wl1 = s->seq;
-    c->snd_wl2 = s->ack;
     c->snd_wnd = wnd;
     if (s->wnd > c->wnd_max)
         c->wnd_max = s->wnd;
@@ -168,7 +167,8 @@ bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
         tcp_dup_ack(t, c, sack_news);
     else if (sack_news && tcp_in_recovery(c))
         tcp_mark_output(t, c);
-    tcp_wnd_update(t, c, s);
+    if (!in->old)
+        tcp_wnd_update(t, c, s, una_moves);
     if (una_moves && sack_news && !tcp_in_recovery(c) && c->loss && tcp_sack_first_lost(c, tcp_loss(t, c)))
         tcp_dup_ack(t, c, true);
     if (una_moves && (c->flags & TF_FIN_SENT) && seq_eq(c->snd_una, c->snd_max) && c->sndq.cc == 0 && !fin_acked(t, c))

@@ -52,11 +52,11 @@ static void check_scoreboard(const struct tcp *t, const struct tcp_conn *c)
     MR_ASSERT(sum == l->sacked);
 }
 
-static void check_rcvq(const struct tcp *t, const struct tcp_conn *c)
+static void check_rcvq(const struct tcp_conn *c)
 {
     uint32_t sum = 0;
 
-    for (const struct pkt *p = mem_ptr(t->arena, c->rcvq.head); p; p = p->next)
+    for (const struct pkt *p = rcvq_head(&c->rcvq); p; p = p == c->rcvq.tail ? NULL : p->next)
         sum += p->len;
     MR_ASSERT(sum == c->rcvq.cc);
 }
@@ -76,7 +76,7 @@ static void check_sndq(const struct tcp *t, const struct tcp_conn *c)
 static void check_conn(const struct tcp *t, const struct tcp_conn *c)
 {
     MR_ASSERT(c->kind == FLOW_CONN);
-    check_rcvq(t, c);
+    check_rcvq(c);
     check_sndq(t, c);
     if (c->state == TCPS_CLOSED) {
         MR_ASSERT(!timer_is_armed(&c->timer) && !c->ooo && !c->loss);

@@ -122,7 +122,7 @@ static void sending_end(struct tcp *t, struct tcp_conn *c)
 
 static void holdings_end(struct tcp *t, struct tcp_conn *c)
 {
-    rcvq_clear(&c->rcvq, t->arena);
+    rcvq_clear(&c->rcvq);
     if (c->cold) {
         pool_put(&t->colds, tcp_cold(t, c));
         c->cold = MEM_NONE;

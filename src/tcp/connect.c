@@ -92,7 +92,6 @@ static void options_accept(struct tcp *t, struct tcp_conn *c, const struct tcp_s
     c->snd_wnd = s->wnd; /* a SYN's window is never scaled: RFC 7323 2.2 */
     c->wnd_max = (uint16_t)max_u32(s->wnd >> tcp_snd_scale(c), 1);
     c->snd_wl1 = s->seq;
-    c->snd_wl2 = s->ack;
     c->rcv_time_ms = t->now_ms;
 }
 

@@ -42,9 +42,9 @@ bool tcp_payload_keep(struct tcp *t, struct tcp_in *in, struct pkt_list *out)
 }
 
 /* A small copy joins the last one: a peer that sends single bytes gets no packet for each. */
-static bool join_tail(struct tcp *t, struct tcp_conn *c, struct pkt *p)
+static bool join_tail(struct tcp_conn *c, struct pkt *p)
 {
-    struct pkt *tail = mem_ptr(t->arena, c->rcvq.tail);
+    struct pkt *tail = c->rcvq.tail;
 
     if (!(p->flags & PKT_COPIED) || !tail || !(tail->flags & PKT_COPIED) ||
         pkt_tailroom(tail) < p->len)
@@ -63,8 +63,8 @@ void tcp_data_deliver(struct tcp *t, struct tcp_conn *c, struct pkt_list *pkts)
     while ((p = pkt_list_pop(pkts))) {
         c->rcv_nxt = seq_add(c->rcv_nxt, p->len);
         t->stats.bytes_in += p->len;
-        if (!join_tail(t, c, p))
-            rcvq_append(&c->rcvq, t->arena, p);
+        if (!join_tail(c, p))
+            rcvq_append(&c->rcvq, p);
     }
     tcp_mark_event(t, c, TCP_EV_READABLE);
 }

@@ -30,9 +30,10 @@ bool tcp_fast_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
     }
     t->stats.fast_path++;
     c->rcv_time_ms = t->now_ms;
-    if (!seq_eq(s->ack, c->snd_una))
+    bool una_moves = !seq_eq(s->ack, c->snd_una);
+    if (una_moves)
         tcp_ack_new(t, c, s);
-    tcp_wnd_update(t, c, s);
+    tcp_wnd_update(t, c, s, una_moves);
     if (s->len)
         tcp_data_input(t, c, in);
     return true;

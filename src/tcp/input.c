@@ -23,7 +23,7 @@ static bool arrival_init(struct tcp *t, struct arrival *a, struct pkt *p)
     struct ip_info *ip = ip_info(p);
     struct tcp_seg *s = seg_info(p);
 
-    a->in = (struct tcp_in){.s = s, .p = p, .ip = ip};
+    a->in = (struct tcp_in){s, p, ip, false};
     t->stats.segs_in++;
     if (unlikely(ip->lidx == IP_LIDX_NONE)) {
         tcp_drop(&a->in, &t->stats.drop_broadcast);

@@ -156,7 +156,6 @@ struct tcp_conn *tcp_passive_conn(struct tcp *t, struct tcp_listener *l, const s
     c->rcv_adv = seq_add(c->rcv_nxt, min_u32(c->rcv_buf, 65535));
     c->snd_una = c->snd_nxt = c->snd_max = c->recover = seq_of(y->iss_v + 1);
     c->snd_wl1 = seq_sub(in->s->seq, 1);
-    c->snd_wl2 = c->snd_una;
     c->snd_wnd = (uint32_t)in->s->wnd << y->snd_scale;
     c->wnd_max = in->s->wnd;
     source_route_keep(t, c, y);
@@ -164,6 +163,9 @@ struct tcp_conn *tcp_passive_conn(struct tcp *t, struct tcp_listener *l, const s
     accept_append(t, l, c);
     tcp_established(t, c);
     c->rxtshift = 0;
-    tcp_rtt_ack(t, c, in->s);
+    if (y->sent_us && y->retries == 0) /* Karn: MUST-18 */
+        tcp_rtt_sample(t, c, (uint32_t)t->now - y->sent_us);
+    else
+        tcp_rtt_ack(t, c, in->s);
     return c;
 }

@@ -78,6 +78,8 @@ void tcp_established(struct tcp *t, struct tcp_conn *c)
     /* RFC 5681 3.1: a lost SYN makes the initial window one segment; RFC 6298 5.7: and the RTO 3 s, unless an RTT was
      * measured. */
     c->cc.cwnd = syn_lost ? c->mss : tcp_initial_window(t, c);
+    if (syn_lost && c->srtt == 0)
+        c->rttvar = 3 * USEC_PER_SEC;
     c->flags &= ~(uint32_t)TF_RTO_RECOVERY;
     if (c->flags & TF_KEEPALIVE)
         tcp_keep_arm(t, c);

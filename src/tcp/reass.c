@@ -23,17 +23,17 @@ static struct run *run_of(struct pkt *p)
     return (struct run *)(void *)p->info;
 }
 
-static struct pkt *first_run(const struct tcp *t, const struct tcp_conn *c)
+static struct pkt *first_run(const struct tcp_conn *c)
 {
-    return mem_ptr(t->arena, c->ooo);
+    return c->ooo;
 }
 
-static void link_after(struct tcp *t, struct tcp_conn *c, struct pkt *before, struct pkt *p)
+static void link_after(struct tcp_conn *c, struct pkt *before, struct pkt *p)
 {
     if (before)
         run_of(before)->next = p;
     else
-        c->ooo = mem_ref_of(t->arena, p);
+        c->ooo = p;
 }
 
 static void run_put(struct tcp *t, struct pkt *first)
@@ -47,20 +47,20 @@ static void run_put(struct tcp *t, struct pkt *first)
 
 void tcp_reass_clear(struct tcp *t, struct tcp_conn *c)
 {
-    for (struct pkt *p = first_run(t, c), *next; p; p = next) {
+    for (struct pkt *p = first_run(c), *next; p; p = next) {
         next = run_of(p)->next;
         run_put(t, p);
     }
-    c->ooo = MEM_NONE;
+    c->ooo = NULL;
 }
 
 /* The last run that begins at or before seq; NULL: none. *n counts the runs. */
-static struct pkt *run_before(const struct tcp *t, const struct tcp_conn *c, tcp_seq seq, uint32_t *n)
+static struct pkt *run_before(const struct tcp_conn *c, tcp_seq seq, uint32_t *n)
 {
     struct pkt *before = NULL;
 
     *n = 0;
-    for (struct pkt *p = first_run(t, c); p; p = run_of(p)->next) {
+    for (struct pkt *p = first_run(c); p; p = run_of(p)->next) {
         if (seq_leq(run_of(p)->start, seq))
             before = p;
         ++*n;
@@ -72,7 +72,7 @@ static struct pkt *run_before(const struct tcp *t, const struct tcp_conn *c, tcp
 static bool trim(struct tcp *t, struct tcp_conn *c, struct tcp_in *in, struct pkt *before)
 {
     struct tcp_seg *s = in->s;
-    struct pkt *after = before ? run_of(before)->next : first_run(t, c);
+    struct pkt *after = before ? run_of(before)->next : first_run(c);
     tcp_seq end = seq_add(s->seq, s->len);
 
     if (before && seq_gt(run_of(before)->end, s->seq)) {
@@ -86,7 +86,7 @@ static bool trim(struct tcp *t, struct tcp_conn *c, struct tcp_in *in, struct pk
         struct pkt *next = run_of(after)->next;
         tcp_dsack_note(t, c, run_of(after)->start, run_of(after)->end);
         run_put(t, after);
-        link_after(t, c, before, next);
+        link_after(c, before, next);
         after = next;
     }
     if (after && seq_gt(end, run_of(after)->start)) {
@@ -120,12 +120,12 @@ static void run_insert(struct tcp *t, struct tcp_conn *c, struct pkt *before, st
         .start = s->seq,
         .end = seq_add(s->seq, s->len),
         .tail = pkts->tail,
-        .next = before ? run_of(before)->next : first_run(t, c),
+        .next = before ? run_of(before)->next : first_run(c),
         .pkts = pkts->n,
         .fin = s->flags & TH_FIN,
     };
     t->ooo_packets += pkts->n;
-    link_after(t, c, before, p);
+    link_after(c, before, p);
     if (run_of(p)->next && seq_eq(run_of(run_of(p)->next)->start, run_of(p)->end))
         run_join(p, run_of(p)->next);
     if (before && seq_eq(run_of(before)->end, s->seq))
@@ -156,7 +156,7 @@ void tcp_reass_insert(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
 {
     struct pkt_list pkts;
     uint32_t runs;
-    struct pkt *before = run_before(t, c, in->s->seq, &runs);
+    struct pkt *before = run_before(c, in->s->seq, &runs);
     bool in_order = seq_eq(in->s->seq, c->rcv_nxt);
 
     if (in->s->len == 0) {
@@ -182,13 +182,13 @@ void tcp_reass_insert(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
 
 bool tcp_reass_deliver(struct tcp *t, struct tcp_conn *c)
 {
-    struct pkt *p = first_run(t, c);
+    struct pkt *p = first_run(c);
 
     if (!p || !seq_eq(run_of(p)->start, c->rcv_nxt))
         return false;
     struct run r = *run_of(p);
     struct pkt_list pkts = {.head = p, .tail = r.tail, .n = r.pkts};
-    c->ooo = mem_ref_of(t->arena, r.next);
+    c->ooo = r.next;
     t->ooo_packets -= r.pkts;
     tcp_data_deliver(t, c, &pkts);
     if (!c->ooo && c->loss)
@@ -197,10 +197,9 @@ bool tcp_reass_deliver(struct tcp *t, struct tcp_conn *c)
 }
 
 /* The run that covers seq, as a block not yet in out[0..n). */
-static unsigned add_block(const struct tcp *t, const struct tcp_conn *c, tcp_seq seq, struct tcp_sack *out,
-                          unsigned from, unsigned n)
+static unsigned add_block(const struct tcp_conn *c, tcp_seq seq, struct tcp_sack *out, unsigned from, unsigned n)
 {
-    for (struct pkt *p = first_run(t, c); p; p = run_of(p)->next) {
+    for (struct pkt *p = first_run(c); p; p = run_of(p)->next) {
         const struct run *r = run_of(p);
         if (!seq_leq(r->start, seq) || !seq_lt(seq, r->end))
             continue;
@@ -226,8 +225,8 @@ unsigned tcp_reass_blocks(const struct tcp *t, const struct tcp_conn *c, struct 
         from = 1;
     }
     for (unsigned i = 0; i < l->nrecent && n < max; i++)
-        n = add_block(t, c, l->recent[i].start, out, from, n);
-    for (struct pkt *p = first_run(t, c); p && n < max; p = run_of(p)->next)
-        n = add_block(t, c, run_of(p)->start, out, from, n);
+        n = add_block(c, l->recent[i].start, out, from, n);
+    for (struct pkt *p = first_run(c); p && n < max; p = run_of(p)->next)
+        n = add_block(c, run_of(p)->start, out, from, n);
     return n;
 }

@@ -21,7 +21,7 @@ void tcp_rtt_sample(struct tcp *t, struct tcp_conn *c, uint32_t rtt_us)
 uint32_t tcp_rto_us(const struct tcp *t, const struct tcp_conn *c)
 {
     const uint32_t clock_us = 1u << TICK_SHIFT;
-    uint64_t rto = t->config.rto_initial_us;
+    uint64_t rto = c->rttvar ? c->rttvar : t->config.rto_initial_us;
 
     if (c->srtt)
         rto = (c->srtt >> 3) + max_u32(clock_us, c->rttvar);

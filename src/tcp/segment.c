@@ -133,8 +133,9 @@ static void trim_left(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
     s->urp = s->urp > old ? (uint16_t)(s->urp - old) : 0;
     s->seq = c->rcv_nxt;
     if (s->len == 0 && !(s->flags & TH_FIN)) {
+        in->old = true;
         t->stats.dup_segs++;
-        tcp_ack_now(t, c); /* MUST: an ACK for everything that is not new */
+        tcp_ack_now(t, c); /* an ACK for everything that is not new */
     }
 }
 
@@ -192,7 +193,6 @@ static bool syn_received_ack(struct tcp *t, struct tcp_conn *c, struct tcp_in *i
     c->snd_wnd = (uint32_t)s->wnd << tcp_snd_scale(c);
     c->wnd_max = s->wnd;
     c->snd_wl1 = seq_sub(s->seq, 1);
-    c->snd_wl2 = s->ack;
     tcp_established(t, c);
     return true;
 }

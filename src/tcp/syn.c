@@ -142,6 +142,8 @@ void tcp_syn_output(struct tcp *t)
             t->stats.tx_stalled++;
             return;
         }
+        if (!y->sent_us)
+            y->sent_us = (uint32_t)t->now | 1;
         y->on_output = false;
         if (!y->listener)
             pool_put(&t->syns, y);

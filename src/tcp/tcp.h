@@ -251,29 +251,28 @@ struct tcp_conn {
     tcp_seq snd_una, snd_nxt, snd_max;
     uint32_t snd_wnd;      /* scaled */
     /* line 1 */
-    tcp_seq snd_wl1, snd_wl2;
+    tcp_seq snd_wl1;       /* SND.WL2 is not kept: snd_una, which is never behind it, serves (tcp_wnd_update) */
     struct cc cc;
     struct sndq sndq;
     uint32_t ts_offset;    /* added to our timestamps (RFC 7323 5.4) */
     neigh_id nh;
     uint32_t rcv_time_ms;  /* when the last acceptable segment came */
+    tcp_seq recover;       /* snd_max when recovery began */
     /* line 2 */
     uint32_t srtt;         /* us, times 8; 0: no sample yet */
-    uint32_t rttvar;       /* us, times 4 */
+    uint32_t rttvar;       /* us, times 4; without a sample: the RTO to begin with, 0: the default */
     uint32_t rtt_start_us; /* when rtt_seq was sent, low 32 bits */
     tcp_seq rtt_seq;
-    tcp_seq recover;       /* snd_max when recovery began */
+    struct rcvq rcvq;
+    struct pkt *ooo;       /* owned: first run of the reassembly queue */
+    void *user;            /* the application's */
+    uint32_t rcv_buf, snd_buf; /* bytes */
     uint16_t mss;          /* payload of a full segment to send, options deducted */
     uint16_t mss_peer;     /* the peer's MSS option, or the default */
-    struct rcvq rcvq;
-    mem_ref ooo;           /* struct pkt: first run of the reassembly queue */
-    uint32_t rcv_lent;     /* bytes in slices the application holds */
-    uint32_t rcv_buf, snd_buf; /* bytes */
     uint8_t rxtshift;      /* retransmissions of the segment at snd_una */
     int8_t err;            /* MR_E* that ended it */
     uint8_t events;        /* enum tcp_event, not yet pulled */
     uint8_t cc_kind;
-    void *user;            /* the application's */
     /* line 3 */
     struct timer timer;
     tick deadline[TCPT_COUNT]; /* 0: off */
@@ -354,6 +353,7 @@ struct tcp_syn {
     uint16_t wnd;  /* the peer's, unscaled */
     struct timer timer;
     mem_ref out_next, next, prev; /* next/prev: the listener's */
+    uint32_t sent_us; /* first SYN,ACK, low bits; 0: not sent */
     bool on_output;
     uint8_t retries, tos;
     uint8_t src_route_n;

@@ -12,6 +12,7 @@ struct tcp_in {
     struct tcp_seg *s;
     struct pkt *p;
     struct ip_info *ip;
+    bool old; /* nothing in it is new: its window is no news either */
 };
 
 #define TCP_TS_OPTLEN 12u
@@ -134,7 +135,7 @@ void tcp_established(struct tcp *t, struct tcp_conn *c);
 /* ack.c; true: go on with the segment */
 bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
 void tcp_ack_new(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s);
-void tcp_wnd_update(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s);
+void tcp_wnd_update(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, bool una_moved);
 
 /* recovery.c */
 const struct cc_ops *tcp_cc(const struct tcp_conn *c);

@@ -60,13 +60,12 @@ static void fin_queue(struct tcp *t, struct tcp_conn *c)
     c->flags &= ~(uint32_t)(TF_CORK | TF_MORE);
     switch (c->state) {
     case TCPS_ESTABLISHED:
-    case TCPS_SYN_RECEIVED:
         tcp_set_state(t, c, TCPS_FIN_WAIT_1);
         break;
     case TCPS_CLOSE_WAIT:
         tcp_set_state(t, c, TCPS_LAST_ACK);
         break;
-    default: /* SYN-SENT: when it is established */
+    default: /* SYN-SENT, SYN-RECEIVED: when it is established */
         break;
     }
     tcp_mark_output(t, c);
@@ -116,7 +115,7 @@ static void orphan_begin(struct tcp *t, struct tcp_conn *c)
 void tcp_close(struct tcp *t, struct tcp_conn *c, instant now)
 {
     const struct tcp_cold *cold = tcp_cold(t, c);
-    bool unread = c->rcvq.cc > 0 || c->ooo != MEM_NONE;
+    bool unread = c->rcvq.cc > 0 || c->ooo;
 
     clock_set(t, now);
     if (c->state == TCPS_CLOSED || c->state == TCPS_SYN_SENT || unread || (cold && cold->linger_s == 0))

@@ -4,7 +4,7 @@
 /* Room for data that the application has not taken, or taken and not released. */
 uint32_t tcp_rcv_space(const struct tcp_conn *c)
 {
-    uint32_t used = c->rcvq.cc + c->rcv_lent;
+    uint32_t used = c->rcvq.cc + c->rcvq.lent;
 
     return used < c->rcv_buf ? c->rcv_buf - used : 0;
 }
