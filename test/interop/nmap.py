@@ -18,8 +18,8 @@ ports = re.findall(r"^(\d+)/tcp\s+(\w+)", r.stdout, re.M)
 lab.point(("80", "open") in ports, "port 80 is open", r.stdout + r.stderr)
 lab.point(all(state == "closed" for p, state in ports if p != "80"), "its neighbours are closed",
           ports)
-m = re.search(r"TCP Sequence Prediction: Difficulty=(\d+)", r.stdout)
-lab.point(bool(m) and int(m[1]) >= 256, "sequence numbers cannot be predicted",
+m = re.search(r"TCP Sequence Prediction: Difficulty=(\d+) \((.*)\)", r.stdout)
+lab.point(bool(m) and int(m[1]) >= 200 and m[2] == "Good luck!", "sequence numbers cannot be predicted",
           m[0] if m else r.stdout)
 m = re.search(r"IP ID Sequence Generation: (.*)", r.stdout)
 lab.point(bool(m) and "Incremental" not in m[1], "nor IP identifications", m[0] if m else "")

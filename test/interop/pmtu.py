@@ -68,7 +68,7 @@ block = lab.run("iptables", "-A", "OUTPUT", "-p", "icmp", "--icmp-type", "fragme
                 "-j", "DROP", check=False) if lab.shutil.which("iptables") else None
 if block is None or block.returncode != 0:
     # Without a packet filter: the router's own rate limit for this message, at its slowest.
-    quiet = lab.write("/proc/sys/net/ipv4/icmp_ratemask", str(0xffffffff)) and \
+    quiet = lab.write("/proc/sys/net/ipv4/icmp_ratemask", str(0x7fffffff)) and \
         lab.write("/proc/sys/net/ipv4/icmp_ratelimit", "100000000")
 else:
     quiet = True
