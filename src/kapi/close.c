@@ -8,7 +8,7 @@ static bool has_unread(const struct ksock *s)
 {
     int n = 0;
 
-    return !s->eof && ioctl(s->fd, SIOCINQ, &n) == 0 && n > 0;
+    return !s->eof && !s->drained && ioctl(s->fd, SIOCINQ, &n) == 0 && n > 0;
 }
 
 static bool has_unacked(const struct ksock *s)

@@ -9,6 +9,7 @@
 
 #define HALF_OPEN_MAX 512u       /* handshakes at once */
 #define CONNECT_US_MAX 10000000u /* then the run begins with what is open */
+#define REFUSED_US_MAX 2000000u
 #define DRAIN_US 1000000u
 #define TICK_US 1000000u
 #define PATTERN_PERIOD 65521u /* prime, so that it lines up with no buffer */
@@ -229,6 +230,7 @@ static void finish(struct load *l)
     l->phase = LOAD_OVER;
     for (uint32_t i = 0; i < l->opt->connections; i++) {
         l->errors[ERR_UNANSWERED] += l->all[i]->outstanding;
+        l->errors[ERR_CONNECT] += l->all[i]->state == LCONN_CONNECTING && !l->opt->close;
         close_conn(l->all[i], l->all[i]->outstanding > 0 || l->opt->mode == &load_bulk);
     }
     mr_stop(l->m);
@@ -322,6 +324,15 @@ static void time_out_old(struct load *l)
     }
 }
 
+/* No connection was ever made: a refusal is believed soon, silence only later. */
+static bool is_hopeless(const struct load *l)
+{
+    uint64_t waited = mr_now_us(l->m) - l->start_us;
+
+    return l->connects == 0 &&
+           waited > (l->errors[ERR_CONNECT] > 0 ? REFUSED_US_MAX : CONNECT_US_MAX);
+}
+
 static void tick(struct load *l)
 {
     struct lconn *c = l->failed;
@@ -331,7 +342,7 @@ static void tick(struct load *l)
     time_out_old(l);
     c = l->failed;
     l->failed = NULL;
-    if (l->connects == 0 && mr_now_us(l->m) - l->start_us > 2 * TICK_US) {
+    if (is_hopeless(l)) {
         finish(l);
         return;
     }
@@ -451,9 +462,11 @@ static void load_event(struct mr *m, void *core, const struct mr_event *ev)
     case MR_EV_TIMER:
         on_timer(l, ev->user);
         break;
+    case MR_EV_SOFT_ERROR:
+        l->last_err = ev->err;
+        break;
     case MR_EV_ACCEPT:
     case MR_EV_URGENT:
-    case MR_EV_SOFT_ERROR:
         break;
     }
     go_on(l);
@@ -606,7 +619,8 @@ static int load_main(struct mr_config *c, struct load_options *o)
     if (status == 0) {
         load_report(o->core);
         if (o->core->connects == 0)
-            tool_refuse(name, "no connection was made: %s", mr_strerror(o->core->last_err));
+            tool_refuse(name, "no connection was made: %s",
+                        o->core->last_err != 0 ? mr_strerror(o->core->last_err) : "no answer");
         status = load_error_sum(o->core) > 0 || o->core->connects == 0;
     }
     core_free(o->core);
