@@ -28,6 +28,8 @@ static bool match_ip(const struct pkt_spec *a, const struct pkt_spec *b, char *w
                         !same_number("offset", a->frag_off, b->frag_off, why, whylen) ||
                         !same_number("length", a->frag_len, b->frag_len, why, whylen)))
         return false;
+    if (a->has_via && a->via != b->via)
+        return NO("it is sent to 0x%08x, expected 0x%08x", b->via, a->via);
     if (a->nipopt > 0 && (b->nipopt < a->nipopt ||
                           memcmp(a->ipopt, b->ipopt, (size_t)a->nipopt) != 0))
         return NO("IP options differ");

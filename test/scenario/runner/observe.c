@@ -157,6 +157,17 @@ static bool observe_icmp(const uint8_t *b, uint32_t n, struct observed *o, char 
     return true;
 }
 
+/* Behind a source route (LSRR, SSRR) the last address in it is the destination. */
+static uint32_t final_dst(const struct pkt_spec *p)
+{
+    int n = p->nipopt > 3 ? p->ipopt[1] : 0;
+
+    if (n >= 7 && n <= p->nipopt && (p->ipopt[0] == 131 || p->ipopt[0] == 137) &&
+        p->ipopt[2] < n)
+        return get32(p->ipopt + n - 4);
+    return p->via;
+}
+
 static bool observe_transport(const uint8_t *b, uint32_t n, struct observed *o, char *why,
                               size_t whylen)
 {
@@ -200,9 +211,10 @@ bool packet_observe(const uint8_t *b, uint32_t n, struct observed *o, char *why,
     p->ttl = b[8];
     p->proto = (enum spec_proto)b[9];
     p->src = o->src = get32(b + 12);
-    p->dst = o->dst = get32(b + 16);
+    p->via = get32(b + 16);
     p->nipopt = (int)(hlen - 20);
     memcpy(p->ipopt, b + 20, hlen - 20);
+    p->dst = o->dst = final_dst(p);
     return observe_transport(b + hlen, n - hlen, o, why, whylen);
 }
 

@@ -70,6 +70,8 @@ static bool parse_ip_attribute(struct cursor *c, struct pkt_spec *p)
         return p->has_src = true, expect_ip4(c, &p->src);
     if (take_word(c, "dst"))
         return p->has_dst = true, expect_ip4(c, &p->dst);
+    if (take_word(c, "via"))
+        return p->has_via = true, expect_ip4(c, &p->via);
     return cursor_fail(c, "unknown packet attribute at '%.24s'", c->at);
 }
 

@@ -76,14 +76,15 @@ struct pkt_spec {
     enum spec_proto proto;
 
     /* [tos 0x10, ttl 64, id 7, df, mf, frag 0:24, src 1.2.3.4, dst .., sport N, dport N, cut N,
-     *  ipopt 7 4 ..., badip, broadcast] */
+     *  via 1.2.3.4, ipopt 7 4 ..., badip, broadcast] */
     bool has_tos, has_ttl, has_id, has_df, has_mf, has_frag, has_src, has_dst;
-    bool has_sport, has_dport;
+    bool has_sport, has_dport, has_via;
     uint8_t tos, ttl;
     uint16_t id;
     bool df, mf;
     uint32_t frag_off, frag_len; /* bytes of the transport segment that this fragment carries */
-    uint32_t src, dst;           /* host order */
+    uint32_t src, dst;           /* host order; dst is the last one of a source route */
+    uint32_t via;                /* of a packet of ours: the address in its IP header */
     uint16_t sport, dport;
     bool has_cut;
     uint32_t cut;                /* hand over only this many bytes of the IP packet */
