@@ -128,7 +128,8 @@ extern const struct mr_backend kapi_backend;
 mr_sock ksock_handle(const struct kapi *k, const struct ksock *s);
 /* The socket behind a handle, orphans too; NULL if stale. */
 struct ksock *ksock_any(struct kapi *k, mr_sock h);
-/* The same for the application: NULL also for orphans and, unless kind is KSOCK_FREE, other kinds. */
+/* The same for the application: NULL also for orphans and, unless kind is KSOCK_FREE, for other
+ * kinds. */
 struct ksock *ksock_get(struct kapi *k, mr_sock h, enum ksock_kind kind);
 /* Register fd in a fresh slot, which then owns it.  MR_ENOMEM, with fd closed. */
 int ksock_new(struct kapi *k, int fd, enum ksock_kind kind, void *user, struct ksock **out);
