@@ -124,6 +124,7 @@ static void print_counters(const struct jtree *t, const struct jtree *before, do
 {
     uint32_t groups = jtree_member(t, 0, "counters");
     uint32_t old = before ? jtree_member(before, 0, "counters") : 0;
+    bool any = false;
 
     printf("\n%s\n", drops ? "dropped, with the reason" : "counters");
     for (uint32_t g = jtree_first(t, groups); g; g = jtree_next(t, groups, g)) {
@@ -136,6 +137,7 @@ static void print_counters(const struct jtree *t, const struct jtree *before, do
             bool is_drop = k->key_len > 5 && memcmp(k->key, "drop_", 5) == 0;
             if (is_drop != drops || (v == 0 && !all))
                 continue;
+            any = true;
             char rate[32] = "", key[64];
             snprintf(key, sizeof(key), "%.*s", k->key_len, k->key);
             if (before)
@@ -145,6 +147,8 @@ static void print_counters(const struct jtree *t, const struct jtree *before, do
                    help_for(&t->node[g], k));
         }
     }
+    if (!any)
+        printf("  none\n");
 }
 
 static void print_pools(const struct jtree *t)
