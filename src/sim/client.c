@@ -10,6 +10,9 @@ void sim_client_connect(struct sim_app *a, struct sim_conn *c)
     mr_sock s;
     int rc;
 
+    /* Without a timer it may have been opened by sim_app_poll. */
+    if (e->state != SIM_END_NONE)
+        return;
     to.ip[10] = to.ip[11] = 0xff;
     store_be32(to.ip + 12, be32_get(sim_net_addr(&a->world->net, c->server)));
     rc = mr_connect(a->m, NULL, &to, e, &s);

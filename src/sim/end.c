@@ -94,6 +94,13 @@ static bool has_left(const struct sim_world *w, const struct sim_end *e)
     return e->state == SIM_END_DONE && !e->eof && w->now - e->done_ns > ORPHAN_NS;
 }
 
+/* Behind a SYN cookie the first segment after the handshake must be the first to arrive: another
+ * one proves nothing, and is answered with a RST. */
+static bool sends_cookies(const struct sim_world *w, unsigned host)
+{
+    return stack_tcp(w->host[host].core[0].stack)->stats.syncookies_sent > 0;
+}
+
 static bool has_cause(const struct sim_world *w, const struct sim_end *e, int err)
 {
     const struct sim_end *peer = &e->conn->end[!e->side];
@@ -103,8 +110,8 @@ static bool has_cause(const struct sim_world *w, const struct sim_end *e, int er
     case MR_ECONNRESET:
     case MR_EPIPE:
     case MR_ECONNABORTED:
-        return peer->quit || peer->err || (peer->state == SIM_END_NONE && odd) ||
-               has_left(w, peer);
+        return peer->quit || peer->err || has_left(w, peer) ||
+               (peer->state == SIM_END_NONE && (odd || sends_cookies(w, peer->host)));
     case MR_ECONNREFUSED:
         return w->plan.toggles;
     case MR_ETIMEDOUT:
@@ -242,7 +249,8 @@ static void closed(struct sim_app *a, struct sim_end *e, int err)
 void sim_end_event(struct sim_app *a, struct sim_end *e, const struct mr_event *ev)
 {
     if (!mr_sock_eq(ev->sock, e->sock) || e->state == SIM_END_DONE) {
-        sim_fail(a->world, "host %u: an event for a socket that was closed", a->host);
+        sim_fail(a->world, "host %u conn %u: event %d for a socket that was closed", a->host,
+                 e->conn->id, (int)ev->type);
         return;
     }
     switch (ev->type) {

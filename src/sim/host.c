@@ -136,6 +136,8 @@ void sim_host_turn(struct sim_world *w, unsigned host)
         sim_queue_add(&w->queue, w->now + h->txdone_us * SIM_NS_PER_USEC, SIM_EV_TXDONE, host);
     }
     sim_host_wake(w, host, next_turn(w, h));
-    if (h->port->rx.n || h->app.poll)
+    if (h->port->rx.n)
         sim_host_wake(w, host, w->now + 10 * SIM_NS_PER_USEC);
+    if (h->app.poll)
+        sim_host_wake(w, host, w->now + 3 * SIM_NS_PER_MSEC);
 }

@@ -139,7 +139,7 @@ static void put_on_wire(struct sim_world *w, unsigned src, unsigned dst, const u
     f->src = (uint8_t)src;
     f->dst = (uint8_t)dst;
     f->len = len;
-    f->damaged = false;
+    f->damaged = f->forged = false;
     memcpy(f->bytes, b, len);
     if (drawn(n, l->faults.damage) && may_be_damaged(b, len))
         damage(n, f);
@@ -180,8 +180,8 @@ void sim_net_forged(struct sim_world *w, unsigned src, unsigned dst, const uint8
     f->src = (uint8_t)src;
     f->dst = (uint8_t)dst;
     f->len = n;
-    /* What it says is not what the peer has told. */
-    f->damaged = true;
+    f->damaged = false;
+    f->forged = true;
     memcpy(f->bytes, b, n);
     sim_queue_add(&w->queue, w->now + 1, SIM_EV_FRAME, (uint32_t)(f - w->net.frame));
 }
@@ -276,11 +276,14 @@ void sim_net_arrive(struct sim_world *w, uint32_t index)
 
     n->stats.delivered += taken;
     n->stats.nobuf += !taken;
-    if (taken && !f->damaged)
+    if (taken && !f->forged)
         sim_watch_delivered(&w->watch, f->bytes, f->len);
     if (w->options.observer.frame)
         w->options.observer.frame(w->options.observer.arg, w->now, f->dst, false, f->bytes, f->len,
-                                  !taken ? "no buffer" : f->damaged ? "damaged" : NULL);
+                                  !taken       ? "no buffer"
+                                  : f->damaged ? "damaged"
+                                  : f->forged  ? "forged"
+                                               : NULL);
     if (taken)
         sim_host_wake(w, f->dst, w->now + rng_below(&n->rng, h->nap_us + 1) * SIM_NS_PER_USEC);
     frame_put(n, f);

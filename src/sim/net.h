@@ -57,6 +57,7 @@ struct sim_frame {
     uint32_t len;
     uint8_t src, dst;
     bool damaged;
+    bool forged; /* not what its sender has said */
     uint8_t bytes[SIM_FRAME_BYTES];
 };
 

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 
 #define MSS_DEFAULT 536u
+#define FLOW_PLACES 8u
 
 void sim_watch_init(struct sim_watch *w, struct mem *m)
 {
@@ -28,15 +29,22 @@ static bool key_eq(const struct sim_flow_key *a, const struct sim_flow_key *b)
            a->dport == b->dport;
 }
 
-/* The flow's place; whoever else lived there is forgotten. */
+/* The flow's place, one of a few; when they are all taken somebody is forgotten. */
 static struct sim_flow *flow_find(struct sim_watch *w, const struct sim_flow_key *k)
 {
     uint64_t h = mix64((uint64_t)k->src.raw << 32 | k->dst.raw);
-    h = mix64(h ^ ((uint64_t)k->sport << 16 | k->dport));
-    struct sim_flow *f = &w->flow[h & (SIM_FLOWS - 1)];
+    struct sim_flow *f, *place = NULL;
 
-    if (!key_eq(&f->key, k))
-        *f = (struct sim_flow){.key = *k};
+    h = mix64(h ^ ((uint64_t)k->sport << 16 | k->dport));
+    for (unsigned i = 0; i < FLOW_PLACES; i++) {
+        f = &w->flow[(h + i) & (SIM_FLOWS - 1)];
+        if (key_eq(&f->key, k))
+            return f;
+        if (!place && f->key.sport == 0)
+            place = f;
+    }
+    f = place ? place : &w->flow[h & (SIM_FLOWS - 1)];
+    *f = (struct sim_flow){.key = *k};
     return f;
 }
 
@@ -50,7 +58,8 @@ static struct sim_flow_key key_back(const struct sim_flow_key *k)
 static void sent_syn(struct sim_watch *w, struct sim_flow *f, struct sim_flow *g,
                      const struct tcp_seg *s)
 {
-    if (!f->active || !seq_eq(f->iss, s->seq)) {
+    /* A SYN behind other segments is a new one, even if it has the number of the old. */
+    if (!f->active || f->begun || !seq_eq(f->iss, s->seq)) {
         *f = (struct sim_flow){.key = f->key, .active = true, .iss = s->seq};
         f->snd_max = seq_add(s->seq, 1);
         g->peer_anew = g->active;
@@ -74,13 +83,15 @@ static const char *judge_seq(struct sim_watch *w, struct sim_flow *f, const stru
     uint32_t room = g->mss ? g->mss : MSS_DEFAULT;
 
     if (!f->begun) {
-        /* Behind SYN cookies the number may be that of an earlier SYN-ACK. */
+        /* Behind SYN cookies the number may be that of an earlier SYN-ACK.  A keepalive probe
+         * begins one octet early. */
         f->begun = true;
-        f->snd_max = s->seq;
+        if (seq_diff(s->seq, f->iss) > 1)
+            f->snd_max = s->seq;
     }
     if (seq_gt(s->seq, f->snd_max))
         return "a segment leaves a gap behind what was sent before";
-    if (g->active && s->len + s->hlen - TCP_HLEN > room)
+    if (s->len + s->hlen - TCP_HLEN > room)
         return "a segment is larger than the peer's MSS allows";
     if (s->len > 0 && f->has_room && seq_gt(end, f->room)) {
         if (s->len != 1 || !seq_eq(s->seq, f->room))
@@ -108,9 +119,11 @@ static const char *judge_ack(struct sim_flow *f, const struct sim_flow *g, const
 
     if (f->has_ack && seq_lt(s->ack, f->ack))
         return "the acknowledgment number went back";
-    if (g->active && !f->peer_anew && seq_gt(s->ack, g->snd_max))
+    if (!f->peer_anew && seq_gt(s->ack, g->snd_max))
         return "an acknowledgment covers what was never sent";
-    if (f->has_edge && !f->peer_anew && seq_lt(edge, f->edge))
+    /* Behind the peer's FIN a window says nothing any more. */
+    bool ended = g->fin && seq_gt(s->ack, g->fin_seq);
+    if (f->has_edge && !f->peer_anew && !ended && seq_lt(edge, f->edge))
         return "the window's right edge went back";
     f->has_ack = f->has_edge = true;
     f->ack = s->ack;
@@ -148,7 +161,7 @@ static const char *judge_tcp(struct sim_watch *w, const struct ipv4_hdr *ip, con
     }
     if (!(s.flags & TH_ACK))
         return "a segment without ACK, SYN and RST";
-    if (!f->active)
+    if (!f->active || !g->active)
         return NULL;
     wrong = judge_seq(w, f, g, &s);
     if (!wrong)
@@ -239,7 +252,12 @@ void sim_watch_delivered(struct sim_watch *w, const uint8_t *b, uint32_t n)
         ipv4_parse(&ip, b + ETH_HLEN, n - ETH_HLEN) != WIRE_OK || ip.proto != IPPROTO_TCP_ ||
         ip.frag_off)
         return;
-    if (tcp_parse(&s, b + ETH_HLEN + ip.hlen, (size_t)ip.total_len - ip.hlen) != WIRE_OK ||
+    const uint8_t *l4 = b + ETH_HLEN + ip.hlen;
+    uint32_t len = (uint32_t)ip.total_len - ip.hlen;
+    if (!(ip.flags & IPV4_MF) &&
+        !sum_is_right(w, l4, len, ipv4_pseudo_sum(ip.src, ip.dst, IPPROTO_TCP_, len)))
+        return;
+    if (!sum_is_right(w, b + ETH_HLEN, ip.hlen, 0) || tcp_parse(&s, l4, len) != WIRE_OK ||
         !(s.flags & TH_ACK) || s.flags & TH_RST)
         return;
     struct sim_flow_key key = {ip.src, ip.dst, s.sport, s.dport}, back = key_back(&key);

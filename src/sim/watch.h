@@ -69,5 +69,5 @@ void sim_watch_init(struct sim_watch *w, struct mem *m);
 /* A frame as its sender put it on the wire. */
 void sim_watch_sent(struct sim_watch *w, const struct sim_watch_host *h, const uint8_t *b,
                     uint32_t n);
-/* An undamaged frame that arrived at its receiver. */
+/* A frame that arrived at its receiver, perhaps damaged. */
 void sim_watch_delivered(struct sim_watch *w, const uint8_t *b, uint32_t n);
