@@ -60,6 +60,8 @@ static void una_advance(struct tcp *t, struct tcp_conn *c, tcp_seq ack)
     if (data)
         sndq_drop(&c->sndq, t->sbufs, data);
     c->snd_una = ack;
+    if (!tcp_in_recovery(c) && seq_diff(ack, c->recover) > 1u << 30)
+        c->recover = seq_sub(ack, 1); /* long behind: it must not seem ahead when numbers wrap */
     if (seq_lt(c->snd_nxt, ack))
         c->snd_nxt = ack;
     if ((c->flags & TF_URG_SND) && seq_leq(tcp_cold(t, c)->snd_up, ack))

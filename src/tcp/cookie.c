@@ -9,7 +9,7 @@
 
 #define SLOT_SHIFT 26 /* 2^26 us = 67 s */
 
-static const uint16_t mss_table[8] = {216, 536, 1024, 1220, 1360, 1440, 1460, 8960};
+static const uint16_t mss_table[8] = {TCP_MSS_MIN, 216, 536, 1220, 1360, 1440, 1460, 8960};
 /* Index 7: the peer did not offer scaling. */
 static const uint8_t wscale_table[7] = {0, 2, 4, 6, 7, 8, 10};
 

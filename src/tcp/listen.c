@@ -154,7 +154,8 @@ struct tcp_conn *tcp_passive_conn(struct tcp *t, struct tcp_listener *l, const s
     c->tos = l->inherit.tos;
     c->rcv_nxt = c->last_ack_sent = seq_of(y->irs_v + 1);
     c->rcv_adv = seq_add(c->rcv_nxt, min_u32(c->rcv_buf, 65535));
-    c->snd_una = c->snd_nxt = c->snd_max = c->recover = seq_of(y->iss_v + 1);
+    c->snd_una = c->snd_nxt = c->snd_max = seq_of(y->iss_v + 1);
+    c->recover = seq_of(y->iss_v);
     c->snd_wl1 = seq_sub(in->s->seq, 1);
     c->snd_wnd = (uint32_t)in->s->wnd << y->snd_scale;
     c->wnd_max = in->s->wnd;

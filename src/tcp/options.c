@@ -53,7 +53,7 @@ void tcp_mss_set(struct tcp *t, struct tcp_conn *c)
     if (cold && cold->maxseg)
         mss = min_u32(mss, cold->maxseg);
     if (cold && cold->src_route_n)
-        options += (4u * cold->src_route_n + 3 + 3) & ~3u;
+        options += (4u * (cold->src_route_n - 1) + 3 + 3) & ~3u; /* the last hop is the destination */
     c->mss = (uint16_t)max_u32(mss - min_u32(options, mss), TCP_MSS_MIN - TCP_TS_OPTLEN);
 }
 

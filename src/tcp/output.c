@@ -106,16 +106,22 @@ static bool plan_rescue(struct tcp_conn *c, struct tcp_loss *l, struct tcp_plan 
     return true;
 }
 
-/* How much of the send queue may go at snd_nxt, by the peer's window and the network's. */
-static uint32_t usable(const struct tcp *t, const struct tcp_conn *c)
+/* How much of the send queue may go at snd_nxt by the peer's window. */
+static uint32_t room_by_peer(const struct tcp_conn *c)
 {
     uint32_t off = seq_diff(c->snd_nxt, c->snd_una);
+
+    return off < c->snd_wnd ? c->snd_wnd - off : 0;
+}
+
+/* And by the network's. It never cuts a segment (SHLD-28): the rest waits for the ACKs of what is out. */
+static uint32_t room_by_net(const struct tcp *t, const struct tcp_conn *c, uint32_t want)
+{
     uint32_t out = outstanding(t, c);
     uint32_t cwnd = cwnd_now(c);
-    uint32_t by_peer = off < c->snd_wnd ? c->snd_wnd - off : 0;
-    uint32_t by_net = out < cwnd ? cwnd - out : 0;
+    uint32_t room = out < cwnd ? cwnd - out : 0;
 
-    return min_u32(by_peer, by_net);
+    return room < want && out > 0 ? room - room % c->mss : room;
 }
 
 /* Sender's SWS avoidance and Nagle (MUST-38, SHLD-7, MUST-17; RFC 9293 3.8.6.2.1): a short segment goes only if it is
@@ -164,8 +170,8 @@ static bool plan_data(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl)
     if (seq_gt(c->snd_nxt, tcp_data_end(c)))
         return false; /* the FIN is out */
     uint32_t left = seq_diff(tcp_data_end(c), c->snd_nxt);
-    uint32_t room = min_u32(usable(t, c), hole);
-    uint32_t len = min_u32(left, room);
+    uint32_t len = min_u32(min_u32(left, room_by_peer(c)), hole);
+    len = min_u32(len, room_by_net(t, c, len));
     bool fin = (c->flags & TF_FIN_QUEUED) && len == left;
     if (left == 0 && !fin)
         return false;
@@ -252,7 +258,7 @@ static void restart_if_idle(struct tcp *t, struct tcp_conn *c)
 static bool plan_next(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl)
 {
     if (unlikely(c->flags & TF_SYN_QUEUED))
-        return plan_syn(c, pl) || plan_ack(c, pl);
+        return plan_syn(c, pl) || (c->state == TCPS_FIN_WAIT_1 && plan_data(t, c, pl)) || plan_ack(c, pl);
     return plan_probe(t, c, pl) || plan_rexmt_one(t, c, pl) || plan_sack_recovery(t, c, pl) || plan_ack(c, pl);
 }
 

@@ -77,8 +77,8 @@ static void recovery_enter(struct tcp *t, struct tcp_conn *c)
     tcp_mark_output(t, c);
 }
 
-/* RFC 6582 4.1 heuristics are not needed where timestamps or SACK exist; without them a retransmitted segment's
- * duplicate ACKs must not start a second recovery: recover guards. */
+/* RFC 6582 3.2 (2): without SACK, duplicate ACKs that do not cover more than recover may be answers to what was
+ * retransmitted needlessly. */
 static bool may_enter(const struct tcp *t, const struct tcp_conn *c)
 {
     const struct tcp_loss *l = tcp_loss(t, c);
@@ -87,7 +87,7 @@ static bool may_enter(const struct tcp *t, const struct tcp_conn *c)
         return false;
     if ((c->flags & TF_SACK) && l && tcp_sack_first_lost(c, l))
         return true;
-    return c->dupacks >= TCP_DUP_THRESH;
+    return c->dupacks >= TCP_DUP_THRESH && ((c->flags & TF_SACK) || seq_gt(c->snd_una, c->recover));
 }
 
 void tcp_dup_ack(struct tcp *t, struct tcp_conn *c, bool sack_news)
@@ -111,7 +111,7 @@ void tcp_dup_ack(struct tcp *t, struct tcp_conn *c, bool sack_news)
         tcp_mark_output(t, c); /* limited transmit, RFC 3042 */
 }
 
-static void recovery_leave(struct tcp *t, struct tcp_conn *c)
+static void recovery_leave(struct tcp_conn *c)
 {
     if (c->flags & TF_RECOVERY) {
         /* RFC 6582 3.2 (3), full acknowledgment: no burst after the inflation. */
@@ -120,22 +120,23 @@ static void recovery_leave(struct tcp *t, struct tcp_conn *c)
     }
     c->flags &= ~(uint32_t)(TF_RECOVERY | TF_RTO_RECOVERY | TF_REXMT_ONE);
     c->dupacks = 0;
-    (void)t;
 }
 
 /* New data was acknowledged during a recovery. */
 void tcp_recovery_ack(struct tcp *t, struct tcp_conn *c, uint32_t acked)
 {
-    if (seq_geq(c->snd_una, c->recover)) {
-        recovery_leave(t, c);
-        return;
-    }
     if (c->flags & TF_RTO_RECOVERY) {
-        struct cc_info i = tcp_cc_info(t, c, acked);
+        /* RFC 3465 2.3: L=1 in the slow start that follows a time-out. */
+        struct cc_info i = tcp_cc_info(t, c, min_u32(acked, c->mss));
         i.app_limited = false;
         tcp_cc(c)->ack(&c->cc, &i);
+    }
+    if (seq_geq(c->snd_una, c->recover)) {
+        recovery_leave(c);
         return;
     }
+    if (c->flags & TF_RTO_RECOVERY)
+        return;
     /* A partial acknowledgment: the next hole is lost too (RFC 6582 3.2 (4)); with SACK, NextSeg decides, but the
      * hole at snd_una goes first if it was not retransmitted. */
     const struct tcp_loss *l = tcp_loss(t, c);
@@ -171,15 +172,16 @@ static void suspect_blackhole(struct tcp *t, struct tcp_conn *c)
  * SACKed is forgotten (RFC 2018 8): the receiver may have taken it back. */
 void tcp_rto_fired(struct tcp *t, struct tcp_conn *c)
 {
-    struct cc_info i = tcp_cc_info(t, c, 0);
+    bool first = c->rxtshift == 0;
     struct tcp_loss *l = tcp_loss(t, c);
 
     t->stats.rto_fired++;
-    if (!(c->flags & TF_SYN_QUEUED))
-        tcp_cc(c)->timeout(&c->cc, &i, c->rxtshift == 0);
     if (c->rxtshift < 15)
         c->rxtshift++;
     suspect_blackhole(t, c);
+    struct cc_info i = tcp_cc_info(t, c, 0);
+    if (!(c->flags & TF_SYN_QUEUED))
+        tcp_cc(c)->timeout(&c->cc, &i, first);
     c->flags &= ~(uint32_t)(TF_RECOVERY | TF_RTT_TIMING | TF_REXMT_ONE);
     c->flags |= TF_RTO_RECOVERY;
     c->recover = c->snd_max;

@@ -219,8 +219,22 @@ static bool step_after_close(struct tcp *t, struct tcp_conn *c, struct tcp_in *i
     return false;
 }
 
+/* SHLD-24: a later source route replaces the one we had. */
+static void source_route_note(struct tcp *t, struct tcp_conn *c, const struct ip_info *ip)
+{
+    struct tcp_cold *cold = tcp_cold_get(t, c);
+
+    if (!cold)
+        return;
+    cold->src_route_n = ip->src_route_n;
+    memcpy(cold->src_route, ip->src_route, sizeof(cold->src_route));
+    tcp_mss_set(t, c);
+}
+
 void tcp_segment_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
 {
+    if (unlikely(in->ip->src_route_n))
+        source_route_note(t, c, in->ip);
     if (likely(tcp_fast_input(t, c, in)))
         return;
     if (!step_rst(t, c, in) || !step_syn(t, c, in) || !step_timestamp(t, c, in) || !step_sequence(t, c, in) ||

@@ -90,8 +90,19 @@ static void persist_fired(struct tcp *t, struct tcp_conn *c)
     tcp_mark_output(t, c);
 }
 
+/* The window closed behind data in flight (SHLD-15, SHLD-16, SHLD-17): the peer will not take it now, and is not silent either; probing decides. */
+static bool window_shut(const struct tcp_conn *c)
+{
+    return c->snd_wnd == 0 && c->sndq.cc > 0 && !(c->flags & TF_SYN_QUEUED);
+}
+
 static void rexmt_fired(struct tcp *t, struct tcp_conn *c)
 {
+    if (window_shut(c)) {
+        c->snd_nxt = c->snd_una;
+        c->flags &= ~(uint32_t)(TF_RECOVERY | TF_RTO_RECOVERY | TF_REXMT_ONE | TF_RTT_TIMING);
+        c->flags |= TF_PERSIST;
+    }
     if (c->flags & TF_PERSIST) {
         persist_fired(t, c);
     } else if (r2_reached(t, c)) {

@@ -59,13 +59,18 @@ static void fin_queue(struct tcp *t, struct tcp_conn *c)
     c->flags |= TF_FIN_QUEUED;
     c->flags &= ~(uint32_t)(TF_CORK | TF_MORE);
     switch (c->state) {
+    case TCPS_SYN_RECEIVED:
+        if (c->sndq.cc) /* after the data, when it is established */
+            break;
+        tcp_set_state(t, c, TCPS_FIN_WAIT_1);
+        break;
     case TCPS_ESTABLISHED:
         tcp_set_state(t, c, TCPS_FIN_WAIT_1);
         break;
     case TCPS_CLOSE_WAIT:
         tcp_set_state(t, c, TCPS_LAST_ACK);
         break;
-    default: /* SYN-SENT, SYN-RECEIVED: when it is established */
+    default: /* SYN-SENT: when it is established */
         break;
     }
     tcp_mark_output(t, c);
