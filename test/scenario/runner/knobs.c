@@ -59,6 +59,8 @@ static const struct knob {
     LIMIT(tcp., loss),
     LIMIT(, tx_packets),
     LIMIT(, copy_packets),
+    LIMIT(, snd_chunks),
+    LIMIT(, snd_bufs),
 };
 
 static const struct {

@@ -466,13 +466,26 @@ static bool finish(struct run *r)
     return true;
 }
 
+/* Enough for any script; small, because every byte of it is written before a script begins. */
+static void limits_set(struct stack_limits *l)
+{
+    stack_limits_for(l, 256);
+    l->tx_packets = 512;
+    l->copy_packets = 256;
+    l->snd_chunks = 1024;
+    l->snd_bufs = 2048;
+    l->ip.jumbo = 8;
+    l->ip.loop = 64;
+    l->udp.copies = 64;
+}
+
 static bool start(struct run *r, bool verbose)
 {
     struct stack_config config;
     char why[300];
 
     stack_config_default(&config);
-    stack_limits_for(&config.limits, 256);
+    limits_set(&config.limits);
     run_options_default(&r->options);
     for (int i = 0; i < 4; i++)
         config.secret[i] = UINT64_C(0x9e3779b97f4a7c15) * (uint64_t)(i + 1);
