@@ -244,11 +244,30 @@ static bool sleep_until(struct host *h, instant until)
     return !w[0].broken && !host_port_is_gone(&h->port);
 }
 
+static struct tcp_conn *conn_at(const struct tcp *t, uint32_t i)
+{
+    return pool_at(&t->conns, i);
+}
+
+/* In FIN-WAIT-2 the peer has acknowledged all there was, our FIN too. */
+static bool has_more_to_say(const struct tcp_conn *c)
+{
+    return c->state != TCPS_CLOSED && c->state != TCPS_FIN_WAIT_2;
+}
+
+static bool all_is_said(const struct tcp *t)
+{
+    for (uint32_t i = 0; i < t->conns.fresh; i++)
+        if (has_more_to_say(conn_at(t, i)))
+            return false;
+    return true;
+}
+
 /* At the end a second signal stops the waiting for connections to finish. */
 static bool is_over(const struct host *h)
 {
     if (h->ending)
-        return stack_tcp(h->shard.stack)->conns.used == 0 || os_stop_asked() > 1;
+        return os_stop_asked() > 1 || all_is_said(stack_tcp(h->shard.stack));
     return os_stop_asked() > 0 || native_is_stopped(h->shard.native);
 }
 
@@ -286,15 +305,41 @@ static void no_event(struct mr *m, void *core_state, const struct mr_event *ev)
     (void)ev;
 }
 
+/* What a kernel does for a process that ends: it closes what the program left open. */
+static void close_the_rest(struct tcp *t, instant now)
+{
+    for (uint32_t i = 0; i < t->listeners.fresh; i++) {
+        struct tcp_listener *l = pool_at(&t->listeners, i);
+        if (l->open)
+            tcp_unlisten(t, l, now);
+    }
+    for (uint32_t i = 0; i < t->conns.fresh; i++) {
+        struct tcp_conn *c = conn_at(t, i);
+        if (c->state != TCPS_CLOSED && !(c->flags & TF_DETACHED))
+            tcp_close(t, c, now);
+    }
+}
+
+static void reset_the_rest(struct tcp *t, instant now)
+{
+    for (uint32_t i = 0; i < t->conns.fresh; i++)
+        if (has_more_to_say(conn_at(t, i)))
+            tcp_abort(t, conn_at(t, i), now);
+}
+
 static void end(struct host *h)
 {
     static const struct mr_app nobody = {.event = no_event};
+    struct tcp *t = stack_tcp(h->shard.stack);
 
     if (h->app->fini)
         h->app->fini(native_mr(h->shard.native), h->shard.core_state);
     h->shard.app = &nobody;
     h->ending = true;
+    close_the_rest(t, os_now_us());
     turn_until(h, os_now_us() + DRAIN_US);
+    reset_the_rest(t, os_now_us());
+    shard_turn(&h->shard, os_now_us());
 }
 
 static void release(struct host *h)

@@ -2,6 +2,8 @@
 """What the programs say: bad options, millrace-stat, two of ours on a wire."""
 import json
 import os
+import socket
+import time
 
 import lab
 
@@ -58,6 +60,14 @@ again = os.path.join(www, "echo.sock")
 refuses("a control socket that another program has", echo, "--net", "tap:tap9", "--addr",
         "10.7.0.1/24", "--control", server.control)
 lab.stop(server)
+
+# The end of a program: what its peers see.
+server = lab.echo()
+peers = [socket.create_connection((lab.OURS, 7), timeout=5) for _ in range(3)]
+began = time.monotonic()
+lab.point(lab.stop(server) == 0 and time.monotonic() - began < 0.9,
+          "a program with idle connections ends at once")
+lab.point([s.recv(1) for s in peers] == [b"", b"", b""], "and its peers see the end of the stream")
 
 # Without being told where: one program is found, of two a choice is asked for.
 os.environ["XDG_RUNTIME_DIR"] = os.path.join(www, "run")
