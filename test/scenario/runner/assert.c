@@ -1,5 +1,5 @@
 /* Assertions: a C expression, or several with commas between them, over the members of struct
- * mr_tcp_info (tcpi_ in front is optional), states and numbers.
+ * mr_tcp_info (tcpi_ in front is optional), states, numbers, and isn_step and isn_apart (calls.h).
  *
  *     %{ assert tcpi_snd_cwnd == 10 * mss, state == ESTABLISHED }%
  *     %{ assert fd4.rto_us >= 200000 }% */
@@ -101,6 +101,8 @@ static int64_t expr_name(struct expr *e, char *name)
         return state_number(name + 4);
     } else if (state_number(name) >= 0) {
         return state_number(name);
+    } else if (strcmp(name, "isn_step") == 0 || strcmp(name, "isn_apart") == 0) {
+        return name[4] == 's' ? e->a->isn_step : e->a->isn_apart;
     } else if (!get_info(e, e->a->last)) {
         return 0;
     }

@@ -2,10 +2,10 @@
  *
  * THEORY OF OPERATION
  *
- * Scripts speak of descriptors, binding and blocking; the public API has none of these.  A descriptor
- * here is a record that remembers what was bound and which options were set until there is a socket
- * to give them to.  A call that waits is tried again whenever the stack did something, until the
- * call's work is done. */
+ * Scripts speak of descriptors, binding and blocking; the public API has none of these.  A
+ * descriptor here is a record that remembers what was bound and which options were set until there
+ * is a socket to give them to.  A call that waits is tried again whenever the stack did something,
+ * until the call's work is done. */
 #pragma once
 
 #include "script.h"
@@ -85,6 +85,8 @@ struct app {
     bool connected_now;           /* connect() was called: a new flow will follow */
     uint16_t listened_port;       /* listen() or a UDP bind was called: its port, else 0 */
     bool listened_udp;
+    int64_t isn_step;  /* the last ISN less that of the four-tuple's previous connection */
+    int64_t isn_apart; /* its distance from that of the connection that began before, any */
     char why[256];
 };
 

@@ -2,10 +2,10 @@
  *
  * THEORY OF OPERATION
  *
- * Scripts count sequence numbers from 0 on both sides.  On the wire the stack's numbers begin at its
- * ISN, learnt from its SYN, and the peer's at an offset of the runner's choosing: near the wrap, so
- * that every script crosses it.  The stack's timestamps are counted from the value that the script
- * gives the first one.
+ * Scripts count sequence numbers from 0 on both sides.  On the wire the stack's numbers begin at
+ * its ISN, learnt from its SYN, and the peer's at an offset of the runner's choosing: near the
+ * wrap, so that every script crosses it.  The stack's timestamps are counted from the value that
+ * the script gives the first one.
  *
  * Every payload byte is a function of its side and its distance from the SYN, so that whoever gets
  * it can tell whether it is the right one. */
@@ -24,6 +24,7 @@ struct flow_map {
     uint32_t local_off;  /* on the wire = in the script + offset */
     uint32_t remote_off;
     uint32_t local_isn, remote_isn; /* in the script */
+    uint32_t isn_wire;              /* the stack's, as it was sent */
     bool has_ts;
     uint32_t ts_off;
 };

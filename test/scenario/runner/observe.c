@@ -251,9 +251,10 @@ static const struct opt_spec *find_ts(const struct pkt_spec *p)
     return NULL;
 }
 
-void packet_learn(struct flow_map *f, const struct observed *o, const struct pkt_spec *p)
+bool packet_learn(struct flow_map *f, const struct observed *o, const struct pkt_spec *p)
 {
     const struct opt_spec *want = find_ts(p), *have = find_ts(&o->spec);
+    bool begins = false;
 
     if ((o->spec.flags & 0x02) != 0 && (!f->has_local || f->may_relearn)) {
         f->local_off = o->spec.seq - p->seq;
@@ -261,9 +262,12 @@ void packet_learn(struct flow_map *f, const struct observed *o, const struct pkt
         f->has_local = true;
         f->may_relearn = false;
         f->has_ts = false;
+        f->isn_wire = o->spec.seq;
+        begins = true;
     }
     if (want != NULL && have != NULL && !want->any_value && !f->has_ts) {
         f->ts_off = have->value - want->value;
         f->has_ts = true;
     }
+    return begins;
 }

@@ -24,8 +24,9 @@ bool packet_observe(const uint8_t *b, uint32_t n, struct observed *o, char *why,
 
 /* Turn the numbers of the wire into the script's. */
 void packet_to_script(struct observed *o, const struct flow_map *f);
-/* Learn what the flow does not know yet from o, which the script calls p.  Numbers of the wire. */
-void packet_learn(struct flow_map *f, const struct observed *o, const struct pkt_spec *p);
+/* Learn what the flow does not know yet from o, which the script calls p.  Numbers of the wire.
+ * True if it is a SYN of ours that begins a connection. */
+bool packet_learn(struct flow_map *f, const struct observed *o, const struct pkt_spec *p);
 
 /* Whether o, in the script's numbers, is what p expects; else why. */
 bool packet_match(const struct pkt_spec *p, const struct observed *o, uint32_t ts_tolerance,

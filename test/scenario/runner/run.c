@@ -1,9 +1,9 @@
 /* THEORY OF OPERATION
  *
- * Time stands still until nothing is left to do at it.  Then it moves to the script's next event, or
- * to the stack's next deadline, whichever comes first.  A packet that the stack sends waits until a
- * line of the script expects it; if the script goes on to another kind of event at a later time, the
- * packet was unexpected. */
+ * Time stands still until nothing is left to do at it.  Then it moves to the script's next event,
+ * or to the stack's next deadline, whichever comes first.  A packet that the stack sends waits
+ * until a line of the script expects it; if the script goes on to another kind of event at a later
+ * time, the packet was unexpected. */
 #include "run.h"
 
 #include <inttypes.h>
@@ -47,6 +47,7 @@ struct run {
     struct waiting waiting[WAITING_MAX];
     struct history history[HISTORY];
     unsigned nhistory;
+    uint32_t last_isn; /* of the last connection that began, on the wire */
     bool failed;
     struct run_report *report;
 };
@@ -311,6 +312,19 @@ static struct flow_map *flow_of_sent(struct run *r, const struct pkt_spec *p,
     return f;
 }
 
+/* What a connection's number has to do with the one before, for assertions. */
+static void learn(struct run *r, struct flow_map *f, const struct observed *o,
+                  const struct pkt_spec *p)
+{
+    uint32_t was = f->isn_wire;
+
+    if (!packet_learn(f, o, p))
+        return;
+    r->app.isn_step = (int32_t)(f->isn_wire - was);
+    r->app.isn_apart = llabs((int32_t)(f->isn_wire - r->last_isn));
+    r->last_isn = f->isn_wire;
+}
+
 static bool compare(struct run *r, const struct pkt_spec *p, const struct capture *c)
 {
     struct observed o;
@@ -327,7 +341,7 @@ static bool compare(struct run *r, const struct pkt_spec *p, const struct captur
         return fail(r, "the packet belongs to another connection: ports %u > %u", o.sport,
                     o.dport);
     if (p->proto == SPEC_TCP && o.spec.proto == SPEC_TCP)
-        packet_learn(f, &o, p);
+        learn(r, f, &o, p);
     packet_to_script(&o, f);
     if (!packet_match(p, &o, (uint32_t)(r->options.tolerance_us / 1000) + 1, why, sizeof(why))) {
         packet_print(text, sizeof(text), p);

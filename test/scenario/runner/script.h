@@ -2,9 +2,10 @@
  *
  * THEORY OF OPERATION
  *
- * A scenario is a list of events in packetdrill's script language.  Each has a time and is one of: a
- * packet that the network hands to the stack (<), a packet that the stack must send (>), a system
- * call with its expected result, or an assertion on the connection's state (%{ assert ... }%).
+ * A scenario is a list of events in packetdrill's script language.  Each has a time and is one of:
+ * a packet that the network hands to the stack (<), a packet that the stack must send (>), a
+ * system call with its expected result, or an assertion on the connection's state (%{ assert ...
+ * }%).
  *
  *     0   socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
  *     +0  bind(3, ..., ...) = 0
@@ -15,8 +16,8 @@
  * In front of the first event stand --name=value options and knobs in backticks (knobs.h).
  *
  * What differs from the original program: nothing ever runs in real time; a packet that no line
- * expects is always an error; brackets in front of a packet carry more (struct pkt_spec); options may
- * be raw bytes; Python is replaced by a small expression language. */
+ * expects is always an error; brackets in front of a packet carry more (struct pkt_spec); options
+ * may be raw bytes; Python is replaced by a small expression language. */
 #pragma once
 
 #include <stdbool.h>

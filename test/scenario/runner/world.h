@@ -1,8 +1,8 @@
 /* world: one stack on a port that records, in virtual time.
  *
  * The port takes every frame the stack sends and keeps a copy with its time; frames for the stack
- * come from the script.  The next hop's hardware address is known from the start, so scripts live at
- * the IP level. */
+ * come from the script.  The next hop's hardware address is known from the start, so scripts live
+ * at the IP level. */
 #pragma once
 
 #include "api/native.h"
@@ -37,7 +37,7 @@ void world_fini(struct world *w);
 int64_t world_us(const struct world *w);
 /* Hand an IP packet to the stack now. */
 void world_inject(struct world *w, const uint8_t *ip, uint32_t n, bool broadcast);
-/* One turn of the core without the application: frames out are recorded.  True if there were any. */
+/* One turn of the core without the application: frames out are recorded.  True if any were. */
 bool world_flush(struct world *w);
 const struct capture *world_next_sent(const struct world *w);
 void world_pop_sent(struct world *w);
