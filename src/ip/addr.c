@@ -1,11 +1,6 @@
 /* Our addresses. */
 #include "ip/ip_int.h"
 
-static uint32_t mask_of(unsigned prefix)
-{
-    return prefix ? UINT32_MAX << (32 - prefix) : 0;
-}
-
 static void rehash(struct ip *ip)
 {
     memset(ip->laddr_hash, 0, sizeof(ip->laddr_hash));
@@ -50,8 +45,8 @@ static bool is_assignable(const struct ip *ip, unsigned netif, be32 a, unsigned 
         return false;
     if (ip4_is_loopback(a))
         return netif == NETIF_LO;
-    host = be32_get(a) & ~mask_of(prefix);
-    if (prefix < 31 && (host == 0 || host == ~mask_of(prefix)))
+    host = be32_get(a) & ~prefix_mask(prefix);
+    if (prefix < 31 && (host == 0 || host == ~prefix_mask(prefix)))
         return false;
     return addr_is_host(a);
 }
@@ -59,7 +54,7 @@ static bool is_assignable(const struct ip *ip, unsigned netif, be32 a, unsigned 
 /* The subnet of an address is on link (RFC 1122 3.3.1.1). */
 static int connect_subnet(struct ip *ip, const struct ip_laddr *l)
 {
-    struct ip_addr net = ip4_addr(be32_of(be32_get(ip_v4(&l->addr)) & mask_of(l->prefix)));
+    struct ip_addr net = ip4_addr(be32_of(be32_get(ip_v4(&l->addr)) & prefix_mask(l->prefix)));
 
     if (l->netif == NETIF_LO || l->prefix == 32)
         return 0;
@@ -93,7 +88,7 @@ int ip_addr_add(struct ip *ip, uint8_t netif, const struct ip_addr *addr, unsign
 /* The connected route goes with the last address of its subnet. */
 static void disconnect_subnet(struct ip *ip, const struct ip_laddr *gone)
 {
-    uint32_t mask = mask_of(gone->prefix), net = be32_get(ip_v4(&gone->addr)) & mask;
+    uint32_t mask = prefix_mask(gone->prefix), net = be32_get(ip_v4(&gone->addr)) & mask;
     struct ip_addr prefix = ip4_addr(be32_of(net));
 
     if (gone->netif == NETIF_LO || gone->prefix == 32)
@@ -125,7 +120,7 @@ bool addr_is_subnet_broadcast(const struct ip *ip, unsigned netif, be32 a)
 {
     for (unsigned i = 0; i < IP_ADDRS_MAX; i++) {
         const struct ip_laddr *l = &ip->laddr[i];
-        uint32_t mask = mask_of(l->prefix);
+        uint32_t mask = prefix_mask(l->prefix);
         if (!l->set || l->prefix > 30 || l->netif == NETIF_LO || (netif && l->netif != netif))
             continue;
         if (be32_get(a) == (be32_get(ip_v4(&l->addr)) | ~mask))

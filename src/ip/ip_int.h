@@ -60,6 +60,12 @@ void ip_refill(uint32_t *credit, instant *at, uint32_t rate, uint32_t burst, ins
 
 /* ---- addr.c -------------------------------------------------------------------------- */
 
+static inline uint32_t prefix_mask(unsigned len)
+{
+    MR_ASSERT(len <= 32);
+    return len ? UINT32_MAX << (32 - len) : 0;
+}
+
 static inline unsigned laddr_slot(be32 a)
 {
     return a.raw * 0x9e3779b1u >> 25;

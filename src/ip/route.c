@@ -23,13 +23,13 @@ static void insert(struct ip *ip, const struct ip_route *r)
 int ip_route_add(struct ip *ip, const struct ip_addr *prefix, unsigned len,
                  const struct ip_addr *gateway, uint8_t netif)
 {
-    uint32_t mask = len ? UINT32_MAX << (32 - len) : 0;
-    struct ip_route r = {.mask = mask, .netif = netif, .len = (uint8_t)len};
+    struct ip_route r = {.netif = netif, .len = (uint8_t)len};
     int at;
 
     if (len > 32 || !ip_is_v4(prefix) || netif == NETIF_LO || netif >= ip->eth->netifs)
         return MR_EINVAL;
-    r.addr = be32_get(ip_v4(prefix)) & mask;
+    r.mask = prefix_mask(len);
+    r.addr = be32_get(ip_v4(prefix)) & r.mask;
     r.gateway = gateway ? *gateway : ip4_of(0, 0, 0, 0);
     if (!ip_is_v4(&r.gateway) || (!ip_is_any(&r.gateway) && !addr_is_host(ip_v4(&r.gateway))))
         return MR_EINVAL;
@@ -46,9 +46,10 @@ int ip_route_add(struct ip *ip, const struct ip_addr *prefix, unsigned len,
 
 int ip_route_del(struct ip *ip, const struct ip_addr *prefix, unsigned len)
 {
-    uint32_t mask = len ? UINT32_MAX << (32 - len) : 0;
-    int at = len <= 32 ? find(ip, be32_get(ip_v4(prefix)) & mask, len) : -1;
+    int at = -1;
 
+    if (len <= 32 && ip_is_v4(prefix))
+        at = find(ip, be32_get(ip_v4(prefix)) & prefix_mask(len), len);
     if (at < 0)
         return MR_EINVAL;
     ip->nroutes--;
@@ -81,7 +82,7 @@ static bool choose_source(const struct ip *ip, struct ip_route_info *out)
 
     for (unsigned i = 0; i < IP_ADDRS_MAX; i++) {
         const struct ip_laddr *l = &ip->laddr[i];
-        uint32_t mask = l->prefix ? UINT32_MAX << (32 - l->prefix) : 0;
+        uint32_t mask = prefix_mask(l->prefix);
         uint32_t differs = be32_get(ip_v4(&l->addr)) ^ be32_get(ip_v4(&out->nexthop));
         unsigned rank;
         if (!is_active(ip, i) || ip4_is_loopback(ip_v4(&l->addr)))

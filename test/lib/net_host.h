@@ -25,6 +25,7 @@ struct net_host {
     struct ip_limits ip_limits;
     struct udp_limits udp_limits;
     struct ip_result got; /* what the last input left: owned by the test */
+    uint32_t packets; /* in each of rx and tx */
     uint8_t netif;
     instant now;
 };
@@ -44,8 +45,8 @@ static inline struct ip_addr net_peer(void)
 
 static inline void net_carve(struct net_host *h)
 {
-    pkt_pool_init(&h->rx, &h->m, "rx", 256, PKT_HEADROOM + 2048, PKT_HEADROOM, NULL);
-    pkt_pool_init(&h->tx, &h->m, "tx", 256, PKT_HEADROOM + 2048, PKT_HEADROOM, NULL);
+    pkt_pool_init(&h->rx, &h->m, "rx", h->packets, PKT_HEADROOM + 2048, PKT_HEADROOM, NULL);
+    pkt_pool_init(&h->tx, &h->m, "tx", h->packets, PKT_HEADROOM + 2048, PKT_HEADROOM, NULL);
     eth_init(&h->eth, &h->m, &h->eth_limits, &h->wheel, &h->tx, 1, csum_add_portable);
     ip_init(&h->ip, &h->m, &h->ip_limits, &h->eth, &h->wheel, 2);
     udp_init(&h->udp, &h->m, &h->udp_limits, 3);
@@ -60,6 +61,7 @@ static inline void net_limits(struct net_host *h)
     h->ip_limits.jumbo = 8;
     h->udp_limits.pcbs = 64;
     h->udp_limits.copies = 64;
+    h->packets = 256;
 }
 
 /* With the limits that net_limits put in, and the test changed; without an address. */
