@@ -268,7 +268,7 @@ typedef struct mr_timer {
     uint64_t v;
 } mr_timer;
 
-/* One MR_EV_TIMER with `user` after delay_us.  MR_ENOMEM. */
+/* One MR_EV_TIMER with `user` after delay_us.  out may be NULL: it will not be stopped.  MR_ENOMEM. */
 int mr_timer_start(struct mr *m, uint64_t delay_us, void *user, mr_timer *out);
 /* Cancel; a timer that expired already is no error. */
 void mr_timer_stop(struct mr *m, mr_timer t);

@@ -12,7 +12,8 @@ int sock_timer_start(struct sock *s, uint64_t delay_us, void *user, mr_timer *ou
     *t = (struct sock_timer){.user = user, .gen = gen ? gen : 1};
     timer_init(&t->timer, TIMER_APP);
     wheel_arm(s->wheel, &t->timer, tick_ceil(s->now) + ticks_of_us(delay_us));
-    out->v = sock_handle(SOCK_TIMER, t->gen, pool_index(&s->timers, t)).v;
+    if (out)
+        out->v = sock_handle(SOCK_TIMER, t->gen, pool_index(&s->timers, t)).v;
     return 0;
 }
 

@@ -92,8 +92,9 @@ static bool cookie_decode(struct tcp *t, const struct flow_key *k, const struct 
     return true;
 }
 
-/* Judged only while cookies are, or were within their life, being sent: otherwise forging them costs a guess each. True: a cookie of
- * ours, and the segment is dealt with. */
+/* Judged only while cookies are, or were within their life, being sent: otherwise forging them costs a guess each. Meanwhile an ACK that
+ * is no cookie is dropped without an answer: it may belong to a peer that believes the connection open and whose first segment was
+ * lost; a RST would kill what its retransmission will complete (simulator, seed 511). True: the segment is dealt with. */
 bool tcp_cookie_input(struct tcp *t, struct tcp_listener *l, const struct flow_key *k,
                       struct tcp_in *in)
 {
@@ -102,8 +103,10 @@ bool tcp_cookie_input(struct tcp *t, struct tcp_listener *l, const struct flow_k
 
     if (!l->overflow_at || t->now - l->overflow_at > (UINT64_C(2) << SLOT_SHIFT))
         return false;
-    if ((s->flags & TH_SYN) || !cookie_decode(t, k, s, &y))
-        return false;
+    if ((s->flags & TH_SYN) || !cookie_decode(t, k, s, &y)) {
+        tcp_drop(in, &t->stats.drop_bad_cookie);
+        return true;
+    }
     if (y.flags & TSYN_WSCALE)
         y.rcv_scale = (uint8_t)tcp_wscale_wanted(t, l->inherit.rcv_buf, l->inherit.flags & TF_RCVBUF_FIXED);
     y.ts_offset = tcp_ts_offset(t, k);

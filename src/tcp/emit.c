@@ -53,7 +53,6 @@ static void header_fill(struct tcp *t, struct tcp_conn *c, const struct tcp_plan
     s->flags = pl->flags;
     s->urp = 0;
     s->csum = 0;
-    s->nsack = 0;
     s->has_mss = s->has_wscale = s->has_sack_ok = false;
     s->has_ts = (c->flags & TF_TS) != 0;
     s->ts_val = t->now_ms + c->ts_offset;
@@ -62,8 +61,6 @@ static void header_fill(struct tcp *t, struct tcp_conn *c, const struct tcp_plan
         syn_options(t, c, s);
     } else {
         s->wnd = tcp_wnd_announce(t, c);
-        if (unlikely(c->loss && (c->flags & TF_SACK)))
-            sack_set(t, c, s);
         if (unlikely(c->flags & TF_URG_SND))
             urgent_set(t, c, s);
     }
@@ -79,18 +76,25 @@ static void csum_start(struct pkt *p, const struct ip_flow *f)
     p->flags |= PKT_CSUM_PARTIAL;
 }
 
-/* A full TSO segment that used up its fragments is cut to whole MSSs, so that no short one is sent in the middle. */
-static void payload_attach(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl, struct pkt *p)
+static void plan_cut(struct tcp_plan *pl, uint32_t len)
+{
+    if (len >= pl->len)
+        return;
+    pl->len = len;
+    pl->flags &= (uint16_t) ~(TH_FIN | TH_PUSH);
+}
+
+/* RFC 6691: options take their room from the payload; SACK blocks come and go, so mss does not count them. */
+static void payload_attach(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl, struct pkt *p, unsigned nsack)
 {
     uint32_t off = seq_diff(pl->seq, tcp_data_start(c));
-    uint32_t got = sndq_gather(&c->sndq, t->sbufs, off, pl->len, p, COPY_MAX);
+    uint32_t mss = nsack ? max_u32(c->mss, 8 * nsack + 4 + 8) - (8 * nsack + 4) : c->mss;
 
-    if (got < pl->len) {
-        pl->len = got;
-        pl->flags &= (uint16_t) ~(TH_FIN | TH_PUSH);
-    }
-    if (pl->len > c->mss)
-        p->gso_size = c->mss;
+    if (pl->len > mss)
+        plan_cut(pl, pl->len > c->mss ? pl->len - pl->len % mss : mss);
+    plan_cut(pl, sndq_gather(&c->sndq, t->sbufs, off, pl->len, p, COPY_MAX));
+    if (pl->len > mss)
+        p->gso_size = (uint16_t)mss;
 }
 
 static void rtt_begin(struct tcp *t, struct tcp_conn *c, const struct tcp_plan *pl)
@@ -167,8 +171,11 @@ void tcp_emit_segment(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl)
     MR_ASSERT(p != NULL);
     /* The payload goes behind the longest header there can be; the header in front of it, when its length is known. */
     p->data += TCP_HLEN_MAX;
+    s.nsack = 0;
+    if (unlikely(c->loss && (c->flags & TF_SACK) && !(pl->flags & TH_SYN)))
+        sack_set(t, c, &s);
     if (pl->len)
-        payload_attach(t, c, pl, p);
+        payload_attach(t, c, pl, p, s.nsack);
     uint8_t header[TCP_HLEN_MAX];
     header_fill(t, c, pl, &s);
     uint32_t hlen = (uint32_t)tcp_emit(header, &s, t->config.opt_order);

@@ -93,7 +93,7 @@ void tcp_listen_input(struct tcp *t, struct tcp_listener *l, const struct flow_k
         if (tcp_cookie_input(t, l, k, in))
             return;
         tcp_reset_answer(t, in);
-        tcp_drop(in, l->overflow_at ? &t->stats.drop_bad_cookie : &t->stats.drop_no_conn);
+        tcp_drop(in, &t->stats.drop_no_conn);
     } else if ((s->flags & (TH_SYN | TH_FIN)) == TH_SYN) {
         tcp_syn_received(t, l, k, in);
     } else {

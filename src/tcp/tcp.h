@@ -176,7 +176,7 @@ void tcp_config_default(struct tcp_config *c);
     X(drop_rcv_memory, "dropped: no memory to hold the payload")                                   \
     X(drop_syn_flood, "dropped: SYN queue full and cookies off")                                   \
     X(drop_accept_full, "dropped: accept queue full")                                              \
-    X(drop_bad_cookie, "dropped: ACK that is no valid SYN cookie (answered with RST)")             \
+    X(drop_bad_cookie, "dropped: ACK that is no SYN cookie of ours, while they are in use")             \
     X(drop_time_wait_rst, "dropped: RST in TIME-WAIT (RFC 1337)")                                  \
     X(drop_time_wait_old, "dropped: old segment in TIME-WAIT (answered with ACK)")                 \
     X(drop_syn_state, "dropped: not acceptable in SYN-SENT or SYN-RECEIVED")                       \
