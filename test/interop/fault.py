@@ -12,6 +12,7 @@ PULLED_S = float(os.environ.get("LAB_CABLE_SECONDS", 8))
 
 lab.enter()
 lab.need("curl", "sha256sum")
+lab.program("millrace-httpd")
 lab.tap()
 www = os.path.join(lab.folder(), "www")
 os.mkdir(www)

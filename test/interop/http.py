@@ -9,6 +9,7 @@ import lab
 
 lab.enter()
 lab.need("curl", "sha256sum")
+lab.program("millrace-httpd")
 lab.tap()
 www = os.path.join(lab.folder(), "www")
 os.mkdir(www)

@@ -64,10 +64,12 @@ lab.stop(server)
 # The end of a program: what its peers see.
 server = lab.echo()
 peers = [socket.create_connection((lab.OURS, 7), timeout=5) for _ in range(3)]
+lab.wait_for(lambda: lab.ask(server)["app"]["open"] == len(peers))
 began = time.monotonic()
 lab.point(lab.stop(server) == 0 and time.monotonic() - began < 0.9,
           "a program with idle connections ends at once")
-lab.point([s.recv(1) for s in peers] == [b"", b"", b""], "and its peers see the end of the stream")
+lab.point([s.recv(1) for s in peers] == [b"", b"", b""],
+          "and its peers see the end of the stream")
 
 # Without being told where: one program is found, of two a choice is asked for.
 os.environ["XDG_RUNTIME_DIR"] = os.path.join(www, "run")
