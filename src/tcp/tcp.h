@@ -5,29 +5,31 @@
  * State lives in four kinds of object, each in a pool of its own:
  *
  *   tcp_listener  LISTEN: an accept queue and what accepted connections inherit
- *   tcp_syn       SYN-RECEIVED after a passive open: 128 bytes, bounded, replaced by SYN cookies when the pool is used up
- *   tcp_conn      everything from SYN-SENT to LAST-ACK: 256 bytes, four cache lines
- *   tcp_tw        TIME-WAIT: 64 bytes, on one list in order of expiry
+ *   tcp_syn       SYN-RECEIVED after a passive open: 128 bytes, bounded, replaced by SYN cookies
+ * when the pool is used up tcp_conn      everything from SYN-SENT to LAST-ACK: 256 bytes, four
+ * cache lines tcp_tw        TIME-WAIT: 64 bytes, on one list in order of expiry
  *
- * What only some connections need lies beside them: tcp_cold (options set away from their defaults, urgent pointers)
- * and tcp_loss (the SACK scoreboard), taken when first needed.  When those pools are used up the connection goes on
- * without: no SACK, default options.
+ * What only some connections need lies beside them: tcp_cold (options set away from their defaults,
+ * urgent pointers) and tcp_loss (the SACK scoreboard), taken when first needed.  When those pools
+ * are used up the connection goes on without: no SACK, default options.
  *
- * Input changes state and marks; it never sends.  A connection with something to send is on the output list; tcp_output takes
- * it from there after the burst, so that ACKs aggregate (RFC 9293 MUST-58, MUST-59).  News for the layer above are bits in the connection,
- * which is then on the ready list, pulled by tcp_next_ready.
+ * Input changes state and marks; it never sends.  A connection with something to send is on the
+ * output list; tcp_output takes it from there after the burst, so that ACKs aggregate (RFC 9293
+ * MUST-58, MUST-59).  News for the layer above are bits in the connection, which is then on the
+ * ready list, pulled by tcp_next_ready.
  *
- * Each connection has one timer in the wheel and an array of deadlines.  The timer fires no later than the earliest
- * deadline; when it fires early (the deadline has moved on since) it is armed again.  Moving a deadline later costs one store.
+ * Each connection has one timer in the wheel and an array of deadlines.  The timer fires no later
+ * than the earliest deadline; when it fires early (the deadline has moved on since) it is armed
+ * again.  Moving a deadline later costs one store.
  *
  *   input.c     a burst: parse, checksum, look up, hand over
  *   segment.c   RFC 9293 3.10.7.4, one function a step;  fast.c: the case that is nearly all cases
- *   listen.c    passive open, syn.c the SYN queue, cookie.c SYN cookies;  connect.c active open, SYN-SENT
- *   ack.c       acknowledgements;  recovery.c, sack.c: loss;  rtt.c: RFC 6298
- *   data.c      received data, reass.c what came early, window.c the receive window
- *   output.c    what to send next;  emit.c: a segment;  reset.c: RST and ACK without a connection
- *   timers.c    retransmission, persist, keepalive, delayed ACK;  timewait.c;  icmp.c
- *   user.c      the calls of the layer above;  options.c: what a SYN negotiates;  check.c: invariants */
+ *   listen.c    passive open, syn.c the SYN queue, cookie.c SYN cookies;  connect.c active open,
+ * SYN-SENT ack.c       acknowledgements;  recovery.c, sack.c: loss;  rtt.c: RFC 6298 data.c
+ * received data, reass.c what came early, window.c the receive window output.c    what to send
+ * next;  emit.c: a segment;  reset.c: RST and ACK without a connection timers.c    retransmission,
+ * persist, keepalive, delayed ACK;  timewait.c;  icmp.c user.c      the calls of the layer above;
+ * options.c: what a SYN negotiates;  check.c: invariants */
 #pragma once
 
 #include "buf/buf.h"
@@ -62,14 +64,14 @@ bool tcp_edge_is_legal(enum tcp_state from, enum tcp_state to);
 /* ---- limits and knobs ---------------------------------------------------------------- */
 
 struct tcp_limits {
-    uint32_t conns;      /* connections */
-    uint32_t time_wait;  /* connections in TIME-WAIT; the oldest gives way */
-    uint32_t syns;       /* half-open passive connections; beyond: cookies */
+    uint32_t conns;     /* connections */
+    uint32_t time_wait; /* connections in TIME-WAIT; the oldest gives way */
+    uint32_t syns;      /* half-open passive connections; beyond: cookies */
     uint32_t listeners;
-    uint32_t cold;       /* connections with options of their own or urgent data */
-    uint32_t loss;       /* connections with a SACK scoreboard at one time */
+    uint32_t cold;        /* connections with options of their own or urgent data */
+    uint32_t loss;        /* connections with a SACK scoreboard at one time */
     uint32_t ooo_packets; /* packets waiting in all reassembly queues */
-    uint32_t ooo_runs;   /* gaps tolerated in one reassembly queue */
+    uint32_t ooo_runs;    /* gaps tolerated in one reassembly queue */
     uint32_t sack_ranges; /* remembered on one scoreboard, at most TCP_SACK_RANGES */
 };
 void tcp_limits_default(struct tcp_limits *l);
@@ -83,25 +85,26 @@ struct tcp_config {
     bool delack;
     enum tcp_cookies cookies;
     enum cc_kind cc;
-    uint32_t initial_window_segs;          /* RFC 6928: 10 */
-    uint32_t sndbuf, sndbuf_max;           /* first size, and the most auto-tuning grows to; bytes */
+    uint32_t initial_window_segs; /* RFC 6928: 10 */
+    uint32_t sndbuf, sndbuf_max;  /* first size, and the most auto-tuning grows to; bytes */
     uint32_t rcvbuf, rcvbuf_max;
-    uint32_t mss_max;                      /* 0: from the MTU; else never announce more */
+    uint32_t mss_max; /* 0: from the MTU; else never announce more */
     uint32_t rto_initial_us, rto_min_us, rto_max_us;
-    uint32_t delack_us;                    /* < 500 ms (MUST-40) */
+    uint32_t delack_us; /* < 500 ms (MUST-40) */
     uint32_t persist_min_us, persist_max_us;
     uint32_t msl_ms;
-    uint32_t fin_wait_2_ms;                /* for a connection the application has closed */
-    uint32_t retries_max;                  /* R2 in retransmissions (and at least r2_ms) */
-    uint32_t r2_ms;                        /* SHLD-11: 100 s */
-    uint32_t syn_r2_ms;                    /* MUST-23: 180 s */
+    uint32_t fin_wait_2_ms; /* for a connection the application has closed */
+    uint32_t retries_max;   /* R2 in retransmissions (and at least r2_ms) */
+    uint32_t r2_ms;         /* SHLD-11: 100 s */
+    uint32_t syn_r2_ms;     /* MUST-23: 180 s */
     uint32_t synack_retries;
     uint32_t keep_idle_ms, keep_intvl_ms, keep_cnt;
-    uint32_t challenge_interval_ms;        /* at most one challenge ACK a connection in this time (RFC 5961 7) */
-    uint16_t port_lo, port_hi;             /* for active opens (RFC 6056) */
+    uint32_t challenge_interval_ms; /* at most one challenge ACK a connection in this time (RFC 5961
+                                       7) */
+    uint16_t port_lo, port_hi;      /* for active opens (RFC 6056) */
     uint8_t ttl;
-    bool isn_fixed;                        /* tests only: ISN = isn_offset */
-    uint32_t isn_offset;                   /* added to every ISN; tests start near the wrap */
+    bool isn_fixed;      /* tests only: ISN = isn_offset */
+    uint32_t isn_offset; /* added to every ISN; tests start near the wrap */
 };
 void tcp_config_default(struct tcp_config *c);
 
@@ -176,7 +179,7 @@ void tcp_config_default(struct tcp_config *c);
     X(drop_rcv_memory, "dropped: no memory to hold the payload")                                   \
     X(drop_syn_flood, "dropped: SYN queue full and cookies off")                                   \
     X(drop_accept_full, "dropped: accept queue full")                                              \
-    X(drop_bad_cookie, "dropped: ACK that is no SYN cookie of ours, while they are in use")             \
+    X(drop_bad_cookie, "dropped: ACK that is no SYN cookie of ours, while they are in use")        \
     X(drop_time_wait_rst, "dropped: RST in TIME-WAIT (RFC 1337)")                                  \
     X(drop_time_wait_old, "dropped: old segment in TIME-WAIT (answered with ACK)")                 \
     X(drop_syn_state, "dropped: not acceptable in SYN-SENT or SYN-RECEIVED")                       \
@@ -193,37 +196,37 @@ enum tcp_timer { TCPT_REXMT, TCPT_DELACK, TCPT_KEEP, TCPT_USER, TCPT_COUNT };
 
 /* Flags of a connection. */
 enum tcp_flag {
-    TF_ACKNOW = 1u << 0,       /* send an ACK at the next output */
-    TF_DELACK = 1u << 1,       /* an ACK is owed, the delayed ACK timer runs */
-    TF_NODELAY = 1u << 2,      /* Nagle off (MUST-17) */
-    TF_CORK = 1u << 3,         /* hold short segments */
-    TF_MORE = 1u << 4,         /* the last send said that more follows at once */
-    TF_TS = 1u << 5,           /* timestamps negotiated */
-    TF_SACK = 1u << 6,         /* SACK negotiated */
-    TF_WSCALE = 1u << 7,       /* window scaling negotiated */
-    TF_SYN_QUEUED = 1u << 8,   /* our SYN is at snd_una: not yet acknowledged */
-    TF_FIN_QUEUED = 1u << 9,   /* the application sends no more: FIN follows the data */
-    TF_FIN_SENT = 1u << 10,    /* snd_max covers it */
-    TF_FIN_RCVD = 1u << 11,    /* rcv_nxt covers the peer's FIN */
-    TF_RECOVERY = 1u << 12,    /* fast recovery, until snd_una reaches recover */
+    TF_ACKNOW = 1u << 0,        /* send an ACK at the next output */
+    TF_DELACK = 1u << 1,        /* an ACK is owed, the delayed ACK timer runs */
+    TF_NODELAY = 1u << 2,       /* Nagle off (MUST-17) */
+    TF_CORK = 1u << 3,          /* hold short segments */
+    TF_MORE = 1u << 4,          /* the last send said that more follows at once */
+    TF_TS = 1u << 5,            /* timestamps negotiated */
+    TF_SACK = 1u << 6,          /* SACK negotiated */
+    TF_WSCALE = 1u << 7,        /* window scaling negotiated */
+    TF_SYN_QUEUED = 1u << 8,    /* our SYN is at snd_una: not yet acknowledged */
+    TF_FIN_QUEUED = 1u << 9,    /* the application sends no more: FIN follows the data */
+    TF_FIN_SENT = 1u << 10,     /* snd_max covers it */
+    TF_FIN_RCVD = 1u << 11,     /* rcv_nxt covers the peer's FIN */
+    TF_RECOVERY = 1u << 12,     /* fast recovery, until snd_una reaches recover */
     TF_RTO_RECOVERY = 1u << 13, /* retransmitting after a time-out, until snd_una reaches recover */
-    TF_REXMT_ONE = 1u << 14,   /* retransmit the segment at snd_una at the next output */
-    TF_PERSIST = 1u << 15,     /* the REXMT deadline is the persist timer's */
-    TF_PROBE = 1u << 16,       /* send a window probe at the next output */
-    TF_KEEP_PROBE = 1u << 17,  /* send a keepalive probe at the next output */
-    TF_KEEPALIVE = 1u << 18,   /* probing is on (MUST-24) */
-    TF_RTT_TIMING = 1u << 19,  /* rtt_seq is being timed */
-    TF_DETACHED = 1u << 20,    /* the application has closed its handle */
-    TF_ON_OUTPUT = 1u << 21,   /* on the output list */
-    TF_ON_READY = 1u << 22,    /* on the ready list */
-    TF_ACCEPTING = 1u << 23,   /* in its listener's accept queue */
-    TF_WANT_WRITE = 1u << 24,  /* a send was refused: say when there is room */
+    TF_REXMT_ONE = 1u << 14,    /* retransmit the segment at snd_una at the next output */
+    TF_PERSIST = 1u << 15,      /* the REXMT deadline is the persist timer's */
+    TF_PROBE = 1u << 16,        /* send a window probe at the next output */
+    TF_KEEP_PROBE = 1u << 17,   /* send a keepalive probe at the next output */
+    TF_KEEPALIVE = 1u << 18,    /* probing is on (MUST-24) */
+    TF_RTT_TIMING = 1u << 19,   /* rtt_seq is being timed */
+    TF_DETACHED = 1u << 20,     /* the application has closed its handle */
+    TF_ON_OUTPUT = 1u << 21,    /* on the output list */
+    TF_ON_READY = 1u << 22,     /* on the ready list */
+    TF_ACCEPTING = 1u << 23,    /* in its listener's accept queue */
+    TF_WANT_WRITE = 1u << 24,   /* a send was refused: say when there is room */
     TF_SNDBUF_FIXED = 1u << 25, /* no auto-tuning */
     TF_RCVBUF_FIXED = 1u << 26,
-    TF_BLACKHOLE = 1u << 27,   /* the segment size was lowered on suspicion */
+    TF_BLACKHOLE = 1u << 27, /* the segment size was lowered on suspicion */
     TF_QUICKACK = 1u << 28,
-    TF_URG_SND = 1u << 29,     /* cold->snd_up is beyond snd_una */
-    TF_URG_RCV = 1u << 30,     /* cold->rcv_up is ahead of what was read */
+    TF_URG_SND = 1u << 29, /* cold->snd_up is beyond snd_una */
+    TF_URG_RCV = 1u << 30, /* cold->rcv_up is ahead of what was read */
 };
 
 enum tcp_event {
@@ -239,46 +242,47 @@ enum tcp_event {
 struct tcp_conn {
     /* line 0 */
     struct flow_key key;
-    uint8_t kind; /* FLOW_CONN */
-    uint8_t state; /* enum tcp_state; written by tcp_set_state only */
+    uint8_t kind;   /* FLOW_CONN */
+    uint8_t state;  /* enum tcp_state; written by tcp_set_state only */
     uint8_t scales; /* snd_scale | rcv_scale << 4 */
     uint8_t dupacks;
     uint32_t flags; /* enum tcp_flag */
     tcp_seq rcv_nxt;
-    tcp_seq rcv_adv;       /* right edge announced to the peer; never retracts (SHLD-14) */
+    tcp_seq rcv_adv; /* right edge announced to the peer; never retracts (SHLD-14) */
     tcp_seq last_ack_sent;
     uint32_t ts_recent;
     tcp_seq snd_una, snd_nxt, snd_max;
-    uint32_t snd_wnd;      /* scaled */
+    uint32_t snd_wnd; /* scaled */
     /* line 1 */
-    tcp_seq snd_wl1;       /* SND.WL2 is not kept: snd_una, which is never behind it, serves (tcp_wnd_update) */
+    tcp_seq snd_wl1; /* SND.WL2 is not kept: snd_una, which is never behind it, serves
+                        (tcp_wnd_update) */
     struct cc cc;
     struct sndq sndq;
-    uint32_t ts_offset;    /* added to our timestamps (RFC 7323 5.4) */
+    uint32_t ts_offset; /* added to our timestamps (RFC 7323 5.4) */
     neigh_id nh;
-    uint32_t rcv_time_ms;  /* when the last acceptable segment came */
-    tcp_seq recover;       /* snd_max when recovery began */
+    uint32_t rcv_time_ms; /* when the last acceptable segment came */
+    tcp_seq recover;      /* snd_max when recovery began */
     /* line 2 */
-    uint32_t srtt;         /* us, times 8; 0: no sample yet */
-    uint32_t rttvar;       /* us, times 4; without a sample: the RTO to begin with, 0: the default */
+    uint32_t srtt;   /* us, times 8; 0: no sample yet */
+    uint32_t rttvar; /* us, times 4; without a sample: the RTO to begin with, 0: the default */
     uint32_t rtt_start_us; /* when rtt_seq was sent, low 32 bits */
     tcp_seq rtt_seq;
     struct rcvq rcvq;
-    struct pkt *ooo;       /* owned: first run of the reassembly queue */
-    void *user;            /* the application's */
+    struct pkt *ooo;           /* owned: first run of the reassembly queue */
+    void *user;                /* the application's */
     uint32_t rcv_buf, snd_buf; /* bytes */
-    uint16_t mss;          /* payload of a full segment to send, options deducted */
-    uint16_t mss_peer;     /* the peer's MSS option, or the default */
-    uint8_t rxtshift;      /* retransmissions of the segment at snd_una */
-    int8_t err;            /* MR_E* that ended it */
-    uint8_t events;        /* enum tcp_event, not yet pulled */
+    uint16_t mss;              /* payload of a full segment to send, options deducted */
+    uint16_t mss_peer;         /* the peer's MSS option, or the default */
+    uint8_t rxtshift;          /* retransmissions of the segment at snd_una */
+    int8_t err;                /* MR_E* that ended it */
+    uint8_t events;            /* enum tcp_event, not yet pulled */
     uint8_t cc_kind;
     /* line 3 */
     struct timer timer;
     tick deadline[TCPT_COUNT]; /* 0: off */
     mem_ref out_next, ready_next;
     mem_ref cold, loss;
-    uint16_t gen;          /* of the handle */
+    uint16_t gen; /* of the handle */
     uint8_t ttl, tos;
     uint16_t challenge_ms; /* low bits of the time of the last challenge ACK */
     uint16_t wnd_max;      /* largest window the peer announced, unscaled */
@@ -298,33 +302,34 @@ _Static_assert(offsetof(struct tcp_conn, timer) == 192, "line 3");
 
 #define TCP_SACK_RANGES 64u
 
-/* Taken when a recovery with SACK begins or data arrives out of order; given back when the connection is whole again. */
+/* Taken when a recovery with SACK begins or data arrives out of order; given back when the
+ * connection is whole again. */
 struct tcp_loss {
     tcp_seq high_rxt;   /* end of what was retransmitted in this recovery (RFC 6675 2) */
     tcp_seq rescue_rxt; /* RFC 6675 4: at most one rescue retransmission a recovery */
     bool rescue_done;
     uint8_t nranges;
-    uint8_t nrecent;    /* receiver: blocks in recent[] */
+    uint8_t nrecent; /* receiver: blocks in recent[] */
     bool has_dsack;
-    uint32_t sacked;    /* bytes in ranges */
-    struct tcp_sack dsack;                   /* to report once (RFC 2883) */
-    struct tcp_sack recent[TCP_SACK_MAX];    /* received blocks, newest first (RFC 2018 4) */
-    struct tcp_sack range[TCP_SACK_RANGES];  /* scoreboard: sorted, disjoint, above snd_una */
+    uint32_t sacked;                        /* bytes in ranges */
+    struct tcp_sack dsack;                  /* to report once (RFC 2883) */
+    struct tcp_sack recent[TCP_SACK_MAX];   /* received blocks, newest first (RFC 2018 4) */
+    struct tcp_sack range[TCP_SACK_RANGES]; /* scoreboard: sorted, disjoint, above snd_una */
 };
 
 /* Options away from their defaults, and the urgent pointers. */
 struct tcp_cold {
-    tcp_seq snd_up, rcv_up; /* the octet after the urgent data (MUST-62) */
+    tcp_seq snd_up, rcv_up;                         /* the octet after the urgent data (MUST-62) */
     uint32_t keep_idle_ms, keep_intvl_ms, keep_cnt; /* 0: default */
     uint32_t user_timeout_ms;
-    int32_t linger_s;       /* -1: as long as it takes */
+    int32_t linger_s; /* -1: as long as it takes */
     uint32_t snd_lowat;
-    uint16_t maxseg;        /* 0: no limit of the application's */
+    uint16_t maxseg; /* 0: no limit of the application's */
     int16_t soft_err;
     uint8_t keep_unanswered; /* probes */
     uint8_t src_route_n;
-    be32 src_route[9];
-    uint32_t rexmits;       /* segments retransmitted */
+    be32 src_route[IP_SRC_ROUTE_MAX];
+    uint32_t rexmits; /* segments retransmitted */
 };
 
 struct tcp_tw {
@@ -349,15 +354,15 @@ struct tcp_syn {
     uint32_t iss_v, irs_v;
     uint32_t ts_recent, ts_offset;
     mem_ref listener;
-    uint16_t mss;  /* the peer's */
-    uint16_t wnd;  /* the peer's, unscaled */
+    uint16_t mss; /* the peer's */
+    uint16_t wnd; /* the peer's, unscaled */
     struct timer timer;
     mem_ref out_next, next, prev; /* next/prev: the listener's */
-    uint32_t sent_us; /* first SYN,ACK, low bits; 0: not sent */
+    uint32_t sent_us;             /* first SYN,ACK, low bits; 0: not sent */
     bool on_output;
     uint8_t retries, tos;
     uint8_t src_route_n;
-    be32 src_route[9];
+    be32 src_route[IP_SRC_ROUTE_MAX];
 };
 _Static_assert(sizeof(struct tcp_syn) <= 144, "small enough to have many");
 
@@ -373,12 +378,12 @@ struct tcp_inherit {
 };
 
 struct tcp_listener {
-    uint16_t lidx;     /* IP_LIDX_NONE: any address */
+    uint16_t lidx; /* IP_LIDX_NONE: any address */
     uint16_t port;
-    mem_ref next;      /* chain of the port */
+    mem_ref next; /* chain of the port */
     mem_ref accept_head, accept_tail;
     uint32_t accept_n, backlog;
-    uint32_t syns;     /* half-open */
+    uint32_t syns; /* half-open */
     mem_ref syn_head;
     mem_ref ready_next;
     bool on_ready, open;
@@ -390,13 +395,13 @@ struct tcp_listener {
 
 struct tcp {
     uint8_t *arena;
-    struct ip *ip;             /* borrowed, below us */
+    struct ip *ip; /* borrowed, below us */
     struct wheel *wheel;
-    struct pkt_pool *tx;       /* packets to send in */
-    struct pkt_pool *copies;   /* payload moved off a port's buffers */
+    struct pkt_pool *tx;     /* packets to send in */
+    struct pkt_pool *copies; /* payload moved off a port's buffers */
     struct sbuf_pool *sbufs;
     csum_fn csum;
-    instant now;               /* of the verb being run */
+    instant now; /* of the verb being run */
     uint32_t now_ms;
     struct tcp_config config;
     struct tcp_limits limits;
@@ -412,9 +417,9 @@ struct tcp {
     mem_ref ready_listener;             /* listeners with news */
     mem_ref tw_head, tw_tail;
     struct timer tw_timer;
-    struct pkt_list replies;            /* RSTs and ACKs without a connection, ready for ip */
+    struct pkt_list replies; /* RSTs and ACKs without a connection, ready for ip */
     uint32_t ooo_packets;
-    tcp_seq iss_min;                    /* while a SYN replaces a TIME-WAIT: its ISN is not below; 0: no bound */
+    tcp_seq iss_min; /* while a SYN replaces a TIME-WAIT: its ISN is not below; 0: no bound */
 };
 
 void tcp_init(struct tcp *t, struct mem *m, const struct tcp_limits *l, const struct tcp_config *c,
@@ -442,20 +447,24 @@ struct tcp_conn *tcp_next_ready(struct tcp *t);
 struct tcp_listener *tcp_next_ready_listener(struct tcp *t);
 
 /* Errors are negative MR_E* numbers.  lidx IP_LIDX_NONE: any address. */
-int tcp_listen(struct tcp *t, uint16_t lidx, uint16_t port, uint32_t backlog, struct tcp_listener **out);
+int tcp_listen(struct tcp *t, uint16_t lidx, uint16_t port, uint32_t backlog,
+               struct tcp_listener **out);
 void tcp_unlisten(struct tcp *t, struct tcp_listener *l, instant now);
 /* NULL: none waits. */
 struct tcp_conn *tcp_accept(struct tcp *t, struct tcp_listener *l);
-int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport, const struct ip_addr *raddr, uint16_t rport,
-                const struct tcp_inherit *opts, instant now, struct tcp_conn **out);
+int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,
+                const struct ip_addr *raddr, uint16_t rport, const struct tcp_inherit *opts,
+                instant now, struct tcp_conn **out);
 
 /* Bytes that may be queued now. */
 uint32_t tcp_snd_space(const struct tcp *t, const struct tcp_conn *c);
 /* 0: may send; else MR_EPIPE, MR_ENOTCONN, or the connection's error. */
 int tcp_may_send(const struct tcp_conn *c);
-/* After the caller has appended to c->sndq. more: hold a short last segment; urgent: the last byte is urgent. */
+/* After the caller has appended to c->sndq. more: hold a short last segment; urgent: the last byte
+ * is urgent. */
 void tcp_sent(struct tcp *t, struct tcp_conn *c, bool more, bool urgent, instant now);
-/* The caller could not append anything for want of memory and nothing of c's is in flight: TCP_EV_WRITABLE will come in a while. */
+/* The caller could not append anything for want of memory and nothing of c's is in flight:
+ * TCP_EV_WRITABLE will come in a while. */
 void tcp_wait_memory(struct tcp *t, struct tcp_conn *c, instant now);
 /* After the caller has taken bytes out of c->rcvq (and given slices back): the window may open. */
 void tcp_received(struct tcp *t, struct tcp_conn *c, instant now);

@@ -274,7 +274,7 @@ static void a_permanent_entry_never_changes(void **state)
     net_end(&h);
 }
 
-/* Asking for a thousand hosts that do not exist (a scan, forged sources) leaves what works alone. */
+/* Asking for a thousand hosts that do not exist leaves what works alone. */
 static void a_scan_does_not_evict_neighbours_that_answer(void **state)
 {
     neigh_id id;
