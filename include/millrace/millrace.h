@@ -146,14 +146,15 @@ int mr_listen(struct mr *m, const struct mr_addr *local, const struct mr_listen_
 /* Take one established connection; peer may be NULL.  MR_EAGAIN: none waits. */
 int mr_accept(struct mr *m, mr_sock listener, mr_sock *out, struct mr_addr *peer);
 
-/* Begin an active open.  local may be NULL, or give an address, a port or both.  MR_EV_CONNECTED or MR_EV_CLOSED
- * follows.  MR_ENETUNREACH, MR_EACCES (broadcast or multicast), MR_EADDRINUSE, MR_EADDRNOTAVAIL (ports exhausted too), MR_ENOMEM. */
+/* Begin an active open.  local may be NULL, or give an address, a port or both.  MR_EV_CONNECTED or
+ * MR_EV_CLOSED follows.  MR_ENETUNREACH, MR_EACCES (broadcast or multicast), MR_EADDRINUSE,
+ * MR_EADDRNOTAVAIL (ports exhausted too), MR_ENOMEM. */
 int mr_connect(struct mr *m, const struct mr_addr *local, const struct mr_addr *remote, void *user,
                mr_sock *out);
 
-/* Copy up to n bytes out.  >0 bytes; 0 end of stream; MR_EAGAIN nothing now; else the error that ended the
- * connection. */
-#define MR_PEEK 1u   /* mr_recv: leave the data in the queue */
+/* Copy up to n bytes out.  >0 bytes; 0 end of stream; MR_EAGAIN nothing now; else the error that
+ * ended the connection. */
+#define MR_PEEK 1u /* mr_recv: leave the data in the queue */
 int64_t mr_recv(struct mr *m, mr_sock s, void *buf, size_t n, unsigned flags);
 
 /* A piece of received data, lent.  Do not change `token`. */
@@ -163,33 +164,37 @@ struct mr_slice {
     void *token;
 };
 
-/* Take up to max slices of received data out of the receive queue.  >0: how many slices; 0 end of stream; MR_EAGAIN; else the
- * error.  The bytes count against the receive window until released (the peer is held back by an application that holds
- * slices); past the port's low-water mark slices are copies in the stack's memory, so holding them never starves the NIC. */
+/* Take up to max slices of received data out of the receive queue.  >0: how many slices; 0 end of
+ * stream; MR_EAGAIN; else the error.  The bytes count against the receive window until released
+ * (the peer is held back by an application that holds slices); past the port's low-water mark
+ * slices are copies in the stack's memory, so holding them never starves the NIC. */
 int mr_recv_slices(struct mr *m, mr_sock s, struct mr_slice *out, int max);
 
 /* Give a slice back; order does not matter, the socket may be closed already. */
 void mr_slice_release(struct mr *m, struct mr_slice *slice);
 
-/* Copy up to n bytes into the send queue; returns how many were taken (may be less than n: MR_EV_WRITABLE follows), or
- * MR_EAGAIN, MR_EPIPE (after shutdown), or the error that ended the connection. */
+/* Copy up to n bytes into the send queue; returns how many were taken (may be less than n:
+ * MR_EV_WRITABLE follows), or MR_EAGAIN, MR_EPIPE (after shutdown), or the error that ended the
+ * connection. */
 #define MR_MORE 1u /* more follows at once: do not send a short segment yet */
 #define MR_OOB 2u  /* the last byte is urgent (RFC 9293 3.8.5) */
 int64_t mr_send(struct mr *m, mr_sock s, const void *buf, size_t n, unsigned flags);
 
 typedef void (*mr_release_fn)(void *arg, const void *ptr, size_t n);
 
-/* Queue n bytes (at most 1 GiB) at ptr without copying, all or nothing.  They must stay as they are until release(arg, ptr, n) is called (never from inside this
- * call; release may be NULL for static data).  0 accepted; MR_EAGAIN if the send buffer is full (MR_EV_WRITABLE follows); as mr_send otherwise.
- * One give larger than the whole send buffer is accepted when the queue is empty. */
+/* Queue n bytes (at most 1 GiB) at ptr without copying, all or nothing.  They must stay as they are
+ * until release(arg, ptr, n) is called (never from inside this call; release may be NULL for static
+ * data).  0 accepted; MR_EAGAIN if the send buffer is full (MR_EV_WRITABLE follows); as mr_send
+ * otherwise. One give larger than the whole send buffer is accepted when the queue is empty. */
 int mr_send_give(struct mr *m, mr_sock s, const void *ptr, size_t n, unsigned flags,
                  mr_release_fn release, void *arg);
 
 /* No more will be sent: a FIN follows the data already queued. */
 int mr_shutdown(struct mr *m, mr_sock s);
 
-/* Close and give the handle up.  Queued data is still sent, then FIN; unread received data makes it a RST (RFC 9293
- * SHLD-3); MR_LINGER changes this.  No event follows.  For listeners: resets what was not accepted. */
+/* Close and give the handle up.  Queued data is still sent, then FIN; unread received data makes it
+ * a RST (RFC 9293 SHLD-3); MR_LINGER changes this.  No event follows.  For listeners: resets what
+ * was not accepted. */
 int mr_close(struct mr *m, mr_sock s);
 
 /* Send RST and give the handle up. */
@@ -200,8 +205,9 @@ int mr_abort(struct mr *m, mr_sock s);
 /* Open a UDP socket bound to local (NULL: any address, a chosen port). */
 int mr_udp_open(struct mr *m, const struct mr_addr *local, void *user, mr_sock *out);
 
-/* Send one datagram (copied, at most 65,507 bytes; fragmented if it must be).  0, MR_EMSGSIZE, MR_EAGAIN (MR_EV_WRITABLE
- * follows), MR_ENETUNREACH, or an ICMP error that came for an earlier datagram to the same peer when connected. */
+/* Send one datagram (copied, at most 65,507 bytes; fragmented if it must be).  0, MR_EMSGSIZE,
+ * MR_EAGAIN (MR_EV_WRITABLE follows), MR_ENETUNREACH, or an ICMP error that came for an earlier
+ * datagram to the same peer when connected. */
 int mr_sendto(struct mr *m, mr_sock s, const void *buf, size_t n, const struct mr_addr *to);
 
 /* Take one datagram; returns its whole length, which may exceed n (then it was cut).  MR_EAGAIN. */
@@ -213,31 +219,32 @@ int mr_recvfrom_slice(struct mr *m, mr_sock s, struct mr_slice *out, struct mr_a
 /* ---- options and facts ------------------------------------------------------------ */
 
 enum mr_opt {
-    MR_NODELAY = 1,       /* bool: Nagle off (RFC 9293 MUST-17) */
-    MR_CORK,              /* bool: send only full segments until cleared (at most 200 ms) */
-    MR_KEEPALIVE,         /* bool, default off (MUST-25) */
-    MR_KEEPIDLE,          /* seconds idle before the first probe, default 7200 (MUST-28) */
-    MR_KEEPINTVL,         /* seconds between probes, default 75 */
-    MR_KEEPCNT,           /* unanswered probes before giving up, default 8 */
-    MR_LINGER,            /* seconds close may take to send what is queued before it resets; 0: reset at once;
-                             -1 (default): as long as it takes */
-    MR_USER_TIMEOUT_MS,   /* sent data may stay unacknowledged this long; 0: the default (RFC 5482, MUST-21) */
-    MR_SNDBUF,            /* send buffer, bytes; setting it turns automatic growth off */
-    MR_RCVBUF,            /* receive buffer, bytes; likewise */
-    MR_MAXSEG,            /* largest segment to send; before connect or listen also the MSS announced */
-    MR_TTL,               /* time to live (MUST-49) */
-    MR_TOS,               /* DSCP and ECN byte (MUST-48) */
-    MR_CONGESTION,        /* enum mr_cc */
-    MR_QUICKACK,          /* bool: acknowledge at once */
-    MR_REUSEADDR,         /* bool: accepted for compatibility, always on */
-    MR_BROADCAST,         /* bool, UDP: may send to broadcast addresses */
-    MR_OOBINLINE,         /* bool, default on: urgent data stays in the stream (RFC 6093) */
-    MR_SNDLOWAT,          /* bytes free before MR_EV_WRITABLE */
+    MR_NODELAY = 1, /* bool: Nagle off (RFC 9293 MUST-17) */
+    MR_CORK,        /* bool: send only full segments until cleared (at most 200 ms) */
+    MR_KEEPALIVE,   /* bool, default off (MUST-25) */
+    MR_KEEPIDLE,    /* seconds idle before the first probe, default 7200 (MUST-28) */
+    MR_KEEPINTVL,   /* seconds between probes, default 75 */
+    MR_KEEPCNT,     /* unanswered probes before giving up, default 8 */
+    MR_LINGER, /* seconds close may take to send what is queued before it resets; 0: reset at once;
+                  -1 (default): as long as it takes */
+    MR_USER_TIMEOUT_MS, /* sent data may stay unacknowledged this long; 0: the default (RFC 5482,
+                           MUST-21) */
+    MR_SNDBUF,          /* send buffer, bytes; setting it turns automatic growth off */
+    MR_RCVBUF,          /* receive buffer, bytes; likewise */
+    MR_MAXSEG,     /* largest segment to send; before connect or listen also the MSS announced */
+    MR_TTL,        /* time to live (MUST-49) */
+    MR_TOS,        /* DSCP and ECN byte (MUST-48) */
+    MR_CONGESTION, /* enum mr_cc */
+    MR_QUICKACK,   /* bool: acknowledge at once */
+    MR_REUSEADDR,  /* bool: accepted for compatibility, always on */
+    MR_BROADCAST,  /* bool, UDP: may send to broadcast addresses */
+    MR_OOBINLINE,  /* bool, default on: urgent data stays in the stream (RFC 6093) */
+    MR_SNDLOWAT,   /* bytes free before MR_EV_WRITABLE */
     /* read only */
-    MR_ERROR,             /* the pending error, and clears it */
-    MR_RCVQ,              /* bytes ready to read */
-    MR_SNDQ,              /* bytes sent or queued and not yet acknowledged */
-    MR_URGENT_LEFT,       /* bytes from here to the end of urgent data; 0: none (MUST-33) */
+    MR_ERROR,       /* the pending error, and clears it */
+    MR_RCVQ,        /* bytes ready to read */
+    MR_SNDQ,        /* bytes sent or queued and not yet acknowledged */
+    MR_URGENT_LEFT, /* bytes from here to the end of urgent data; 0: none (MUST-33) */
 };
 
 enum mr_cc { MR_CC_NEWRENO = 0, MR_CC_CUBIC = 1 };
@@ -261,14 +268,16 @@ int mr_tcp_info(struct mr *m, mr_sock s, struct mr_tcp_info *out);
 
 /* ---- time ------------------------------------------------------------------------- */
 
-/* The context's clock, microseconds since some fixed point; advances between events, not within one. */
+/* The context's clock, microseconds since some fixed point; advances between events, not within
+ * one. */
 uint64_t mr_now_us(struct mr *m);
 
 typedef struct mr_timer {
     uint64_t v;
 } mr_timer;
 
-/* One MR_EV_TIMER with `user` after delay_us.  out may be NULL: it will not be stopped.  MR_ENOMEM. */
+/* One MR_EV_TIMER with `user` after delay_us.  out may be NULL: it will not be stopped.  MR_ENOMEM.
+ */
 int mr_timer_start(struct mr *m, uint64_t delay_us, void *user, mr_timer *out);
 /* Cancel; a timer that expired already is no error. */
 void mr_timer_stop(struct mr *m, mr_timer t);
@@ -277,36 +286,39 @@ void mr_timer_stop(struct mr *m, mr_timer t);
 
 struct mr_app {
     const char *name;
-    void *arg;                                              /* passed through */
+    void *arg;                                               /* passed through */
     int (*init)(struct mr *m, void *arg, void **core_state); /* once a core; <0 stops the program */
     void (*event)(struct mr *m, void *core_state, const struct mr_event *ev);
-    void (*fini)(struct mr *m, void *core_state);            /* may be NULL */
-    /* Fill buf with a JSON object for the control socket ("app" member); may be NULL.  Returns its length. */
+    void (*fini)(struct mr *m, void *core_state); /* may be NULL */
+    /* Fill buf with a JSON object for the control socket ("app" member); may be NULL.  Returns its
+     * length. */
     size_t (*status)(void *core_state, char *buf, size_t n);
 };
 
 /* Where and how to run: filled from the command line by mr_options_*, or by hand. */
 struct mr_config {
-    const char *net;          /* "tap:IFNAME", "kernel", "wire:PATH:0|1" */
-    struct mr_addr addr;      /* own address (port ignored) */
-    unsigned prefix_len;      /* its network */
-    struct mr_addr gateway;   /* default route; any: none */
-    unsigned mtu;             /* 0: the port's */
-    unsigned vlan;            /* 0: untagged */
-    const char *mac;          /* "02:…", NULL: made from the interface's name */
-    const char *pcap;         /* write every packet to this pcapng file; NULL: off */
-    const char *control;      /* path of the control socket; NULL: made from the program's name and process; "none": none */
-    uint32_t max_conns;       /* limits, 0: default; see millrace/limits in ARCHITECTURE.md */
-    unsigned spin_us;         /* look for packets this long before sleeping */
+    const char *net;        /* "tap:IFNAME", "kernel", "wire:PATH:0|1" */
+    struct mr_addr addr;    /* own address (port ignored) */
+    unsigned prefix_len;    /* its network */
+    struct mr_addr gateway; /* default route; any: none */
+    unsigned mtu;           /* 0: the port's */
+    unsigned vlan;          /* 0: untagged */
+    const char *mac;        /* "02:…", NULL: made from the interface's name */
+    const char *pcap;       /* write every packet to this pcapng file; NULL: off */
+    const char *control;    /* path of the control socket; NULL: made from the program's name and
+                               process; "none": none */
+    uint32_t max_conns;     /* limits, 0: default; see millrace/limits in ARCHITECTURE.md */
+    unsigned spin_us;       /* look for packets this long before sleeping */
     enum mr_cc congestion;
-    int cpu;                  /* pin to this processor; -1: do not */
+    int cpu; /* pin to this processor; -1: do not */
 };
 
 void mr_config_init(struct mr_config *c);
 
-/* Try to take argv[*i] (and its value) as one of the network options every program has (--net, --addr, --gateway, --mtu,
- * --vlan, --mac, --pcap, --control, --max-conns, --spin-us, --cc, --cpu).  1 taken, *i moved to the last word used;
- * 0 not ours; -1 bad: one line was printed to stderr (exit with status 2). */
+/* Try to take argv[*i] (and its value) as one of the network options every program has (--net,
+ * --addr, --gateway, --mtu,
+ * --vlan, --mac, --pcap, --control, --max-conns, --spin-us, --cc, --cpu).  1 taken, *i moved to the
+ * last word used; 0 not ours; -1 bad: one line was printed to stderr (exit with status 2). */
 int mr_config_option(struct mr_config *c, int argc, char **argv, int *i);
 /* The options' help text. */
 const char *mr_config_help(void);

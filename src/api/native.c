@@ -18,7 +18,8 @@ static struct sock *sock_of(struct mr *m)
     return stack_sock(((struct native *)(void *)m)->stack);
 }
 
-static int n_listen(struct mr *m, const struct mr_addr *local, const struct mr_listen_opts *o, mr_sock *out)
+static int n_listen(struct mr *m, const struct mr_addr *local, const struct mr_listen_opts *o,
+                    mr_sock *out)
 {
     return sock_listen(sock_of(m), local, o, out);
 }
@@ -26,7 +27,8 @@ static int n_accept(struct mr *m, mr_sock l, mr_sock *out, struct mr_addr *peer)
 {
     return sock_accept(sock_of(m), l, out, peer);
 }
-static int n_connect(struct mr *m, const struct mr_addr *local, const struct mr_addr *remote, void *user, mr_sock *out)
+static int n_connect(struct mr *m, const struct mr_addr *local, const struct mr_addr *remote,
+                     void *user, mr_sock *out)
 {
     return sock_connect(sock_of(m), local, remote, user, out);
 }
@@ -46,7 +48,8 @@ static int64_t n_send(struct mr *m, mr_sock h, const void *buf, size_t n, unsign
 {
     return sock_send(sock_of(m), h, buf, n, flags);
 }
-static int n_send_give(struct mr *m, mr_sock h, const void *ptr, size_t n, unsigned flags, mr_release_fn release, void *arg)
+static int n_send_give(struct mr *m, mr_sock h, const void *ptr, size_t n, unsigned flags,
+                       mr_release_fn release, void *arg)
 {
     return sock_send_give(sock_of(m), h, ptr, n, flags, release, arg);
 }

@@ -1,12 +1,13 @@
 /* api/native: the public API on a stack of our own.
  *
- * One native context wraps one stack.  The loop around it (shard, simulator, scenario runner) does, at each turn:
+ * One native context wraps one stack.  The loop around it (shard, simulator, scenario runner) does,
+ * at each turn:
  *
  *     stack_input(...)                       packets
  *     native_advance(n, now)                 time: stack_advance, and application timers
  *     while (native_event(m, &ev)) app->event(...)
- *     native_flush(n, now)                   released buffers go back to the application; stack_output
- *     stack_tx(...)                          frames to the port
+ *     native_flush(n, now)                   released buffers go back to the application;
+ * stack_output stack_tx(...)                          frames to the port
  *
  * The public mr_* calls work on native_mr(n). */
 #pragma once

@@ -2,17 +2,19 @@
  *
  * THEORY OF OPERATION
  *
- * The send queue is a list of send buffers; its first byte is snd_una.  Sending never removes anything: tcp gathers any
- * range as fragments for a segment, first time or again, and drops bytes from the front when they are acknowledged.
+ * The send queue is a list of send buffers; its first byte is snd_una.  Sending never removes
+ * anything: tcp gathers any range as fragments for a segment, first time or again, and drops bytes
+ * from the front when they are acknowledged.
  *
  *     head                                          tail
  *     [######|=======]->[=============]->[====|     ]
  *      ^head_off: dropped   ^cursor: where the last gather ended
  *
- * The cursor makes the next gather O(1) however long the queue; it lives in the first buffer, so that an idle
- * connection's queue is sixteen bytes of zeros.
+ * The cursor makes the next gather O(1) however long the queue; it lives in the first buffer, so
+ * that an idle connection's queue is sixteen bytes of zeros.
  *
- * The receive queue is a list of received packets trimmed to in-order payload; taking a slice hands the packet itself to the application. */
+ * The receive queue is a list of received packets trimmed to in-order payload; taking a slice hands
+ * the packet itself to the application. */
 #pragma once
 
 #include "pkt/pkt.h"
@@ -38,8 +40,9 @@ static inline void sndq_clear(struct sndq *q, struct sbuf_pool *p)
 }
 
 /* Attach up to n bytes that begin off bytes from the front to k, as fragments that hold their
- * buffers; bytes of a range up to copy_max long are copied behind k's header instead (no reference, one cache line
- * less to touch).  Returns the bytes attached: fewer than n when k's fragments are used up.  off + n <= cc. */
+ * buffers; bytes of a range up to copy_max long are copied behind k's header instead (no reference,
+ * one cache line less to touch).  Returns the bytes attached: fewer than n when k's fragments are
+ * used up.  off + n <= cc. */
 uint32_t sndq_gather(struct sndq *q, struct sbuf_pool *p, uint32_t off, uint32_t n, struct pkt *k,
                      uint32_t copy_max);
 
@@ -58,6 +61,7 @@ static inline struct pkt *rcvq_head(const struct rcvq *q)
 void rcvq_append(struct rcvq *q, struct pkt *k);
 /* Take the first packet off, or NULL; the caller owns it. */
 struct pkt *rcvq_pop(struct rcvq *q);
-/* Copy up to n bytes out from the front; drops them (returning emptied packets to their pools) unless peek. */
+/* Copy up to n bytes out from the front; drops them (returning emptied packets to their pools)
+ * unless peek. */
 uint32_t rcvq_copy(struct rcvq *q, uint8_t *dst, uint32_t n, bool peek);
 void rcvq_clear(struct rcvq *q);

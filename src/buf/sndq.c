@@ -89,7 +89,8 @@ void sndq_drop(struct sndq *q, struct sbuf_pool *p, uint32_t n)
         drop_head(q, p);
 }
 
-/* The buffer that holds byte pos, counted from the first buffer's start; *pos becomes the offset in it. */
+/* The buffer that holds byte pos, counted from the first buffer's start; *pos becomes the offset in
+ * it. */
 static struct sbuf *seek(struct sndq *q, struct sbuf_pool *p, uint32_t *pos)
 {
     struct sbuf *first = at(p, q->head);

@@ -61,8 +61,8 @@ static uint32_t w_cubic(const struct cc_cubic *q, uint32_t t_ms, uint32_t mss)
     return (uint32_t)min_u64(q->w_max + delta, INT32_MAX);
 }
 
-/* RFC 9438 4.3: what an AIMD flow with the same average window would have; alpha is 3(1-beta)/(1+beta) = 0.53 until W_max
- * is reached again, then 1. */
+/* RFC 9438 4.3: what an AIMD flow with the same average window would have; alpha is
+ * 3(1-beta)/(1+beta) = 0.53 until W_max is reached again, then 1. */
 static void reno_estimate(struct cc *c, const struct cc_info *i)
 {
     struct cc_cubic *q = &c->cubic;
@@ -137,5 +137,5 @@ static void cubic_restart(struct cc *c, const struct cc_info *i, uint32_t initia
     cc_restart(c, i, initial_window);
 }
 
-const struct cc_ops cc_cubic = {"cubic", cubic_init, cubic_ack, cubic_loss, cubic_timeout,
-                                cubic_restart};
+const struct cc_ops cc_cubic = {"cubic",    cubic_init,    cubic_ack,
+                                cubic_loss, cubic_timeout, cubic_restart};

@@ -58,8 +58,8 @@ void cc_restart(struct cc *c, const struct cc_info *i, uint32_t initial_window)
     c->acked = 0;
 }
 
-const struct cc_ops cc_newreno = {"newreno", newreno_init, newreno_ack, newreno_loss,
-                                  newreno_timeout, cc_restart};
+const struct cc_ops cc_newreno = {"newreno",    newreno_init,    newreno_ack,
+                                  newreno_loss, newreno_timeout, cc_restart};
 
 const struct cc_ops *cc_ops(enum cc_kind kind)
 {

@@ -24,7 +24,8 @@ void flow_table_init(struct flow_table *t, struct mem *m, uint32_t entries_max,
     t->buckets_max = max_u32(entries_max / LOAD + 1, BUCKETS_MIN);
     t->bucket = mem_carve(m, (size_t)t->buckets_max * sizeof(*t->bucket), CACHE_LINE);
     /* Room for many more overflows than a random hash ever makes. */
-    pool_init(&t->overflow, m, t->buckets_max / 2 + BUCKETS_MIN, sizeof(struct flow_bucket), CACHE_LINE);
+    pool_init(&t->overflow, m, t->buckets_max / 2 + BUCKETS_MIN, sizeof(struct flow_bucket),
+              CACHE_LINE);
 }
 
 void flow_prefetch_node(const struct flow_table *t, uint32_t hash)
@@ -84,8 +85,9 @@ static bool bucket_add(struct flow_table *t, struct flow_bucket *b, uint32_t has
     return true;
 }
 
-/* Split the next bucket in order: its entries with the new address bit set move to the new last bucket.  A chain is emptied from a
- * copy of its links, so nothing is lost when the pool of overflow buckets is used up: a split only ever frees them first. */
+/* Split the next bucket in order: its entries with the new address bit set move to the new last
+ * bucket.  A chain is emptied from a copy of its links, so nothing is lost when the pool of
+ * overflow buckets is used up: a split only ever frees them first. */
 static void grow(struct flow_table *t)
 {
     struct flow_bucket chain, *b;
@@ -138,8 +140,8 @@ static struct flow_bucket *locate(const struct flow_table *t, const struct flow_
     return NULL;
 }
 
-/* The last bucket of the chain gives its last entry for the hole, so that all but the last are always full; emptied, it goes
- * back to its pool. */
+/* The last bucket of the chain gives its last entry for the hole, so that all but the last are
+ * always full; emptied, it goes back to its pool. */
 void flow_unlink(struct flow_table *t, struct flow_node *node)
 {
     uint32_t way;

@@ -57,10 +57,10 @@ struct flow_table {
     uint8_t *arena;
     struct flow_bucket *bucket; /* owned: buckets_max of them, touched as the table grows */
     struct nh_key key;
-    uint32_t buckets;     /* in use */
-    uint32_t mask;        /* of the larger address space: buckets <= mask + 1 < 2 * buckets */
+    uint32_t buckets; /* in use */
+    uint32_t mask;    /* of the larger address space: buckets <= mask + 1 < 2 * buckets */
     uint32_t buckets_max;
-    uint32_t used;        /* entries */
+    uint32_t used; /* entries */
     struct pool overflow;
 };
 
@@ -100,8 +100,8 @@ void flow_prefetch_node(const struct flow_table *t, uint32_t hash);
 /* NULL: nobody's. */
 struct flow_node *flow_find(const struct flow_table *t, const struct flow_key *k, uint32_t hash);
 
-/* Put node (aligned to 16 in the arena, its key not in the table) in.  False when the table cannot grow to hold it: a
- * named limit too small for its buckets' luck, counted by the caller. */
+/* Put node (aligned to 16 in the arena, its key not in the table) in.  False when the table cannot
+ * grow to hold it: a named limit too small for its buckets' luck, counted by the caller. */
 bool flow_link(struct flow_table *t, struct flow_node *node);
 /* Take node out; it must be in. */
 void flow_unlink(struct flow_table *t, struct flow_node *node);
@@ -117,9 +117,10 @@ struct flow_ports {
 };
 void flow_ports_init(struct flow_ports *p, struct mem *m);
 
-/* Choose a local port in [lo, hi] for an active open to k->raddr:rport from k->lidx, such that the four-tuple is free and no listener
- * has the port.  RFC 6056 3.3.4 (double-hash): the start depends on the peer through a secret, the step is a per-table
- * counter in `table`.  Sets k->lport.  False: all are taken. */
+/* Choose a local port in [lo, hi] for an active open to k->raddr:rport from k->lidx, such that the
+ * four-tuple is free and no listener has the port.  RFC 6056 3.3.4 (double-hash): the start depends
+ * on the peer through a secret, the step is a per-table counter in `table`.  Sets k->lport.  False:
+ * all are taken. */
 #define FLOW_PORT_COUNTERS 256u
 struct flow_port_chooser {
     struct sip_key key[2];

@@ -2,16 +2,18 @@
  *
  * THEORY OF OPERATION
  *
- * The caller hands one range of memory to the stack: the arena.  At start every room carves what its limits name; after
- * that nothing is carved or freed, only taken from pools and put back.  Pools hand out never-used objects in address order
- * before they look further, and reuse the last returned first: memory that a limit reserves but no load touches is never
- * committed by the operating system.
+ * The caller hands one range of memory to the stack: the arena.  At start every room carves what
+ * its limits name; after that nothing is carved or freed, only taken from pools and put back. Pools
+ * hand out never-used objects in address order before they look further, and reuse the last
+ * returned first: memory that a limit reserves but no load touches is never committed by the
+ * operating system.
  *
- * Inside the arena, objects refer to each other by 32-bit references in units of 16 bytes (64 GiB reachable), half the size
- * of a pointer and meaningful only with the arena's base.
+ * Inside the arena, objects refer to each other by 32-bit references in units of 16 bytes (64 GiB
+ * reachable), half the size of a pointer and meaningful only with the arena's base.
  *
- * An arena whose base is NULL measures: carving only adds up sizes.  mem_carve then returns NULL, and initialisers must
- * not write.  This is how the memory cost of a set of limits is known before it is reserved. */
+ * An arena whose base is NULL measures: carving only adds up sizes.  mem_carve then returns NULL,
+ * and initialisers must not write.  This is how the memory cost of a set of limits is known before
+ * it is reserved. */
 #pragma once
 
 #include "base/bits.h"
@@ -31,8 +33,8 @@ typedef uint32_t mem_ref;
 /* base: aligned to 4096, or NULL to measure. */
 void mem_init(struct mem *m, void *base, size_t size);
 
-/* Carve size bytes aligned to align (a power of two, >= MEM_UNIT is made so).  Fresh arena memory is expected to be zero.
- * Exhaustion is our own error (the arena was measured): ASSERT. */
+/* Carve size bytes aligned to align (a power of two, >= MEM_UNIT is made so).  Fresh arena memory
+ * is expected to be zero. Exhaustion is our own error (the arena was measured): ASSERT. */
 void *mem_carve(struct mem *m, size_t size, size_t align);
 
 static inline bool mem_is_measuring(const struct mem *m)
@@ -64,7 +66,8 @@ struct pool {
 /* object_size is rounded up to align (>= 16). */
 void pool_init(struct pool *p, struct mem *m, uint32_t capacity, size_t object_size, size_t align);
 
-/* NULL when empty (counted).  The object's content is undefined, except that a never-used one is zero. */
+/* NULL when empty (counted).  The object's content is undefined, except that a never-used one is
+ * zero. */
 void *pool_get(struct pool *p);
 void pool_put(struct pool *p, void *object);
 

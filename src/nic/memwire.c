@@ -153,7 +153,8 @@ static unsigned rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsi
     return got;
 }
 
-/* The "DMA": the frame into the receiver's buffer.  A frame longer than the buffer is lost; the buffer goes back empty. */
+/* The "DMA": the frame into the receiver's buffer.  A frame longer than the buffer is lost; the
+ * buffer goes back empty. */
 static bool transfer(struct memwire_queue *q, uint32_t idx, const struct pkt *p)
 {
     uint32_t len = pkt_total(p);
@@ -203,7 +204,8 @@ static void close_port(struct nic *nic)
     (void)nic;
 }
 
-static const struct nic_ops memwire_ops = {.rx_burst = rx_burst, .tx_burst = tx_burst, .close = close_port};
+static const struct nic_ops memwire_ops = {
+    .rx_burst = rx_burst, .tx_burst = tx_burst, .close = close_port};
 
 static void queue_open(struct memwire_queue *q, struct mem *m, uint8_t *shared,
                        const struct memwire_config *c, unsigned side, unsigned queue)

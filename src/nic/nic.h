@@ -2,11 +2,13 @@
  *
  * THEORY OF OPERATION
  *
- * A port has queues; a stack polls one queue of it.  The port fills packets from the receive pool it was given (that queue's
- * buffers *are* the pool) and hands them over with rx_burst; it takes packets to send with tx_burst and puts them back to
- * their pools once they are out.  Neither call waits.
+ * A port has queues; a stack polls one queue of it.  The port fills packets from the receive pool
+ * it was given (that queue's buffers *are* the pool) and hands them over with rx_burst; it takes
+ * packets to send with tx_burst and puts them back to their pools once they are out.  Neither call
+ * waits.
  *
- * A driver embeds struct nic as its first member and provides struct nic_ops.  Callers use the nic_* functions. */
+ * A driver embeds struct nic as its first member and provides struct nic_ops.  Callers use the
+ * nic_* functions. */
 #pragma once
 
 #include "base/addr.h"
@@ -15,29 +17,32 @@
 struct nic;
 
 struct nic_caps {
-    uint32_t mtu;            /* largest IP packet */
-    uint32_t rx_buf_size;    /* bytes of buffer the port needs for a packet, headroom not included */
-    uint32_t tso_max;        /* largest TCP payload tx_burst takes in one packet; 0: no segmentation offload */
-    bool tx_csum;            /* takes PKT_CSUM_PARTIAL (L4) */
-    bool rx_csum;            /* marks PKT_CSUM_OK */
-    bool rx_coalesces;       /* may deliver packets larger than the MTU (gso_size set) */
+    uint32_t mtu;         /* largest IP packet */
+    uint32_t rx_buf_size; /* bytes of buffer the port needs for a packet, headroom not included */
+    uint32_t
+        tso_max;  /* largest TCP payload tx_burst takes in one packet; 0: no segmentation offload */
+    bool tx_csum; /* takes PKT_CSUM_PARTIAL (L4) */
+    bool rx_csum; /* marks PKT_CSUM_OK */
+    bool rx_coalesces; /* may deliver packets larger than the MTU (gso_size set) */
     uint16_t queues;
 };
 
 struct nic_stats {
     uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
-    uint64_t rx_nobuf;   /* not received: the pool was empty */
-    uint64_t rx_error;   /* not received: bad frame, or longer than a buffer */
-    uint64_t tx_full;    /* tx_burst took fewer than it was offered */
-    uint64_t tx_error;   /* taken and lost: the device refused the frame */
+    uint64_t rx_nobuf; /* not received: the pool was empty */
+    uint64_t rx_error; /* not received: bad frame, or longer than a buffer */
+    uint64_t tx_full;  /* tx_burst took fewer than it was offered */
+    uint64_t tx_error; /* taken and lost: the device refused the frame */
 };
 
 struct nic_ops {
     unsigned (*rx_burst)(struct nic *n, unsigned queue, struct pkt **out, unsigned max);
     unsigned (*tx_burst)(struct nic *n, unsigned queue, struct pkt **p, unsigned count);
-    /* A descriptor that polls readable when packets wait, for sleeping; -1: none (spin, or sleep by time).  May be NULL. */
+    /* A descriptor that polls readable when packets wait, for sleeping; -1: none (spin, or sleep by
+     * time).  May be NULL. */
     int (*wait_fd)(struct nic *n, unsigned queue);
-    /* About to sleep on wait_fd: ask for a wake-up.  True: packets wait already, do not sleep.  May be NULL. */
+    /* About to sleep on wait_fd: ask for a wake-up.  True: packets wait already, do not sleep.  May
+     * be NULL. */
     bool (*wait_prepare)(struct nic *n, unsigned queue);
     void (*close)(struct nic *n);
 };
@@ -47,7 +52,7 @@ struct nic {
     struct nic_caps caps;
     struct mac_addr mac;
     char name[16];
-    struct nic_stats stats;   /* of queue 0; drivers with more queues keep their own per queue */
+    struct nic_stats stats; /* of queue 0; drivers with more queues keep their own per queue */
 };
 
 /* Up to max packets; each one's data is the whole frame.  They belong to the caller. */
@@ -56,7 +61,8 @@ static inline unsigned nic_rx_burst(struct nic *n, unsigned queue, struct pkt **
     return n->ops->rx_burst(n, queue, out, max);
 }
 
-/* Offer packets (whole frames); returns how many were taken, in order.  The rest stay the caller's. */
+/* Offer packets (whole frames); returns how many were taken, in order.  The rest stay the caller's.
+ */
 static inline unsigned nic_tx_burst(struct nic *n, unsigned queue, struct pkt **p, unsigned count)
 {
     return n->ops->tx_burst(n, queue, p, count);

@@ -69,7 +69,8 @@ uint64_t pkt_csum(const struct pkt *p, uint32_t from, csum_fn add)
 
     for (unsigned i = 0; i < p->nfrags; i++) {
         const struct pkt_frag *f = &p->frags[i];
-        sum = at & 1 ? csum_add_odd(csum_fold(sum), add(f->ptr, f->len, 0)) : add(f->ptr, f->len, sum);
+        sum = at & 1 ? csum_add_odd(csum_fold(sum), add(f->ptr, f->len, 0))
+                     : add(f->ptr, f->len, sum);
         at += f->len;
     }
     return sum;

@@ -2,20 +2,25 @@
  *
  * THEORY OF OPERATION
  *
- * A packet is a descriptor (struct pkt) and a buffer.  Descriptors and buffers are two arrays, so that the buffers may lie
- * wherever the NIC needs them (an AF_XDP umem, huge pages, a shared memory wire) while the descriptors stay in the arena.  A packet always belongs to
- * exactly one owner: a pool, a NIC's queue, a burst, a socket's queue, a slice in the application's hands.  pkt_put returns
- * it to the pool it came from, whoever owned it.
+ * A packet is a descriptor (struct pkt) and a buffer.  Descriptors and buffers are two arrays, so
+ * that the buffers may lie wherever the NIC needs them (an AF_XDP umem, huge pages, a shared memory
+ * wire) while the descriptors stay in the arena.  A packet always belongs to exactly one owner: a
+ * pool, a NIC's queue, a burst, a socket's queue, a slice in the application's hands.  pkt_put
+ * returns it to the pool it came from, whoever owned it.
  *
- * Received packets are one contiguous range [data, data + len) in their buffer.  Packets to send may continue in up to
- * PKT_FRAGS fragments that lie in send buffers, borrowed until the packet is put; `owner` is what keeps them alive.
+ * Received packets are one contiguous range [data, data + len) in their buffer.  Packets to send
+ * may continue in up to PKT_FRAGS fragments that lie in send buffers, borrowed until the packet is
+ * put; `owner` is what keeps them alive.
  *
  *   buffer:  | headroom | headers | payload .... | free |
  *                       ^data                    ^data+len
  *
- * Checksum and segmentation offload: PKT_CSUM_PARTIAL says that the L4 checksum field holds the folded pseudo-header sum and that whoever sends the packet must finish it, over
- * [l4_off, end); gso_size > 0 says that the packet is a TCP segment of many MSS to be cut in pieces of that payload.  On receive,
- * PKT_CSUM_OK says that the port has verified the L4 checksum (or that the packet never left the machine's memory); gso_size > 0 on receive says that the port has coalesced. */
+ * Checksum and segmentation offload: PKT_CSUM_PARTIAL says that the L4 checksum field holds the
+ * folded pseudo-header sum and that whoever sends the packet must finish it, over [l4_off, end);
+ * gso_size > 0 says that the packet is a TCP segment of many MSS to be cut in pieces of that
+ * payload.  On receive, PKT_CSUM_OK says that the port has verified the L4 checksum (or that the
+ * packet never left the machine's memory); gso_size > 0 on receive says that the port has
+ * coalesced. */
 #pragma once
 
 #include "base/csum.h"
@@ -27,7 +32,8 @@
 
 enum pkt_flags {
     PKT_CSUM_OK = 0x01,      /* rx: L4 checksum known to be right */
-    PKT_CSUM_PARTIAL = 0x02, /* tx: finish the L4 checksum; rx: same-machine sender left it partial (implies CSUM_OK) */
+    PKT_CSUM_PARTIAL = 0x02, /* tx: finish the L4 checksum; rx: same-machine sender left it partial
+                                (implies CSUM_OK) */
     PKT_BROADCAST = 0x04,    /* link-layer broadcast */
     PKT_MULTICAST = 0x08,    /* link-layer multicast */
     PKT_LOOPBACK = 0x10,     /* never leaves this stack */
@@ -38,14 +44,14 @@ struct pkt_pool;
 
 /* ---- send buffers ----------------------------------------------------------------- */
 
-/* A piece of data to send: a chunk of the stack's own memory that copying calls fill, or a range the application gave.  It
- * lives while its send queue or any packet refers to it. */
+/* A piece of data to send: a chunk of the stack's own memory that copying calls fill, or a range
+ * the application gave.  It lives while its send queue or any packet refers to it. */
 struct sbuf {
     const uint8_t *ptr;
-    uint32_t len;                                 /* valid bytes */
-    uint32_t cap;                                 /* writable bytes of an own chunk; 0: given */
-    mem_ref next;                                 /* in its send queue, or on the released list */
-    uint32_t refs;                                /* the queue's plus one for every fragment */
+    uint32_t len;                                  /* valid bytes */
+    uint32_t cap;                                  /* writable bytes of an own chunk; 0: given */
+    mem_ref next;                                  /* in its send queue, or on the released list */
+    uint32_t refs;                                 /* the queue's plus one for every fragment */
     void (*release)(void *, const void *, size_t); /* of a given range; may be NULL */
     void *arg;
     mem_ref cursor;      /* kept in a queue's first sbuf: where the last gather ended, */
@@ -60,13 +66,16 @@ struct sbuf_pool {
     mem_ref released_head, released_tail; /* given ranges to hand back to their owner */
 };
 
-void sbuf_pool_init(struct sbuf_pool *p, struct mem *m, uint32_t bufs, uint32_t chunks, uint32_t chunk_size);
+void sbuf_pool_init(struct sbuf_pool *p, struct mem *m, uint32_t bufs, uint32_t chunks,
+                    uint32_t chunk_size);
 
 /* An empty chunk of our own, or NULL.  refs is 1. */
 struct sbuf *sbuf_get(struct sbuf_pool *p);
 /* A range given by the application, or NULL.  refs is 1. */
-struct sbuf *sbuf_get_given(struct sbuf_pool *p, const void *ptr, uint32_t n, void (*release)(void *, const void *, size_t), void *arg);
-/* Drop one reference.  The last one returns a chunk, or puts a given range on the released list: callbacks are the API's to make, never ours. */
+struct sbuf *sbuf_get_given(struct sbuf_pool *p, const void *ptr, uint32_t n,
+                            void (*release)(void *, const void *, size_t), void *arg);
+/* Drop one reference.  The last one returns a chunk, or puts a given range on the released list:
+ * callbacks are the API's to make, never ours. */
 void sbuf_put(struct sbuf_pool *p, struct sbuf *b);
 /* Take one given range off the released list; the caller calls release and then sbuf_free. */
 struct sbuf *sbuf_pop_released(struct sbuf_pool *p);
@@ -94,11 +103,12 @@ struct pkt {
     uint16_t vlan;         /* 802.1Q TCI of the frame, if port strips or inserts */
     uint8_t flags;         /* enum pkt_flags */
     uint8_t nfrags;
-    uint8_t netif;         /* index of the interface it came from or goes to */
+    uint8_t netif; /* index of the interface it came from or goes to */
     uint8_t spare[5];
     union {
         struct pkt_frag frags[PKT_FRAGS];
-        /* Parsed headers of a received packet, written by the layer that parsed them (struct ip_info, struct tcp_seg …). */
+        /* Parsed headers of a received packet, written by the layer that parsed them (struct
+         * ip_info, struct tcp_seg …). */
         MR_ALIGNED(16) uint8_t info[PKT_INFO_BYTES];
     };
 };
@@ -106,19 +116,21 @@ _Static_assert(offsetof(struct pkt, info) == CACHE_LINE, "the descriptor proper 
 
 /* A pool of packets with buffers of one size. */
 struct pkt_pool {
-    struct pool descs;       /* struct pkt */
-    uint8_t *bufs;           /* borrowed: capacity * buf_size bytes */
-    uint32_t buf_size;       /* bytes a buffer, headroom included */
-    uint32_t headroom;       /* bytes in front of data in a fresh packet */
-    uint32_t low_water;      /* fewer than this many free or with the NIC: holders copy and give back; 0: never */
-    uint32_t posted;         /* taken by the driver and waiting inside the NIC to be filled */
+    struct pool descs;  /* struct pkt */
+    uint8_t *bufs;      /* borrowed: capacity * buf_size bytes */
+    uint32_t buf_size;  /* bytes a buffer, headroom included */
+    uint32_t headroom;  /* bytes in front of data in a fresh packet */
+    uint32_t low_water; /* fewer than this many free or with the NIC: holders copy and give back; 0:
+                           never */
+    uint32_t posted;    /* taken by the driver and waiting inside the NIC to be filled */
     struct sbuf_pool *sbufs; /* borrowed: where fragment owners live; NULL for receive pools */
     const char *name;        /* static */
 };
 
-/* Descriptors from m; buffers from m too, or from bufs if not NULL (capacity * buf_size bytes, outliving the pool). */
-void pkt_pool_init(struct pkt_pool *p, struct mem *m, const char *name, uint32_t capacity, uint32_t buf_size, uint32_t headroom,
-                   void *bufs);
+/* Descriptors from m; buffers from m too, or from bufs if not NULL (capacity * buf_size bytes,
+ * outliving the pool). */
+void pkt_pool_init(struct pkt_pool *p, struct mem *m, const char *name, uint32_t capacity,
+                   uint32_t buf_size, uint32_t headroom, void *bufs);
 
 /* An empty packet (len 0, data behind the headroom), or NULL (counted by the pool). */
 struct pkt *pkt_get(struct pkt_pool *p);
@@ -174,7 +186,8 @@ void pkt_copy_out(const struct pkt *p, uint8_t *dst);
 /* Unfolded checksum of [from, end of the packet): from is an offset from data. */
 uint64_t pkt_csum(const struct pkt *p, uint32_t from, csum_fn add);
 
-/* Finish a PKT_CSUM_PARTIAL packet in software: field_off is the checksum field's offset from l4_off. */
+/* Finish a PKT_CSUM_PARTIAL packet in software: field_off is the checksum field's offset from
+ * l4_off. */
 void pkt_csum_finish(struct pkt *p, uint32_t field_off, csum_fn add);
 
 /* A burst: an array of packets on their way together. */

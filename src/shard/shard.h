@@ -13,16 +13,16 @@ struct shard_tap { /* sees frames; may be NULL */
 };
 
 struct shard {
-    struct stack *stack;  /* borrowed */
+    struct stack *stack;   /* borrowed */
     struct native *native; /* borrowed */
     const struct mr_app *app;
     void *core_state;
-    unsigned netifs;      /* interfaces 1..netifs are polled */
-    unsigned burst;       /* frames a poll, 1..BURST_MAX; 0: BURST_MAX */
-    struct nic *nic[NETIFS_MAX];   /* by netif index */
+    unsigned netifs;             /* interfaces 1..netifs are polled */
+    unsigned burst;              /* frames a poll, 1..BURST_MAX; 0: BURST_MAX */
+    struct nic *nic[NETIFS_MAX]; /* by netif index */
     uint16_t queue[NETIFS_MAX];
-    unsigned refused[NETIFS_MAX];  /* frames at the front of the transmit queue that the port did
-                                    * not take, and the observer has seen */
+    unsigned refused[NETIFS_MAX]; /* frames at the front of the transmit queue that the port did
+                                   * not take, and the observer has seen */
     struct shard_tap tap;
     uint64_t turns, busy_turns;
 };

@@ -1,17 +1,21 @@
-/* sock: sockets, handles, readiness, options: what an application sees, without the calls' packaging.
+/* sock: sockets, handles, readiness, options: what an application sees, without the calls'
+ * packaging.
  *
  * THEORY OF OPERATION
  *
- * A handle is 64 bits: an index into the pool of connections, listeners or UDP endpoints, the object's generation, and which of the
- * three it is.  A handle whose object has been closed, or reused, no longer matches its generation: MR_EBADF.
+ * A handle is 64 bits: an index into the pool of connections, listeners or UDP endpoints, the
+ * object's generation, and which of the three it is.  A handle whose object has been closed, or
+ * reused, no longer matches its generation: MR_EBADF.
  *
  *     63 60 59      48 47        32 31                 0
  *     |kind|   0      | generation |       index        |
  *
- * News is pulled with sock_event. TCP keeps it as bits in the connection, so that an application that is slow to ask finds
- * each kind of news once, in a fixed order: connected, readable, writable, urgent, soft error, closed.
+ * News is pulled with sock_event. TCP keeps it as bits in the connection, so that an application
+ * that is slow to ask finds each kind of news once, in a fixed order: connected, readable,
+ * writable, urgent, soft error, closed.
  *
- * Functions return 0 or a negative MR_E*, and have the meaning that millrace.h gives the calls of their names. */
+ * Functions return 0 or a negative MR_E*, and have the meaning that millrace.h gives the calls of
+ * their names. */
 #pragma once
 
 #include <millrace/millrace.h>
@@ -64,8 +68,8 @@ struct sock {
     struct sock_stats stats;
 };
 
-void sock_init(struct sock *s, struct mem *m, const struct sock_limits *l, struct tcp *tcp, struct udp *udp, struct ip *ip,
-               struct wheel *wheel, struct sbuf_pool *sbufs);
+void sock_init(struct sock *s, struct mem *m, const struct sock_limits *l, struct tcp *tcp,
+               struct udp *udp, struct ip *ip, struct wheel *wheel, struct sbuf_pool *sbufs);
 
 /* TIMER_APP fired. */
 void sock_timer_fired(struct sock *s, struct timer *tm);
@@ -73,14 +77,17 @@ bool sock_event(struct sock *s, struct mr_event *ev);
 /* UDP endpoints that were refused a packet hear that there are some again. */
 void sock_udp_wake(struct sock *s);
 
-int sock_listen(struct sock *s, const struct mr_addr *local, const struct mr_listen_opts *o, mr_sock *out);
+int sock_listen(struct sock *s, const struct mr_addr *local, const struct mr_listen_opts *o,
+                mr_sock *out);
 int sock_accept(struct sock *s, mr_sock listener, mr_sock *out, struct mr_addr *peer);
-int sock_connect(struct sock *s, const struct mr_addr *local, const struct mr_addr *remote, void *user, mr_sock *out);
+int sock_connect(struct sock *s, const struct mr_addr *local, const struct mr_addr *remote,
+                 void *user, mr_sock *out);
 int64_t sock_recv(struct sock *s, mr_sock h, void *buf, size_t n, unsigned flags);
 int sock_recv_slices(struct sock *s, mr_sock h, struct mr_slice *out, int max);
 void sock_slice_release(struct sock *s, struct mr_slice *slice);
 int64_t sock_send(struct sock *s, mr_sock h, const void *buf, size_t n, unsigned flags);
-int sock_send_give(struct sock *s, mr_sock h, const void *ptr, size_t n, unsigned flags, mr_release_fn release, void *arg);
+int sock_send_give(struct sock *s, mr_sock h, const void *ptr, size_t n, unsigned flags,
+                   mr_release_fn release, void *arg);
 int sock_shutdown(struct sock *s, mr_sock h);
 int sock_close(struct sock *s, mr_sock h);
 int sock_abort(struct sock *s, mr_sock h);

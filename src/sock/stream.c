@@ -16,7 +16,8 @@ int sock_listen(struct sock *s, const struct mr_addr *local, const struct mr_lis
         return MR_EINVAL;
     if (!ip_is_any(&ip) && (lidx = ip_lidx(s->ip, &ip)) == IP_LIDX_NONE)
         return MR_EADDRNOTAVAIL;
-    int err = tcp_listen(s->tcp, lidx, local->port, o && o->backlog ? o->backlog : BACKLOG_DEFAULT, &l);
+    int err =
+        tcp_listen(s->tcp, lidx, local->port, o && o->backlog ? o->backlog : BACKLOG_DEFAULT, &l);
     if (err)
         return err;
     l->user = o ? o->user : NULL;
@@ -39,8 +40,8 @@ int sock_accept(struct sock *s, mr_sock listener, mr_sock *out, struct mr_addr *
     return 0;
 }
 
-int sock_connect(struct sock *s, const struct mr_addr *local, const struct mr_addr *remote, void *user,
-                 mr_sock *out)
+int sock_connect(struct sock *s, const struct mr_addr *local, const struct mr_addr *remote,
+                 void *user, mr_sock *out)
 {
     struct ip_addr raddr = sock_ip(remote), laddr = ip4_of(0, 0, 0, 0);
     struct tcp_inherit opts;
@@ -51,7 +52,8 @@ int sock_connect(struct sock *s, const struct mr_addr *local, const struct mr_ad
     if (!sock_family_ok(&raddr) || !sock_family_ok(&laddr))
         return MR_EAFNOSUPPORT;
     tcp_inherit_default(s->tcp, &opts);
-    int err = tcp_connect(s->tcp, &laddr, local ? local->port : 0, &raddr, remote->port, &opts, s->now, &c);
+    int err = tcp_connect(s->tcp, &laddr, local ? local->port : 0, &raddr, remote->port, &opts,
+                          s->now, &c);
     if (err)
         return err;
     c->user = user;
@@ -59,7 +61,8 @@ int sock_connect(struct sock *s, const struct mr_addr *local, const struct mr_ad
     return 0;
 }
 
-/* What a read finds when there is no data: end of stream, the error that ended the connection, or nothing yet. */
+/* What a read finds when there is no data: end of stream, the error that ended the connection, or
+ * nothing yet. */
 static int no_data(const struct tcp_conn *c)
 {
     if (tcp_at_eof(c))
@@ -104,7 +107,8 @@ int sock_recv_slices(struct sock *s, mr_sock h, struct mr_slice *out, int max)
     if (c->rcvq.cc == 0)
         return no_data(c);
     while (n < max && (p = rcvq_pop(&c->rcvq))) {
-        *(struct sock_hold *)(void *)p->info = (struct sock_hold){mem_ref_of(s->arena, c), c->gen, p->len};
+        *(struct sock_hold *)(void *)p->info =
+            (struct sock_hold){mem_ref_of(s->arena, c), c->gen, p->len};
         c->rcvq.lent += p->len;
         out[n++] = (struct mr_slice){p->data, p->len, p};
     }
@@ -130,8 +134,8 @@ void sock_slice_release(struct sock *s, struct mr_slice *slice)
     tcp_received(s->tcp, c, s->now);
 }
 
-/* Cut short or refused. If data is in flight, its ACKs will make room; if not, memory has run out elsewhere: the connection's timer looks
- * again. */
+/* Cut short or refused. If data is in flight, its ACKs will make room; if not, memory has run out
+ * elsewhere: the connection's timer looks again. */
 static void want_write(struct sock *s, struct tcp_conn *c, bool starved)
 {
     c->flags |= TF_WANT_WRITE;

@@ -2,10 +2,12 @@
 #include "base/fmt.h"
 #include "stack/stack_int.h"
 
-static void row(struct stack_pool *out, unsigned max, unsigned *n, const char *name, const struct pool *p)
+static void row(struct stack_pool *out, unsigned max, unsigned *n, const char *name,
+                const struct pool *p)
 {
     if (*n < max)
-        out[*n] = (struct stack_pool){name, p->capacity, p->used, p->used_max, p->stride, p->failures};
+        out[*n] =
+            (struct stack_pool){name, p->capacity, p->used, p->used_max, p->stride, p->failures};
     ++*n;
 }
 
@@ -44,7 +46,8 @@ size_t stack_limits_print(const struct stack_limits *l, char *buf, size_t n)
     stack_measure(&scratch, &m, l);
     unsigned count = stack_pools(&scratch, rows, ARRAY_LEN(rows));
     for (unsigned i = 0; i < count && at < n; i++)
-        at += fmt_print(buf + at, n - at, "%s %u x %u = %llu\n", rows[i].name, rows[i].capacity, rows[i].object_bytes,
+        at += fmt_print(buf + at, n - at, "%s %u x %u = %llu\n", rows[i].name, rows[i].capacity,
+                        rows[i].object_bytes,
                         (unsigned long long)rows[i].capacity * rows[i].object_bytes);
     return at;
 }

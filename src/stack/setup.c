@@ -103,20 +103,22 @@ int stack_port_add(struct stack *s, struct nic *nic, unsigned queue, unsigned vl
     return i < 0 ? MR_ENOMEM : i;
 }
 
-int stack_addr_add(struct stack *s, unsigned netif, const struct ip_addr *a, unsigned prefix_len, bool probe)
+int stack_addr_add(struct stack *s, unsigned netif, const struct ip_addr *a, unsigned prefix_len,
+                   bool probe)
 {
     int r = ip_addr_add(&s->ip, (uint8_t)netif, a, prefix_len, probe, s->now);
 
     return r < 0 ? r : 0;
 }
 
-int stack_route_add(struct stack *s, const struct ip_addr *net, unsigned prefix_len, const struct ip_addr *gateway,
-                    unsigned netif)
+int stack_route_add(struct stack *s, const struct ip_addr *net, unsigned prefix_len,
+                    const struct ip_addr *gateway, unsigned netif)
 {
     return ip_route_add(&s->ip, net, prefix_len, gateway, (uint8_t)netif);
 }
 
-int stack_neigh_add(struct stack *s, unsigned netif, const struct ip_addr *a, const struct mac_addr *mac)
+int stack_neigh_add(struct stack *s, unsigned netif, const struct ip_addr *a,
+                    const struct mac_addr *mac)
 {
     return eth_neigh_add_permanent(&s->eth, (uint8_t)netif, a, mac) == NEIGH_NONE ? MR_ENOMEM : 0;
 }

@@ -2,8 +2,8 @@
  *
  * THEORY OF OPERATION
  *
- * Everything a stack knows lives in one range of memory handed to stack_init: no globals, no heap, no clock, no OS.  It
- * lives in time through five verbs:
+ * Everything a stack knows lives in one range of memory handed to stack_init: no globals, no heap,
+ * no clock, no OS.  It lives in time through five verbs:
  *
  *   stack_input     a burst of frames from a port, each run to completion up to its socket
  *   stack_event     pull the news for the layer above, one at a time
@@ -14,27 +14,30 @@
  *   NIC --> stack_input -> eth_input -> ip_input -> udp_input, tcp_input      marks "has output"
  *                                                  |  stack_event (pulled)
  *                                     application <+
- *   NIC <-- stack_tx <- eth.txq <- ip_output <- tcp_output <- stack_output    after the burst, with the due timers
+ *   NIC <-- stack_tx <- eth.txq <- ip_output <- tcp_output <- stack_output    after the burst, with
+ * the due timers
  *
  * Nothing is sent inside stack_input: received buffers go back to the NIC first.
  *
- * Time is microseconds, given with every verb, and never goes back (an earlier `now` counts as the latest one seen).
- * Thread: one stack, one thread at a time. */
+ * Time is microseconds, given with every verb, and never goes back (an earlier `now` counts as the
+ * latest one seen). Thread: one stack, one thread at a time. */
 #pragma once
 
 #include "sock/sock.h"
 
-/* Every limit of a stack, in one place.  Memory for them is reserved at start and committed on touch. */
+/* Every limit of a stack, in one place.  Memory for them is reserved at start and committed on
+ * touch. */
 struct stack_limits {
     struct eth_limits eth;
     struct ip_limits ip;
     struct udp_limits udp;
     struct tcp_limits tcp;
     struct sock_limits sock;
-    uint32_t tx_packets;    /* packets being sent at one time */
-    uint32_t copy_packets;  /* received packets whose payload was moved off a NIC's buffers (2 KB each) */
-    uint32_t snd_chunks;    /* chunks of send buffer for copying calls */
-    uint32_t snd_bufs;      /* send buffer descriptors: chunks and given ranges */
+    uint32_t tx_packets; /* packets being sent at one time */
+    uint32_t
+        copy_packets; /* received packets whose payload was moved off a NIC's buffers (2 KB each) */
+    uint32_t snd_chunks; /* chunks of send buffer for copying calls */
+    uint32_t snd_bufs;   /* send buffer descriptors: chunks and given ranges */
 };
 void stack_limits_default(struct stack_limits *l);
 /* Scale the defaults to a number of connections (and as many in TIME_WAIT). */
@@ -42,8 +45,9 @@ void stack_limits_for(struct stack_limits *l, uint32_t max_conns);
 
 struct stack_config {
     struct stack_limits limits;
-    struct tcp_config tcp;  /* knobs: see tcp/tcp.h; tcp_config_default fills them */
-    uint64_t secret[4];     /* random bits for ISNs, cookies, ports, hashes: from the OS, or from a simulation's seed */
+    struct tcp_config tcp; /* knobs: see tcp/tcp.h; tcp_config_default fills them */
+    uint64_t secret[4];    /* random bits for ISNs, cookies, ports, hashes: from the OS, or from a
+                              simulation's seed */
 };
 void stack_config_default(struct stack_config *c);
 
@@ -52,8 +56,8 @@ struct stack;
 /* Bytes of memory stack_init needs. */
 size_t stack_bytes(const struct stack_limits *l);
 
-/* Format a stack in `memory` (zeroed, aligned to 4096, at least stack_bytes; kept until the end of the stack's life).
- * There is no stack_fini: release the memory. */
+/* Format a stack in `memory` (zeroed, aligned to 4096, at least stack_bytes; kept until the end of
+ * the stack's life). There is no stack_fini: release the memory. */
 struct stack *stack_init(void *memory, size_t bytes, const struct stack_config *c, instant now);
 
 /* One line per pool ("name capacity x size = bytes"), for people; returns the length. */
@@ -61,13 +65,17 @@ size_t stack_limits_print(const struct stack_limits *l, char *buf, size_t n);
 
 /* ---- set-up ----------------------------------------------------------------------- */
 
-/* Attach a port's queue as an interface (vlan 0: untagged; mtu 0: the port's).  Returns its index >= 1, or MR_ENOMEM. */
+/* Attach a port's queue as an interface (vlan 0: untagged; mtu 0: the port's).  Returns its index
+ * >= 1, or MR_ENOMEM. */
 int stack_port_add(struct stack *s, struct nic *nic, unsigned queue, unsigned vlan, uint32_t mtu);
-/* Returns 0, MR_EINVAL, MR_ENOMEM.  probe: RFC 5227 probing first; the address is unusable until it ends. */
-int stack_addr_add(struct stack *s, unsigned netif, const struct ip_addr *a, unsigned prefix_len, bool probe);
-int stack_route_add(struct stack *s, const struct ip_addr *net, unsigned prefix_len, const struct ip_addr *gateway,
-                    unsigned netif);
-int stack_neigh_add(struct stack *s, unsigned netif, const struct ip_addr *a, const struct mac_addr *mac);
+/* Returns 0, MR_EINVAL, MR_ENOMEM.  probe: RFC 5227 probing first; the address is unusable until it
+ * ends. */
+int stack_addr_add(struct stack *s, unsigned netif, const struct ip_addr *a, unsigned prefix_len,
+                   bool probe);
+int stack_route_add(struct stack *s, const struct ip_addr *net, unsigned prefix_len,
+                    const struct ip_addr *gateway, unsigned netif);
+int stack_neigh_add(struct stack *s, unsigned netif, const struct ip_addr *a,
+                    const struct mac_addr *mac);
 
 /* ---- the five verbs ---------------------------------------------------------------- */
 
@@ -80,7 +88,8 @@ void stack_output(struct stack *s, instant now);
 /* 0: call at once (something is due, or marked); INSTANT_NEVER: nothing will happen by itself. */
 instant stack_deadline(const struct stack *s);
 
-/* Take up to max frames of interface netif off the transmit queue; the caller owns them (nic_tx_burst, or pkt_put). */
+/* Take up to max frames of interface netif off the transmit queue; the caller owns them
+ * (nic_tx_burst, or pkt_put). */
 unsigned stack_tx(struct stack *s, unsigned netif, struct pkt **out, unsigned max);
 /* Put frames back that the port did not take, in front and in order. */
 void stack_tx_return(struct stack *s, unsigned netif, struct pkt **frames, unsigned n);
@@ -104,9 +113,10 @@ struct stack_pool {
 /* Fill up to max rows; returns how many there are. */
 unsigned stack_pools(const struct stack *s, struct stack_pool *out, unsigned max);
 
-/* Fill the buffers of all packet pools and send chunks with a byte, straight after stack_init: whatever depends on
- * uninitialised memory then shows. */
+/* Fill the buffers of all packet pools and send chunks with a byte, straight after stack_init:
+ * whatever depends on uninitialised memory then shows. */
 void stack_fill(struct stack *s, uint8_t byte);
 
-/* Assert every invariant of every layer; the simulator calls it after each event.  O(everything). */
+/* Assert every invariant of every layer; the simulator calls it after each event.  O(everything).
+ */
 void stack_check(struct stack *s);

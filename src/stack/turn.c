@@ -2,7 +2,8 @@
 
 /* Loopback rounds a turn: two ends that talk over loopback must not keep the ports waiting. */
 #define LOOP_ROUNDS 4u
-/* Packets or the queue are used up: when the port has taken some, we go on; look again this soon at the latest. */
+/* Packets or the queue are used up: when the port has taken some, we go on; look again this soon at
+ * the latest. */
 #define STALL_RETRY_US 500u
 
 static instant clock_set(struct stack *s, instant now)
@@ -114,8 +115,8 @@ instant stack_deadline(const struct stack *s)
 
     if (s->stalled)
         return min_u64(at, s->now + STALL_RETRY_US);
-    if (tcp_has_output(&s->tcp) || ip_loop_waits(&s->ip) || s->tcp.ready_head || s->tcp.ready_listener ||
-        s->udp.ready_head || s->sock.fired_head)
+    if (tcp_has_output(&s->tcp) || ip_loop_waits(&s->ip) || s->tcp.ready_head ||
+        s->tcp.ready_listener || s->udp.ready_head || s->sock.fired_head)
         return 0;
     return at;
 }
@@ -127,7 +128,8 @@ unsigned stack_tx(struct stack *s, unsigned netif, struct pkt **out, unsigned ma
     struct pkt *p;
     unsigned n = 0;
 
-    /* Nearly always one port: the head of the queue is its. With several, the others' frames keep their order. */
+    /* Nearly always one port: the head of the queue is its. With several, the others' frames keep
+     * their order. */
     while (n < max && (p = pkt_list_pop(q))) {
         if (likely(s->eth.netif[p->netif].nic == nic))
             out[n++] = p;

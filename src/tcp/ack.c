@@ -1,15 +1,17 @@
 /* Acknowledgements: RFC 9293 3.10.7.4 fifth, RFC 5681, RFC 5961 5. */
 #include "tcp/tcp_int.h"
 
-/* RFC 9293 3.10.7.4: SND.WL1 and SND.WL2 prevent old segments from updating the window. An ACK that moved snd_una is newer
- * than SND.WL2; one that did not is taken only if it opens the window.  MUST-1: unsigned. */
+/* RFC 9293 3.10.7.4: SND.WL1 and SND.WL2 prevent old segments from updating the window. An ACK that
+ * moved snd_una is newer than SND.WL2; one that did not is taken only if it opens the window.
+ * MUST-1: unsigned. */
 void tcp_wnd_update(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, bool una_moved)
 {
     uint32_t wnd = (uint32_t)s->wnd << tcp_snd_scale(c);
     uint32_t was = c->snd_wnd;
 
     bool newer = una_moved || (seq_eq(s->ack, c->snd_una) && wnd > was);
-    if (seq_gt(c->snd_wl1, s->seq) || (seq_eq(c->snd_wl1, s->seq) && !newer) || seq_lt(s->ack, c->snd_una))
+    if (seq_gt(c->snd_wl1, s->seq) || (seq_eq(c->snd_wl1, s->seq) && !newer) ||
+        seq_lt(s->ack, c->snd_una))
         return;
     c->snd_wl1 = s->seq;
     c->snd_wnd = wnd;
@@ -37,12 +39,14 @@ static void writer_wake(struct tcp *t, struct tcp_conn *c)
     }
 }
 
-/* Send buffer auto-tuning: a buffer that is full while the window it serves is not will only hold the connection back. */
+/* Send buffer auto-tuning: a buffer that is full while the window it serves is not will only hold
+ * the connection back. */
 static void snd_tune(struct tcp *t, struct tcp_conn *c)
 {
     if ((c->flags & TF_SNDBUF_FIXED) || c->snd_buf >= t->config.sndbuf_max)
         return;
-    if (c->sndq.cc >= c->snd_buf - c->snd_buf / 8 && c->cc.cwnd >= c->snd_buf / 2 && c->snd_wnd >= c->snd_buf / 2)
+    if (c->sndq.cc >= c->snd_buf - c->snd_buf / 8 && c->cc.cwnd >= c->snd_buf / 2 &&
+        c->snd_wnd >= c->snd_buf / 2)
         c->snd_buf = min_u32(c->snd_buf * 2, t->config.sndbuf_max);
 }
 
@@ -114,8 +118,10 @@ void tcp_ack_new(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s)
         tcp_mark_output(t, c);
 }
 
-/* RFC 5681 2: what makes an ACK a duplicate; with SACK, one that brings news is enough (RFC 6675 2). */
-static bool is_duplicate(const struct tcp_conn *c, const struct tcp_seg *s, uint32_t wnd_was, bool sack_news)
+/* RFC 5681 2: what makes an ACK a duplicate; with SACK, one that brings news is enough (RFC 6675
+ * 2). */
+static bool is_duplicate(const struct tcp_conn *c, const struct tcp_seg *s, uint32_t wnd_was,
+                         bool sack_news)
 {
     if (!tcp_in_flight(c) || (c->flags & TF_PERSIST) || s->len || (s->flags & (TH_SYN | TH_FIN)))
         return false;
@@ -124,7 +130,8 @@ static bool is_duplicate(const struct tcp_conn *c, const struct tcp_seg *s, uint
     return ((uint32_t)s->wnd << tcp_snd_scale(c)) == wnd_was;
 }
 
-/* Our FIN is acknowledged: RFC 9293 3.10.7.4, fifth, the closing states.  False: the connection is no more. */
+/* Our FIN is acknowledged: RFC 9293 3.10.7.4, fifth, the closing states.  False: the connection is
+ * no more. */
 static bool fin_acked(struct tcp *t, struct tcp_conn *c)
 {
     switch (c->state) {
@@ -153,8 +160,8 @@ bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
     uint32_t wnd_max = (uint32_t)c->wnd_max << tcp_snd_scale(c);
     bool sack_news = false;
 
-    /* RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT, or it is an attack or a ghost. An ACK beyond snd_max is an optimistic
-     * one (Savage 1999): it moves nothing. */
+    /* RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT, or it is an attack or a ghost. An
+     * ACK beyond snd_max is an optimistic one (Savage 1999): it moves nothing. */
     if (seq_gt(s->ack, c->snd_max) || seq_lt(s->ack, seq_sub(c->snd_una, wnd_max))) {
         tcp_challenge_ack(t, c);
         tcp_drop(in, &t->stats.drop_bad_ack);
@@ -171,9 +178,11 @@ bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
         tcp_mark_output(t, c);
     if (!in->old)
         tcp_wnd_update(t, c, s, una_moves);
-    if (una_moves && sack_news && !tcp_in_recovery(c) && c->loss && tcp_sack_first_lost(c, tcp_loss(t, c)))
+    if (una_moves && sack_news && !tcp_in_recovery(c) && c->loss &&
+        tcp_sack_first_lost(c, tcp_loss(t, c)))
         tcp_dup_ack(t, c, true);
-    if (una_moves && (c->flags & TF_FIN_SENT) && seq_eq(c->snd_una, c->snd_max) && c->sndq.cc == 0 && !fin_acked(t, c))
+    if (una_moves && (c->flags & TF_FIN_SENT) && seq_eq(c->snd_una, c->snd_max) &&
+        c->sndq.cc == 0 && !fin_acked(t, c))
         return false;
     return true;
 }

@@ -17,7 +17,8 @@ static void check_sequence(const struct tcp_conn *c)
         MR_ASSERT(c->flags & TF_FIN_QUEUED);
 }
 
-/* A timer for everything in flight, and for everything that waits with nothing in flight to bring an ACK. */
+/* A timer for everything in flight, and for everything that waits with nothing in flight to bring
+ * an ACK. */
 static void check_timers(const struct tcp *t, const struct tcp_conn *c)
 {
     bool timer = tcp_timer_is_set(c, TCPT_REXMT);
@@ -67,7 +68,8 @@ static void check_sndq(const struct tcp *t, const struct tcp_conn *c)
 {
     uint32_t sum = 0;
 
-    for (const struct sbuf *b = mem_ptr(t->arena, c->sndq.head); b; b = mem_ptr(t->arena, b->next)) {
+    for (const struct sbuf *b = mem_ptr(t->arena, c->sndq.head); b;
+         b = mem_ptr(t->arena, b->next)) {
         MR_ASSERT(b->refs > 0);
         sum += b->len;
     }

@@ -1,7 +1,8 @@
 /* The life of a connection, and the lists it is on.
  *
- * Lists are singly linked, so an object on one cannot be unlinked early: a connection that has ended while on the output or
- * ready list stays allocated until the list has let it go (conn_try_free). */
+ * Lists are singly linked, so an object on one cannot be unlinked early: a connection that has
+ * ended while on the output or ready list stays allocated until the list has let it go
+ * (conn_try_free). */
 #include "tcp/tcp_int.h"
 
 static struct tcp_conn *conn_at(const struct tcp *t, mem_ref r)
@@ -47,7 +48,8 @@ void tcp_mark_output(struct tcp *t, struct tcp_conn *c)
     t->out_tail = r;
 }
 
-/* News of a connection nobody has accepted yet waits in its bits; a detached one has nobody to tell. */
+/* News of a connection nobody has accepted yet waits in its bits; a detached one has nobody to
+ * tell. */
 void tcp_mark_event(struct tcp *t, struct tcp_conn *c, unsigned events)
 {
     if (c->flags & TF_DETACHED)
@@ -138,8 +140,9 @@ void tcp_conn_end(struct tcp *t, struct tcp_conn *c, int err)
     flow_unlink(&t->flows, (struct flow_node *)(void *)c);
     tcp_reass_clear(t, c);
     sending_end(t, c);
-    c->flags &= ~(uint32_t)(TF_ACKNOW | TF_DELACK | TF_PROBE | TF_KEEP_PROBE | TF_REXMT_ONE | TF_RECOVERY |
-                            TF_RTO_RECOVERY | TF_SYN_QUEUED | TF_WANT_WRITE | TF_PERSIST);
+    c->flags &=
+        ~(uint32_t)(TF_ACKNOW | TF_DELACK | TF_PROBE | TF_KEEP_PROBE | TF_REXMT_ONE | TF_RECOVERY |
+                    TF_RTO_RECOVERY | TF_SYN_QUEUED | TF_WANT_WRITE | TF_PERSIST);
     c->err = (int8_t)err;
     if (c->flags & TF_DETACHED)
         tcp_conn_free(t, c);
@@ -190,7 +193,8 @@ static void replies_output(struct tcp *t)
     }
 }
 
-/* A connection that could not finish goes back to the end of the list: the next one gets the next packet. */
+/* A connection that could not finish goes back to the end of the list: the next one gets the next
+ * packet. */
 void tcp_output(struct tcp *t, instant now)
 {
     t->now = now;

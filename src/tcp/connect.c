@@ -1,10 +1,10 @@
 /* Active open, and SYN-SENT: RFC 9293 3.10.1, 3.10.7.3. */
 #include "tcp/tcp_int.h"
 
-/* MUST-46: no broadcast, multicast or unspecified peer. MUST-44, MUST-45, MUST-43: the local address is the caller's, or ip's
- * choice. */
-static int ends_choose(struct tcp *t, struct flow_key *k, const struct ip_addr *laddr, uint16_t lport,
-                       const struct ip_addr *raddr, uint16_t rport)
+/* MUST-46: no broadcast, multicast or unspecified peer. MUST-44, MUST-45, MUST-43: the local
+ * address is the caller's, or ip's choice. */
+static int ends_choose(struct tcp *t, struct flow_key *k, const struct ip_addr *laddr,
+                       uint16_t lport, const struct ip_addr *raddr, uint16_t rport)
 {
     struct ip_route_info r;
 
@@ -22,8 +22,8 @@ static int ends_choose(struct tcp *t, struct flow_key *k, const struct ip_addr *
     return 0;
 }
 
-/* RFC 6191, the active side of MAY-2: a fixed local port still in TIME-WAIT may be used again if timestamps tell the old
- * connection's segments from the new one's. */
+/* RFC 6191, the active side of MAY-2: a fixed local port still in TIME-WAIT may be used again if
+ * timestamps tell the old connection's segments from the new one's. */
 static int pair_claim(struct tcp *t, const struct flow_key *k)
 {
     struct flow_node *node = flow_find(&t->flows, k, flow_hash(&t->flows, k));

@@ -1,10 +1,12 @@
-/* SYN cookies (RFC 4987 3.6, Bernstein): the SYN,ACK's sequence number carries what the SYN queue would have kept.
+/* SYN cookies (RFC 4987 3.6, Bernstein): the SYN,ACK's sequence number carries what the SYN queue
+ * would have kept.
  *
  *     31            8 7    5 4     2  1    0
  *     |  24-bit MAC   | mss | wscale|sack|slot|      the low byte is masked with MAC bits
  *
- * MAC = SipHash(key, four-tuple, the peer's ISN, the low byte, a counter of 64 s).  The slot bit tells which of two counters,
- * so a cookie lives for 64 to 128 s.  Timestamps need no bits: the peer's ACK shows whether it uses them. */
+ * MAC = SipHash(key, four-tuple, the peer's ISN, the low byte, a counter of 64 s).  The slot bit
+ * tells which of two counters, so a cookie lives for 64 to 128 s.  Timestamps need no bits: the
+ * peer's ACK shows whether it uses them. */
 #include "tcp/tcp_int.h"
 
 #define SLOT_SHIFT 26 /* 2^26 us = 67 s */
@@ -19,8 +21,8 @@ struct cookie_input {
     uint32_t spare;
 };
 
-static uint32_t cookie_mac(const struct tcp *t, const struct flow_key *k, uint32_t irs, uint32_t slot,
-                           uint8_t bits)
+static uint32_t cookie_mac(const struct tcp *t, const struct flow_key *k, uint32_t irs,
+                           uint32_t slot, uint8_t bits)
 {
     struct cookie_input c = {*k, irs, slot, bits, 0};
 
@@ -54,8 +56,8 @@ void tcp_cookie_send(struct tcp *t, struct tcp_listener *l, const struct flow_ke
     uint32_t slot = (uint32_t)(t->now >> SLOT_SHIFT);
 
     tcp_syn_fill(t, &y, l, k, in);
-    uint8_t bits = (uint8_t)(mss_index(y.mss) << 5 | wscale_index(&y) << 2 | (y.flags & TSYN_SACK ? 2 : 0) |
-                             (slot & 1));
+    uint8_t bits = (uint8_t)(mss_index(y.mss) << 5 | wscale_index(&y) << 2 |
+                             (y.flags & TSYN_SACK ? 2 : 0) | (slot & 1));
     uint32_t mac = cookie_mac(t, k, y.irs_v, slot, bits);
     uint32_t mask = cookie_mac(t, k, y.irs_v, slot & 1, 0xff) >> 24;
     uint32_t cookie = (mac & 0xffffff00) | (uint8_t)((bits ^ mask) & 0xfe) | (bits & 1);
@@ -82,7 +84,8 @@ static bool cookie_decode(struct tcp *t, const struct flow_key *k, const struct 
 
     if ((cookie_mac(t, k, irs, slot, bits) ^ cookie) & 0xffffff00)
         return false;
-    *y = (struct tcp_syn){.key = *k, .kind = FLOW_SYN, .iss_v = cookie, .irs_v = irs, .wnd = s->wnd};
+    *y =
+        (struct tcp_syn){.key = *k, .kind = FLOW_SYN, .iss_v = cookie, .irs_v = irs, .wnd = s->wnd};
     y->mss = mss_table[bits >> 5];
     y->flags = bits & 2 ? TSYN_SACK : 0;
     if ((bits >> 2 & 7) < 7) {
@@ -92,9 +95,11 @@ static bool cookie_decode(struct tcp *t, const struct flow_key *k, const struct 
     return true;
 }
 
-/* Judged only while cookies are, or were within their life, being sent: otherwise forging them costs a guess each. Meanwhile an ACK that
- * is no cookie is dropped without an answer: it may belong to a peer that believes the connection open and whose first segment was
- * lost; a RST would kill what its retransmission will complete (simulator, seed 511). True: the segment is dealt with. */
+/* Judged only while cookies are, or were within their life, being sent: otherwise forging them
+ * costs a guess each. Meanwhile an ACK that is no cookie is dropped without an answer: it may
+ * belong to a peer that believes the connection open and whose first segment was lost; a RST would
+ * kill what its retransmission will complete (simulator, seed 511). True: the segment is dealt
+ * with. */
 bool tcp_cookie_input(struct tcp *t, struct tcp_listener *l, const struct flow_key *k,
                       struct tcp_in *in)
 {
@@ -108,7 +113,8 @@ bool tcp_cookie_input(struct tcp *t, struct tcp_listener *l, const struct flow_k
         return true;
     }
     if (y.flags & TSYN_WSCALE)
-        y.rcv_scale = (uint8_t)tcp_wscale_wanted(t, l->inherit.rcv_buf, l->inherit.flags & TF_RCVBUF_FIXED);
+        y.rcv_scale =
+            (uint8_t)tcp_wscale_wanted(t, l->inherit.rcv_buf, l->inherit.flags & TF_RCVBUF_FIXED);
     y.ts_offset = tcp_ts_offset(t, k);
     if (s->has_ts) {
         y.flags |= TSYN_TS;

@@ -1,7 +1,8 @@
 /* Received data: RFC 9293 3.10.7.4, sixth to eighth. */
 #include "tcp/tcp_int.h"
 
-/* Copy a payload into packets of our own; the port gets its buffer back (DESIGN: zero copy with a bound). */
+/* Copy a payload into packets of our own; the port gets its buffer back (DESIGN: zero copy with a
+ * bound). */
 static bool payload_copy(struct tcp *t, const struct pkt *p, struct pkt_list *out)
 {
     uint32_t done = 0;
@@ -69,7 +70,8 @@ void tcp_data_deliver(struct tcp *t, struct tcp_conn *c, struct pkt_list *pkts)
     tcp_mark_event(t, c, TCP_EV_READABLE);
 }
 
-/* RFC 9293 3.8.6.3: an ACK for every second segment (SHLD-18, SHLD-19), else within delack_us (MUST-40). */
+/* RFC 9293 3.8.6.3: an ACK for every second segment (SHLD-18, SHLD-19), else within delack_us
+ * (MUST-40). */
 static void ack_data(struct tcp *t, struct tcp_conn *c, uint32_t len)
 {
     if (!t->config.delack || (c->flags & (TF_DELACK | TF_QUICKACK)) || len >= 2u * c->mss) {

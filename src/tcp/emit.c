@@ -18,8 +18,8 @@ static void syn_options(struct tcp *t, struct tcp_conn *c, struct tcp_seg *s)
     s->wnd = (uint16_t)min_u32(tcp_rcv_space(c), 65535);
 }
 
-/* RFC 9293 3.8.5: the pointer is the distance to the octet after the urgent data (MUST-62); what is too far points as far
- * as it can. */
+/* RFC 9293 3.8.5: the pointer is the distance to the octet after the urgent data (MUST-62); what is
+ * too far points as far as it can. */
 static void urgent_set(const struct tcp *t, const struct tcp_conn *c, struct tcp_seg *s)
 {
     tcp_seq up = tcp_cold(t, c)->snd_up;
@@ -44,7 +44,8 @@ static void sack_set(struct tcp *t, struct tcp_conn *c, struct tcp_seg *s)
     }
 }
 
-static void header_fill(struct tcp *t, struct tcp_conn *c, const struct tcp_plan *pl, struct tcp_seg *s)
+static void header_fill(struct tcp *t, struct tcp_conn *c, const struct tcp_plan *pl,
+                        struct tcp_seg *s)
 {
     s->seq = pl->seq;
     s->ack = c->rcv_nxt;
@@ -70,7 +71,8 @@ static void header_fill(struct tcp *t, struct tcp_conn *c, const struct tcp_plan
 
 static void csum_start(struct pkt *p, const struct ip_flow *f)
 {
-    uint16_t sum = csum_fold(ipv4_pseudo_sum(ip_v4(&f->src), ip_v4(&f->dst), IPPROTO_TCP_, pkt_total(p)));
+    uint16_t sum =
+        csum_fold(ipv4_pseudo_sum(ip_v4(&f->src), ip_v4(&f->dst), IPPROTO_TCP_, pkt_total(p)));
 
     memcpy(p->data + 16, &sum, 2);
     p->flags |= PKT_CSUM_PARTIAL;
@@ -84,8 +86,10 @@ static void plan_cut(struct tcp_plan *pl, uint32_t len)
     pl->flags &= (uint16_t) ~(TH_FIN | TH_PUSH);
 }
 
-/* RFC 6691: options take their room from the payload; SACK blocks come and go, so mss does not count them. */
-static void payload_attach(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl, struct pkt *p, unsigned nsack)
+/* RFC 6691: options take their room from the payload; SACK blocks come and go, so mss does not
+ * count them. */
+static void payload_attach(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl, struct pkt *p,
+                           unsigned nsack)
 {
     uint32_t off = seq_diff(pl->seq, tcp_data_start(c));
     uint32_t mss = nsack ? max_u32(c->mss, 8 * nsack + 4 + 8) - (8 * nsack + 4) : c->mss;
@@ -106,7 +110,8 @@ static void rtt_begin(struct tcp *t, struct tcp_conn *c, const struct tcp_plan *
     c->rtt_start_us = (uint32_t)t->now;
 }
 
-/* What has been sent has changed the connection's state: RFC 9293 3.3.1's variables, RFC 6298 5.1. */
+/* What has been sent has changed the connection's state: RFC 9293 3.3.1's variables, RFC 6298 5.1.
+ */
 static void sent(struct tcp *t, struct tcp_conn *c, const struct tcp_plan *pl)
 {
     uint32_t span = pl->len + (pl->flags & TH_SYN ? 1 : 0) + (pl->flags & TH_FIN ? 1 : 0);
@@ -150,8 +155,8 @@ static void sent(struct tcp *t, struct tcp_conn *c, const struct tcp_plan *pl)
         tcp_timer_set(t, c, TCPT_USER, (uint64_t)cold->user_timeout_ms * 1000);
 }
 
-/* The interface's MTU has shrunk below what we thought, or the route is gone: believe it; retransmission will repeat what was
- * lost. */
+/* The interface's MTU has shrunk below what we thought, or the route is gone: believe it;
+ * retransmission will repeat what was lost. */
 static void output_failed(struct tcp *t, struct tcp_conn *c, int err)
 {
     if (err == MR_EMSGSIZE)
@@ -169,7 +174,8 @@ void tcp_emit_segment(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl)
     struct ip_flow f;
 
     MR_ASSERT(p != NULL);
-    /* The payload goes behind the longest header there can be; the header in front of it, when its length is known. */
+    /* The payload goes behind the longest header there can be; the header in front of it, when its
+     * length is known. */
     p->data += TCP_HLEN_MAX;
     s.nsack = 0;
     if (unlikely(c->loss && (c->flags & TF_SACK) && !(pl->flags & TH_SYN)))

@@ -1,5 +1,6 @@
-/* Header prediction: the next segment in order of an undisturbed connection, which is nearly every segment.  It takes the same
- * steps as segment.c, through the same functions; it only knows beforehand how most of them end. */
+/* Header prediction: the next segment in order of an undisturbed connection, which is nearly every
+ * segment.  It takes the same steps as segment.c, through the same functions; it only knows
+ * beforehand how most of them end. */
 #include "tcp/tcp_int.h"
 
 #define DISTURBED (TF_RECOVERY | TF_RTO_RECOVERY)

@@ -7,7 +7,8 @@ static bool quotes_flight(const struct tcp_conn *c, tcp_seq seq)
     return seq_leq(c->snd_una, seq) && seq_lt(seq, c->snd_max);
 }
 
-/* RFC 1191 6.5: smaller segments from now on, and what was too large again, without blaming congestion. */
+/* RFC 1191 6.5: smaller segments from now on, and what was too large again, without blaming
+ * congestion. */
 static void needfrag(struct tcp *t, struct tcp_conn *c, const struct ip_error *e)
 {
     uint32_t before = c->mss;
@@ -28,7 +29,8 @@ static void needfrag(struct tcp *t, struct tcp_conn *c, const struct ip_error *e
     tcp_mark_output(t, c);
 }
 
-/* MUST-56, SHLD-25: soft errors are told and remembered; should the connection time out, they are the reason. */
+/* MUST-56, SHLD-25: soft errors are told and remembered; should the connection time out, they are
+ * the reason. */
 static void soft_error(struct tcp *t, struct tcp_conn *c, int err)
 {
     struct tcp_cold *cold = tcp_cold_get(t, c);
@@ -42,8 +44,9 @@ static void soft_error(struct tcp *t, struct tcp_conn *c, int err)
 
 static bool is_hard(const struct ip_error *e)
 {
-    return e->type == ICMP_UNREACH && (e->code == ICMP_UNREACH_PROTO || e->code == ICMP_UNREACH_PORT ||
-                                       e->code == ICMP_UNREACH_ADMIN || e->code == 9 || e->code == 10);
+    return e->type == ICMP_UNREACH &&
+           (e->code == ICMP_UNREACH_PROTO || e->code == ICMP_UNREACH_PORT ||
+            e->code == ICMP_UNREACH_ADMIN || e->code == 9 || e->code == 10);
 }
 
 static int error_of(const struct ip_error *e)
@@ -55,7 +58,8 @@ static int error_of(const struct ip_error *e)
     return MR_EHOSTUNREACH;
 }
 
-/* SHLD-26 aborts on hard errors; RFC 5927 5.2 confines that to connections that are not established yet. */
+/* SHLD-26 aborts on hard errors; RFC 5927 5.2 confines that to connections that are not established
+ * yet. */
 static void conn_error(struct tcp *t, struct tcp_conn *c, const struct ip_error *e)
 {
     if (e->type == ICMP_UNREACH && e->code == ICMP_UNREACH_NEEDFRAG) {

@@ -1,4 +1,5 @@
-/* A burst of segments: everything that needs no connection first, for all of them, so that the table's cache misses overlap. */
+/* A burst of segments: everything that needs no connection first, for all of them, so that the
+ * table's cache misses overlap. */
 #include "tcp/tcp_int.h"
 
 struct arrival {
@@ -17,7 +18,8 @@ static bool checksum_is_right(const struct tcp *t, const struct tcp_in *in)
     return csum_fold(t->csum(p->data, p->len, sum)) == 0xffff;
 }
 
-/* False: dropped.  RFC 9293 3.10.7, before any state is looked at; MUST-3, MUST-57, MUST-63 (ip has judged the source). */
+/* False: dropped.  RFC 9293 3.10.7, before any state is looked at; MUST-3, MUST-57, MUST-63 (ip has
+ * judged the source). */
 static bool arrival_init(struct tcp *t, struct arrival *a, struct pkt *p)
 {
     struct ip_info *ip = ip_info(p);

@@ -11,7 +11,8 @@ struct tcp_listener *tcp_listener_find(struct tcp *t, uint16_t lidx, uint16_t po
 {
     struct tcp_listener *any = NULL;
 
-    for (struct tcp_listener *l = listener_at(t, t->ports.listener[port]); l; l = listener_at(t, l->next)) {
+    for (struct tcp_listener *l = listener_at(t, t->ports.listener[port]); l;
+         l = listener_at(t, l->next)) {
         if (l->lidx == lidx)
             return l;
         if (l->lidx == IP_LIDX_NONE)
@@ -20,11 +21,13 @@ struct tcp_listener *tcp_listener_find(struct tcp *t, uint16_t lidx, uint16_t po
     return any;
 }
 
-/* MUST-41, MUST-42: a new listener never touches another record; the same port may be in use by connections. */
+/* MUST-41, MUST-42: a new listener never touches another record; the same port may be in use by
+ * connections. */
 int tcp_listen(struct tcp *t, uint16_t lidx, uint16_t port, uint32_t backlog,
                struct tcp_listener **out)
 {
-    for (struct tcp_listener *l = listener_at(t, t->ports.listener[port]); l; l = listener_at(t, l->next))
+    for (struct tcp_listener *l = listener_at(t, t->ports.listener[port]); l;
+         l = listener_at(t, l->next))
         if (l->lidx == lidx)
             return MR_EADDRINUSE;
     struct tcp_listener *l = pool_get(&t->listeners);
@@ -81,7 +84,8 @@ void tcp_unlisten(struct tcp *t, struct tcp_listener *l, instant now)
         pool_put(&t->listeners, l);
 }
 
-/* RFC 9293 3.10.7.2: a RST is ignored; an ACK may be a cookie coming back, else it is answered with a RST; a SYN begins. */
+/* RFC 9293 3.10.7.2: a RST is ignored; an ACK may be a cookie coming back, else it is answered with
+ * a RST; a SYN begins. */
 void tcp_listen_input(struct tcp *t, struct tcp_listener *l, const struct flow_key *k,
                       struct tcp_in *in)
 {
@@ -127,8 +131,9 @@ static void source_route_keep(struct tcp *t, struct tcp_conn *c, const struct tc
     memcpy(cold->src_route, y->src_route, sizeof(cold->src_route));
 }
 
-/* A passive open is complete: from the half-open state y (in the table as `was`, or not in it: NULL), make the connection
- * that the segment `in` belongs to. MUST-11: it stays known that this was a passive open: it is in an accept queue. */
+/* A passive open is complete: from the half-open state y (in the table as `was`, or not in it:
+ * NULL), make the connection that the segment `in` belongs to. MUST-11: it stays known that this
+ * was a passive open: it is in an accept queue. */
 struct tcp_conn *tcp_passive_conn(struct tcp *t, struct tcp_listener *l, const struct tcp_syn *y,
                                   struct flow_node *was, const struct tcp_in *in)
 {

@@ -1,4 +1,5 @@
-/* What a SYN negotiates, and what follows from it: segment size, window scale, timestamps, initial numbers. */
+/* What a SYN negotiates, and what follows from it: segment size, window scale, timestamps, initial
+ * numbers. */
 #include "tcp/tcp_int.h"
 
 /* RFC 6528, MUST-8, SHLD-1, MUST-9: a 4 us clock plus a keyed PRF of the connection's identity. */
@@ -7,19 +8,23 @@ tcp_seq tcp_isn(const struct tcp *t, const struct flow_key *k)
     if (t->config.isn_fixed)
         return seq_of(t->config.isn_offset);
     uint32_t clock = (uint32_t)(t->now / 4);
-    tcp_seq isn = seq_of((uint32_t)siphash(&t->isn_key, k, sizeof(*k)) + clock + t->config.isn_offset);
+    tcp_seq isn =
+        seq_of((uint32_t)siphash(&t->isn_key, k, sizeof(*k)) + clock + t->config.isn_offset);
     return t->iss_min.v && seq_lt(isn, t->iss_min) ? t->iss_min : isn;
 }
 
-/* RFC 7323 5.4: each connection's timestamp clock starts at a number of its own; the same pair of ends always has the same one, so
- * that timestamps go on growing from one connection to the next (RFC 6191). */
+/* RFC 7323 5.4: each connection's timestamp clock starts at a number of its own; the same pair of
+ * ends always has the same one, so that timestamps go on growing from one connection to the next
+ * (RFC 6191). */
 uint32_t tcp_ts_offset(const struct tcp *t, const struct flow_key *k)
 {
     return (uint32_t)siphash(&t->ts_key, k, sizeof(*k));
 }
 
-/* RFC 9293 3.7.1, MUST-14, MUST-67: what we can receive in one segment: MTU less the fixed headers (RFC 6691). */
-uint16_t tcp_mss_to_announce(struct tcp *t, const struct ip_addr *raddr, uint16_t lidx, uint16_t limit)
+/* RFC 9293 3.7.1, MUST-14, MUST-67: what we can receive in one segment: MTU less the fixed headers
+ * (RFC 6691). */
+uint16_t tcp_mss_to_announce(struct tcp *t, const struct ip_addr *raddr, uint16_t lidx,
+                             uint16_t limit)
 {
     struct ip_route_info r;
     uint32_t mss = TCP_MSS_DEFAULT;
@@ -33,8 +38,8 @@ uint16_t tcp_mss_to_announce(struct tcp *t, const struct ip_addr *raddr, uint16_
     return (uint16_t)min_u32(mss, 65495);
 }
 
-/* An option of a few bytes would make every segment mostly header, or the payload negative (CVE-2018-16523,
- * CVE-2019-11479). MUST-15: none at all means 536. */
+/* An option of a few bytes would make every segment mostly header, or the payload negative
+ * (CVE-2018-16523, CVE-2019-11479). MUST-15: none at all means 536. */
 uint16_t tcp_mss_clamp(const struct tcp_seg *s)
 {
     return s->has_mss ? (uint16_t)max_u32(s->mss, TCP_MSS_MIN) : TCP_MSS_DEFAULT;
@@ -53,7 +58,8 @@ void tcp_mss_set(struct tcp *t, struct tcp_conn *c)
     if (cold && cold->maxseg)
         mss = min_u32(mss, cold->maxseg);
     if (cold && cold->src_route_n)
-        options += (4u * (cold->src_route_n - 1) + 3 + 3) & ~3u; /* the last hop is the destination */
+        options +=
+            (4u * (cold->src_route_n - 1) + 3 + 3) & ~3u; /* the last hop is the destination */
     c->mss = (uint16_t)max_u32(mss - min_u32(options, mss), TCP_MSS_MIN - TCP_TS_OPTLEN);
 }
 
@@ -75,8 +81,8 @@ void tcp_established(struct tcp *t, struct tcp_conn *c)
 
     tcp_set_state(t, c, TCPS_ESTABLISHED);
     tcp_mss_set(t, c);
-    /* RFC 5681 3.1: a lost SYN makes the initial window one segment; RFC 6298 5.7: and the RTO 3 s, unless an RTT was
-     * measured. */
+    /* RFC 5681 3.1: a lost SYN makes the initial window one segment; RFC 6298 5.7: and the RTO 3 s,
+     * unless an RTT was measured. */
     c->cc.cwnd = syn_lost ? c->mss : tcp_initial_window(t, c);
     if (syn_lost && c->srtt == 0)
         c->rttvar = 3 * USEC_PER_SEC;

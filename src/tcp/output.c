@@ -1,10 +1,11 @@
 /* What to send next: RFC 9293 3.7.4, 3.8.6; RFC 5681; RFC 6675 NextSeg.
  *
- * tcp_conn_output asks for one segment after another until there is nothing that may be sent now. Each `plan_` function
- * below is one reason to send. */
+ * tcp_conn_output asks for one segment after another until there is nothing that may be sent now.
+ * Each `plan_` function below is one reason to send. */
 #include "tcp/tcp_int.h"
 
-/* What the network may hold of ours: RFC 5681 3.1; two more on the first duplicate ACKs (RFC 3042, limited transmit). */
+/* What the network may hold of ours: RFC 5681 3.1; two more on the first duplicate ACKs (RFC 3042,
+ * limited transmit). */
 static uint32_t cwnd_now(const struct tcp_conn *c)
 {
     uint32_t cwnd = c->cc.cwnd;
@@ -42,11 +43,13 @@ static bool plan_syn(const struct tcp_conn *c, struct tcp_plan *pl)
 {
     if (!seq_eq(c->snd_nxt, c->snd_una))
         return false;
-    *pl = (struct tcp_plan){.seq = c->snd_una, .flags = (uint16_t)(TH_SYN | ack_flag(c)), .kind = TCP_SEND_NEW};
+    *pl = (struct tcp_plan){
+        .seq = c->snd_una, .flags = (uint16_t)(TH_SYN | ack_flag(c)), .kind = TCP_SEND_NEW};
     return true;
 }
 
-/* Finish a plan for data at pl->seq: PSH with the last byte there is (MUST-60, MUST-61, SHLD-27), FIN with the last of all. */
+/* Finish a plan for data at pl->seq: PSH with the last byte there is (MUST-60, MUST-61, SHLD-27),
+ * FIN with the last of all. */
 static void plan_flags(const struct tcp_conn *c, struct tcp_plan *pl)
 {
     tcp_seq end = seq_add(pl->seq, pl->len);
@@ -71,7 +74,8 @@ static bool plan_rexmt_one(struct tcp *t, struct tcp_conn *c, struct tcp_plan *p
     uint32_t hole = l && l->nranges ? tcp_sack_skip(l, &at) : UINT32_MAX;
     if (!seq_eq(at, c->snd_una) || !tcp_in_flight(c))
         return false;
-    *pl = (struct tcp_plan){.seq = c->snd_una, .len = min_u32(min_u32(sent_len, c->mss), hole), .kind = TCP_SEND_REXMT};
+    *pl = (struct tcp_plan){
+        .seq = c->snd_una, .len = min_u32(min_u32(sent_len, c->mss), hole), .kind = TCP_SEND_REXMT};
     plan_flags(c, pl);
     if (pl->len == 0 && !(pl->flags & TH_FIN))
         return false;
@@ -114,7 +118,8 @@ static uint32_t room_by_peer(const struct tcp_conn *c)
     return off < c->snd_wnd ? c->snd_wnd - off : 0;
 }
 
-/* And by the network's. It never cuts a segment (SHLD-28): the rest waits for the ACKs of what is out. */
+/* And by the network's. It never cuts a segment (SHLD-28): the rest waits for the ACKs of what is
+ * out. */
 static uint32_t room_by_net(const struct tcp *t, const struct tcp_conn *c, uint32_t want)
 {
     uint32_t out = outstanding(t, c);
@@ -124,8 +129,9 @@ static uint32_t room_by_net(const struct tcp *t, const struct tcp_conn *c, uint3
     return room < want && out > 0 ? room - room % c->mss : room;
 }
 
-/* Sender's SWS avoidance and Nagle (MUST-38, SHLD-7, MUST-17; RFC 9293 3.8.6.2.1): a short segment goes only if it is
- * all there is and nothing is outstanding, or half of the largest window the peer ever had, or again. */
+/* Sender's SWS avoidance and Nagle (MUST-38, SHLD-7, MUST-17; RFC 9293 3.8.6.2.1): a short segment
+ * goes only if it is all there is and nothing is outstanding, or half of the largest window the
+ * peer ever had, or again. */
 static bool worth_sending(const struct tcp_conn *c, uint32_t len, bool all, bool fin)
 {
     uint32_t half_wnd = ((uint32_t)c->wnd_max << tcp_snd_scale(c)) / 2;
@@ -152,7 +158,8 @@ static uint32_t segment_max(const struct tcp *t, const struct tcp_conn *c)
     return tso - tso % c->mss;
 }
 
-/* RFC 9293 3.8.6.1, MUST-36: data waits, nothing is outstanding, so no ACK will come: probe until the window opens. */
+/* RFC 9293 3.8.6.1, MUST-36: data waits, nothing is outstanding, so no ACK will come: probe until
+ * the window opens. */
 static void wait_for_window(struct tcp *t, struct tcp_conn *c)
 {
     if (!tcp_in_flight(c) && !tcp_timer_is_set(c, TCPT_REXMT))
@@ -203,10 +210,12 @@ static bool plan_sack_recovery(struct tcp *t, struct tcp_conn *c, struct tcp_pla
     uint32_t pipe = tcp_sack_pipe(c, l);
     if (pipe + c->mss > c->cc.cwnd)
         return false;
-    return plan_hole(c, l, true, pl) || plan_data(t, c, pl) || plan_hole(c, l, false, pl) || plan_rescue(c, l, pl);
+    return plan_hole(c, l, true, pl) || plan_data(t, c, pl) || plan_hole(c, l, false, pl) ||
+           plan_rescue(c, l, pl);
 }
 
-/* A window probe: the next byte, whether the window allows it or not (MUST-35); a corked or SWS-held segment as it is. */
+/* A window probe: the next byte, whether the window allows it or not (MUST-35); a corked or
+ * SWS-held segment as it is. */
 static bool plan_probe(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl)
 {
     bool keep = c->flags & TF_KEEP_PROBE;
@@ -215,10 +224,12 @@ static bool plan_probe(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl)
     if (!(c->flags & (TF_PROBE | TF_KEEP_PROBE)))
         return false;
     if (keep) {
-        /* RFC 9293 3.8.4, SHLD-12: no data, a number that is surely old, so that an ACK must come. */
+        /* RFC 9293 3.8.4, SHLD-12: no data, a number that is surely old, so that an ACK must come.
+         */
         c->flags &= ~(uint32_t)TF_KEEP_PROBE;
         t->stats.keep_probes++;
-        *pl = (struct tcp_plan){.seq = seq_sub(c->snd_una, 1), .flags = TH_ACK, .kind = TCP_SEND_ACK};
+        *pl =
+            (struct tcp_plan){.seq = seq_sub(c->snd_una, 1), .flags = TH_ACK, .kind = TCP_SEND_ACK};
         return true;
     }
     c->flags &= ~(uint32_t)(TF_PROBE | TF_MORE);
@@ -226,12 +237,14 @@ static bool plan_probe(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl)
         return false;
     if (c->snd_wnd == 0) {
         t->stats.persist_probes++;
-        *pl = (struct tcp_plan){.seq = c->snd_una, .len = 1, .flags = TH_ACK, .kind = TCP_SEND_PROBE};
+        *pl =
+            (struct tcp_plan){.seq = c->snd_una, .len = 1, .flags = TH_ACK, .kind = TCP_SEND_PROBE};
         return true;
     }
     uint32_t left = c->sndq.cc > off ? c->sndq.cc - off : 0;
     uint32_t room = c->snd_wnd > off ? c->snd_wnd - off : 0;
-    *pl = (struct tcp_plan){.seq = c->snd_nxt, .len = min_u32(min_u32(left, room), c->mss), .kind = TCP_SEND_NEW};
+    *pl = (struct tcp_plan){
+        .seq = c->snd_nxt, .len = min_u32(min_u32(left, room), c->mss), .kind = TCP_SEND_NEW};
     plan_flags(c, pl);
     return pl->len > 0;
 }
@@ -258,8 +271,10 @@ static void restart_if_idle(struct tcp *t, struct tcp_conn *c)
 static bool plan_next(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl)
 {
     if (unlikely(c->flags & TF_SYN_QUEUED))
-        return plan_syn(c, pl) || (c->state == TCPS_FIN_WAIT_1 && plan_data(t, c, pl)) || plan_ack(c, pl);
-    return plan_probe(t, c, pl) || plan_rexmt_one(t, c, pl) || plan_sack_recovery(t, c, pl) || plan_ack(c, pl);
+        return plan_syn(c, pl) || (c->state == TCPS_FIN_WAIT_1 && plan_data(t, c, pl)) ||
+               plan_ack(c, pl);
+    return plan_probe(t, c, pl) || plan_rexmt_one(t, c, pl) || plan_sack_recovery(t, c, pl) ||
+           plan_ack(c, pl);
 }
 
 static bool may_transmit(const struct tcp *t)
@@ -271,7 +286,8 @@ static bool may_transmit(const struct tcp *t)
 bool tcp_conn_output(struct tcp *t, struct tcp_conn *c)
 {
     struct tcp_plan pl;
-    /* One turn sends no more than this of one connection: the others have a right to the queue too. */
+    /* One turn sends no more than this of one connection: the others have a right to the queue too.
+     */
     unsigned burst = BURST_MAX;
 
     restart_if_idle(t, c);

@@ -1,9 +1,9 @@
 /* Segments that arrived early.
  *
- * They wait as runs: chains of packets without a gap.  The queue is a list of runs in sequence order, disjoint and not touching.
- * A run's description lies in the info area of its first packet.  Searching costs a step a run, and runs are
- * bounded (limits.ooo_runs), so that a sender of single bytes with gaps costs memory and time it has to pay for itself:
- * CVE-2018-5390 (SegmentSmack).
+ * They wait as runs: chains of packets without a gap.  The queue is a list of runs in sequence
+ * order, disjoint and not touching. A run's description lies in the info area of its first packet.
+ * Searching costs a step a run, and runs are bounded (limits.ooo_runs), so that a sender of single
+ * bytes with gaps costs memory and time it has to pay for itself: CVE-2018-5390 (SegmentSmack).
  *
  *     rcv_nxt                          c->ooo
  *        |    gap    [p]->[p]->[p]   gap   [p]->[p]
@@ -15,7 +15,7 @@ struct run {
     struct pkt *tail;
     struct pkt *next; /* first packet of the next run */
     uint32_t pkts;
-    bool fin;         /* a FIN has the number `end` */
+    bool fin; /* a FIN has the number `end` */
 };
 
 static struct run *run_of(struct pkt *p)
@@ -68,7 +68,8 @@ static struct pkt *run_before(const struct tcp_conn *c, tcp_seq seq, uint32_t *n
     return before;
 }
 
-/* Cut the segment by what lies before it and after it; runs it covers wholly go. False: nothing new is left. */
+/* Cut the segment by what lies before it and after it; runs it covers wholly go. False: nothing new
+ * is left. */
 static bool trim(struct tcp *t, struct tcp_conn *c, struct tcp_in *in, struct pkt *before)
 {
     struct tcp_seg *s = in->s;
@@ -145,11 +146,31 @@ static void note_recent(struct tcp *t, struct tcp_conn *c, tcp_seq seq)
         l->nrecent++;
 }
 
-/* A FIN alone, behind a gap: the end of the run before it remembers it, if they touch; otherwise the peer will repeat it. */
+/* A FIN alone, behind a gap: the end of the run before it remembers it, if they touch; otherwise
+ * the peer will repeat it. */
 static void insert_fin(struct pkt *before, const struct tcp_seg *s)
 {
-    if (before && (s->flags & TH_FIN) && seq_eq(run_of(before)->end, s->seq) && !run_of(before)->next)
+    if (before && (s->flags & TH_FIN) && seq_eq(run_of(before)->end, s->seq) &&
+        !run_of(before)->next)
         run_of(before)->fin = true;
+}
+
+/* Nothing may follow a FIN that waits. False: nothing of the segment lies before it. */
+static bool cut_at_fin(const struct tcp_conn *c, struct tcp_in *in)
+{
+    struct tcp_seg *s = in->s;
+    struct pkt *last = first_run(c);
+
+    while (last && run_of(last)->next)
+        last = run_of(last)->next;
+    if (!last || !run_of(last)->fin || seq_leq(seq_add(s->seq, s->len), run_of(last)->end))
+        return true;
+    if (seq_geq(s->seq, run_of(last)->end))
+        return false;
+    s->len = seq_diff(run_of(last)->end, s->seq);
+    pkt_trim(in->p, s->len);
+    s->flags &= (uint16_t)~TH_FIN;
+    return true;
 }
 
 void tcp_reass_insert(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
@@ -166,6 +187,10 @@ void tcp_reass_insert(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
     }
     if (!in_order && (runs >= t->limits.ooo_runs || t->ooo_packets >= t->limits.ooo_packets)) {
         tcp_drop(in, &t->stats.drop_ooo_full);
+        return;
+    }
+    if (!cut_at_fin(c, in)) {
+        tcp_drop(in, &t->stats.drop_past_fin);
         return;
     }
     if (!trim(t, c, in, before)) {
@@ -197,7 +222,8 @@ bool tcp_reass_deliver(struct tcp *t, struct tcp_conn *c)
 }
 
 /* The run that covers seq, as a block not yet in out[0..n). */
-static unsigned add_block(const struct tcp_conn *c, tcp_seq seq, struct tcp_sack *out, unsigned from, unsigned n)
+static unsigned add_block(const struct tcp_conn *c, tcp_seq seq, struct tcp_sack *out,
+                          unsigned from, unsigned n)
 {
     for (struct pkt *p = first_run(c); p; p = run_of(p)->next) {
         const struct run *r = run_of(p);
@@ -213,7 +239,8 @@ static unsigned add_block(const struct tcp_conn *c, tcp_seq seq, struct tcp_sack
 }
 
 /* RFC 2018 4 and RFC 2883 4: a duplicate first, then the newest block, then others. */
-unsigned tcp_reass_blocks(const struct tcp *t, const struct tcp_conn *c, struct tcp_sack *out, unsigned max)
+unsigned tcp_reass_blocks(const struct tcp *t, const struct tcp_conn *c, struct tcp_sack *out,
+                          unsigned max)
 {
     struct tcp_loss *l = tcp_loss(t, c);
     unsigned n = 0, from = 0;

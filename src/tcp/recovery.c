@@ -1,5 +1,5 @@
-/* Loss recovery: fast retransmit with SACK (RFC 6675) and without (RFC 6582), retransmission time-outs (RFC 6298 5,
- * RFC 5681 3.1).  RACK-TLP and PRR will stand beside them. */
+/* Loss recovery: fast retransmit with SACK (RFC 6675) and without (RFC 6582), retransmission
+ * time-outs (RFC 6298 5, RFC 5681 3.1).  RACK-TLP and PRR will stand beside them. */
 #include "tcp/tcp_int.h"
 
 const struct cc_ops *tcp_cc(const struct tcp_conn *c)
@@ -77,8 +77,8 @@ static void recovery_enter(struct tcp *t, struct tcp_conn *c)
     tcp_mark_output(t, c);
 }
 
-/* RFC 6582 3.2 (2): without SACK, duplicate ACKs that do not cover more than recover may be answers to what was
- * retransmitted needlessly. */
+/* RFC 6582 3.2 (2): without SACK, duplicate ACKs that do not cover more than recover may be answers
+ * to what was retransmitted needlessly. */
 static bool may_enter(const struct tcp *t, const struct tcp_conn *c)
 {
     const struct tcp_loss *l = tcp_loss(t, c);
@@ -96,8 +96,8 @@ void tcp_dup_ack(struct tcp *t, struct tcp_conn *c, bool sack_news)
     if (c->dupacks < UINT8_MAX)
         c->dupacks++;
     if (c->flags & TF_RECOVERY) {
-        /* Without SACK each duplicate says that a segment has left the network: RFC 6582 3.2 (3). At most what is
-         * outstanding: a peer that divides or repeats ACKs gains nothing. */
+        /* Without SACK each duplicate says that a segment has left the network: RFC 6582 3.2 (3).
+         * At most what is outstanding: a peer that divides or repeats ACKs gains nothing. */
         const struct tcp_loss *l = tcp_loss(t, c);
         if (!(l && l->nranges) && c->cc.cwnd < tcp_in_flight(c) + c->cc.ssthresh)
             c->cc.cwnd += c->mss;
@@ -137,8 +137,8 @@ void tcp_recovery_ack(struct tcp *t, struct tcp_conn *c, uint32_t acked)
     }
     if (c->flags & TF_RTO_RECOVERY)
         return;
-    /* A partial acknowledgment: the next hole is lost too (RFC 6582 3.2 (4)); with SACK, NextSeg decides, but the
-     * hole at snd_una goes first if it was not retransmitted. */
+    /* A partial acknowledgment: the next hole is lost too (RFC 6582 3.2 (4)); with SACK, NextSeg
+     * decides, but the hole at snd_una goes first if it was not retransmitted. */
     const struct tcp_loss *l = tcp_loss(t, c);
     if (l && l->nranges) {
         if (seq_leq(l->high_rxt, c->snd_una))
@@ -153,12 +153,13 @@ void tcp_recovery_ack(struct tcp *t, struct tcp_conn *c, uint32_t acked)
     tcp_mark_output(t, c);
 }
 
-/* The black hole test of RFC 2923 2.1, RFC 4821 7.7: full segments vanish while small ones pass.  After the second time-out
- * of a full-sized segment try with less; if that gets through it stays. */
+/* The black hole test of RFC 2923 2.1, RFC 4821 7.7: full segments vanish while small ones pass.
+ * After the second time-out of a full-sized segment try with less; if that gets through it stays.
+ */
 static void suspect_blackhole(struct tcp *t, struct tcp_conn *c)
 {
-    if (c->rxtshift < 2 || c->rxtshift > 4 || (c->flags & TF_SYN_QUEUED) || c->mss <= TCP_MSS_DEFAULT ||
-        c->sndq.cc < c->mss)
+    if (c->rxtshift < 2 || c->rxtshift > 4 || (c->flags & TF_SYN_QUEUED) ||
+        c->mss <= TCP_MSS_DEFAULT || c->sndq.cc < c->mss)
         return;
     uint16_t less = c->rxtshift == 2 && c->mss > 1200 ? 1200 : TCP_MSS_DEFAULT;
     if (less < c->mss) {
@@ -168,8 +169,25 @@ static void suspect_blackhole(struct tcp *t, struct tcp_conn *c)
     }
 }
 
-/* RFC 6298 5.4-5.6; RFC 5681 3.1 (5): ssthresh only at a segment's first time-out, the loss window is one segment. What was
- * SACKed is forgotten (RFC 2018 8): the receiver may have taken it back. */
+/* RFC 9293 3.8.3 (b), MUST-20, SHLD-10: look for another next hop, and tell the application
+ * (SHLD-9). */
+#define R1 3u
+
+static void r1_reached(struct tcp *t, struct tcp_conn *c)
+{
+    struct tcp_cold *cold = tcp_cold_get(t, c);
+
+    c->nh = NEIGH_NONE;
+    if (!cold)
+        return;
+    if (!cold->soft_err)
+        cold->soft_err = MR_ETIMEDOUT;
+    tcp_mark_event(t, c, TCP_EV_SOFT_ERROR);
+}
+
+/* RFC 6298 5.4-5.6; RFC 5681 3.1 (5): ssthresh only at a segment's first time-out, the loss window
+ * is one segment. What was SACKed is forgotten (RFC 2018 8): the receiver may have taken it back.
+ */
 void tcp_rto_fired(struct tcp *t, struct tcp_conn *c)
 {
     bool first = c->rxtshift == 0;
@@ -192,9 +210,8 @@ void tcp_rto_fired(struct tcp *t, struct tcp_conn *c)
         l->sacked = 0;
         l->high_rxt = c->snd_una;
     }
-    /* After several time-outs in a row the estimate is worth nothing: RFC 6298 5.7's spirit, and a new route. */
-    if (c->rxtshift == 4 && !(c->flags & TF_SYN_QUEUED))
-        c->nh = NEIGH_NONE;
+    if (c->rxtshift == R1)
+        r1_reached(t, c);
     tcp_rexmt_arm(t, c);
     tcp_mark_output(t, c);
 }

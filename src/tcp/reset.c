@@ -4,7 +4,8 @@
 /* Replies waiting for the next output; beyond, a flood of strays costs us nothing more. */
 #define REPLIES_MAX 256u
 
-static void flow_fill(const struct tcp *t, struct ip_flow *f, const struct flow_key *k, uint8_t ttl, uint8_t tos)
+static void flow_fill(const struct tcp *t, struct ip_flow *f, const struct flow_key *k, uint8_t ttl,
+                      uint8_t tos)
 {
     f->src = *ip_laddr(t->ip, k->lidx);
     f->dst = k->raddr;
@@ -29,7 +30,8 @@ void tcp_reply(struct tcp *t, const struct flow_key *k, const struct tcp_seg *s,
     size_t hlen = tcp_emit(p->data, s, t->config.opt_order);
     p->len = (uint32_t)hlen;
     p->flags |= PKT_CSUM_PARTIAL;
-    uint16_t sum = csum_fold(ipv4_pseudo_sum(ip_v4(&f.src), ip_v4(&f.dst), IPPROTO_TCP_, (uint32_t)hlen));
+    uint16_t sum =
+        csum_fold(ipv4_pseudo_sum(ip_v4(&f.src), ip_v4(&f.dst), IPPROTO_TCP_, (uint32_t)hlen));
     memcpy(p->data + 16, &sum, 2);
     _Static_assert(sizeof(f) <= PKT_INFO_BYTES, "a reply carries its flow");
     memcpy(p->info, &f, sizeof(f));
@@ -37,8 +39,8 @@ void tcp_reply(struct tcp *t, const struct flow_key *k, const struct tcp_seg *s,
     t->stats.segs_out++;
 }
 
-/* RFC 9293 3.10.7.1: <SEQ=SEG.ACK><CTL=RST>, or <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>. Never in answer to a RST, nor to a
- * broadcast. */
+/* RFC 9293 3.10.7.1: <SEQ=SEG.ACK><CTL=RST>, or <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>. Never in
+ * answer to a RST, nor to a broadcast. */
 void tcp_reset_answer(struct tcp *t, struct tcp_in *in)
 {
     const struct tcp_seg *s = in->s;

@@ -29,8 +29,8 @@ uint32_t tcp_rto_us(const struct tcp *t, const struct tcp_conn *c)
     return (uint32_t)min_u64(rto, t->config.rto_max_us);
 }
 
-/* One sample a flight from the segment being timed; Karn (MUST-18): a retransmission ends the timing, and then only the
- * peer's echo of our timestamp can tell (RFC 7323 4.1). */
+/* One sample a flight from the segment being timed; Karn (MUST-18): a retransmission ends the
+ * timing, and then only the peer's echo of our timestamp can tell (RFC 7323 4.1). */
 void tcp_rtt_ack(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s)
 {
     if ((c->flags & TF_RTT_TIMING) && seq_gt(s->ack, c->rtt_seq)) {

@@ -1,5 +1,5 @@
-/* The SACK scoreboard (RFC 2018, 2883, 6675): a sorted array of disjoint ranges above snd_una, of bounded length.  What no
- * longer fits is forgotten, which is safe: SACK is advice. */
+/* The SACK scoreboard (RFC 2018, 2883, 6675): a sorted array of disjoint ranges above snd_una, of
+ * bounded length.  What no longer fits is forgotten, which is safe: SACK is advice. */
 #include "tcp/tcp_int.h"
 
 static uint32_t range_len(const struct tcp_sack *r)
@@ -38,7 +38,8 @@ static bool range_insert(struct tcp_loss *l, struct tcp_sack b, uint32_t max)
     return l->sacked != before;
 }
 
-/* RFC 2883 4: the first block reports a duplicate if it lies below the ACK, or inside the second block. */
+/* RFC 2883 4: the first block reports a duplicate if it lies below the ACK, or inside the second
+ * block. */
 static bool is_dsack(const struct tcp_seg *s)
 {
     const struct tcp_sack *b = s->sack;
@@ -59,7 +60,8 @@ bool tcp_sack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s)
         return false;
     for (unsigned i = 0; i < s->nsack; i++) {
         struct tcp_sack b = s->sack[i];
-        /* Blocks below snd_una, above snd_max or inside out are lies or old news: CVE-2019-11477. */
+        /* Blocks below snd_una, above snd_max or inside out are lies or old news: CVE-2019-11477.
+         */
         if (!seq_lt(b.start, b.end) || seq_lt(b.start, c->snd_una) || seq_leq(b.end, s->ack) ||
             seq_gt(b.end, c->snd_max))
             continue;
@@ -68,8 +70,8 @@ bool tcp_sack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s)
     return news;
 }
 
-/* snd_una has moved: forget what lies below.  A range that begins at or below snd_una and goes beyond it means that the receiver
- * took a SACK back. */
+/* snd_una has moved: forget what lies below.  A range that begins at or below snd_una and goes
+ * beyond it means that the receiver took a SACK back. */
 void tcp_sack_advance(struct tcp_conn *c, struct tcp_loss *l)
 {
     while (l->nranges && seq_leq(l->range[0].end, c->snd_una))
@@ -117,7 +119,8 @@ uint32_t tcp_sack_pipe(const struct tcp_conn *c, const struct tcp_loss *l)
     return pipe + seq_diff(c->snd_max, at) + below(at, c->snd_max, l->high_rxt);
 }
 
-/* RFC 6675 4, NextSeg (1) and (3): the first hole, from high_rxt on, below the highest SACK; a lost one only if lost_only. */
+/* RFC 6675 4, NextSeg (1) and (3): the first hole, from high_rxt on, below the highest SACK; a lost
+ * one only if lost_only. */
 bool tcp_sack_next(struct tcp_conn *c, struct tcp_loss *l, bool lost_only, tcp_seq *seq,
                    uint32_t *len)
 {

@@ -1,13 +1,13 @@
-/* A segment for a connection in SYN-RECEIVED or a synchronised state: RFC 9293 3.10.7.4, one function a step, in the order
- * that RFC 5961 and RFC 7323 make of it:
+/* A segment for a connection in SYN-RECEIVED or a synchronised state: RFC 9293 3.10.7.4, one
+ * function a step, in the order that RFC 5961 and RFC 7323 make of it:
  *
  *     RST -> SYN -> timestamp -> sequence number -> ACK -> URG -> data -> FIN
  *
  * A step returns false when it has dealt with the segment. */
 #include "tcp/tcp_int.h"
 
-/* tcp_acceptable reports whether a segment of len octets at seq holds a sequence number inside the receive window. RFC 9293
- * 3.10.7.4, Table 6:
+/* tcp_acceptable reports whether a segment of len octets at seq holds a sequence number inside the
+ * receive window. RFC 9293 3.10.7.4, Table 6:
  *
  *   SEG.LEN  RCV.WND   acceptable if
  *      0        0      SEG.SEQ = RCV.NXT
@@ -24,7 +24,8 @@ bool tcp_acceptable(tcp_seq seq, uint32_t len, tcp_seq rcv_nxt, uint32_t wnd)
     return seq_in(seq, rcv_nxt, wnd) || seq_in(seq_add(seq, len - 1), rcv_nxt, wnd);
 }
 
-/* RFC 5961 7, CVE-2016-5696: the limit is each connection's own, so it tells an attacker nothing about another. */
+/* RFC 5961 7, CVE-2016-5696: the limit is each connection's own, so it tells an attacker nothing
+ * about another. */
 void tcp_challenge_ack(struct tcp *t, struct tcp_conn *c)
 {
     uint16_t now = (uint16_t)(t->now_ms | 1);
@@ -36,7 +37,8 @@ void tcp_challenge_ack(struct tcp *t, struct tcp_conn *c)
     tcp_ack_now(t, c);
 }
 
-/* RFC 5961 3.2; MUST-66: a RST counts even when the window is closed. SHLD-2: data in it is of no concern. */
+/* RFC 5961 3.2; MUST-66: a RST counts even when the window is closed. SHLD-2: data in it is of no
+ * concern. */
 static bool step_rst(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
 {
     const struct tcp_seg *s = in->s;
@@ -57,8 +59,8 @@ static bool step_rst(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
     return false;
 }
 
-/* RFC 5961 4.2: a SYN in a synchronised state is answered with an ACK, whatever its number. In SYN-RECEIVED (simultaneous
- * open) the peer's retransmitted SYN asks for our SYN,ACK again. */
+/* RFC 5961 4.2: a SYN in a synchronised state is answered with an ACK, whatever its number. In
+ * SYN-RECEIVED (simultaneous open) the peer's retransmitted SYN asks for our SYN,ACK again. */
 static bool step_syn(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
 {
     struct tcp_seg *s = in->s;
@@ -97,7 +99,8 @@ void tcp_ts_update(struct tcp_conn *c, const struct tcp_seg *s)
         c->ts_recent = s->ts_val;
 }
 
-/* Timestamps negotiated: a segment without one is not the peer's (RFC 7323 3.2); PAWS judges the others. */
+/* Timestamps negotiated: a segment without one is not the peer's (RFC 7323 3.2); PAWS judges the
+ * others. */
 static bool step_timestamp(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
 {
     const struct tcp_seg *s = in->s;
@@ -155,7 +158,8 @@ static void trim_right(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
     tcp_ack_now(t, c);
 }
 
-/* RFC 9293 3.10.7.4, first. A segment that only repeats is answered, and its ACK used; at a closed window the data goes and the rest counts (MUST-66). */
+/* RFC 9293 3.10.7.4, first. A segment that only repeats is answered, and its ACK used; at a closed
+ * window the data goes and the rest counts (MUST-66). */
 static bool step_sequence(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
 {
     struct tcp_seg *s = in->s;
@@ -237,8 +241,8 @@ void tcp_segment_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
         source_route_note(t, c, in->ip);
     if (likely(tcp_fast_input(t, c, in)))
         return;
-    if (!step_rst(t, c, in) || !step_syn(t, c, in) || !step_timestamp(t, c, in) || !step_sequence(t, c, in) ||
-        !step_ack(t, c, in) || !step_after_close(t, c, in))
+    if (!step_rst(t, c, in) || !step_syn(t, c, in) || !step_timestamp(t, c, in) ||
+        !step_sequence(t, c, in) || !step_ack(t, c, in) || !step_after_close(t, c, in))
         return;
     c->rcv_time_ms = t->now_ms;
     tcp_urgent_input(t, c, in->s);

@@ -47,7 +47,8 @@ static void listener_unlink(struct tcp *t, struct tcp_syn *y)
     l->syns--;
 }
 
-/* Out of everything but the flow table. One on the output list is freed when it comes off (listener: none). */
+/* Out of everything but the flow table. One on the output list is freed when it comes off
+ * (listener: none). */
 static void syn_retire(struct tcp *t, struct tcp_syn *y)
 {
     listener_unlink(t, y);
@@ -64,8 +65,8 @@ void tcp_syn_free(struct tcp *t, struct tcp_syn *y)
 }
 
 /* What the SYN offered and we accept. RFC 7323 2.3: a shift above 14 counts as 14. */
-void tcp_syn_fill(struct tcp *t, struct tcp_syn *y, struct tcp_listener *l, const struct flow_key *k,
-                  const struct tcp_in *in)
+void tcp_syn_fill(struct tcp *t, struct tcp_syn *y, struct tcp_listener *l,
+                  const struct flow_key *k, const struct tcp_in *in)
 {
     const struct tcp_seg *s = in->s;
     const struct tcp_config *cf = &t->config;
@@ -82,7 +83,8 @@ void tcp_syn_fill(struct tcp *t, struct tcp_syn *y, struct tcp_listener *l, cons
     if (s->has_wscale && cf->window_scaling) {
         y->flags |= TSYN_WSCALE;
         y->snd_scale = (uint8_t)min_u32(s->wscale, 14);
-        y->rcv_scale = (uint8_t)tcp_wscale_wanted(t, l->inherit.rcv_buf, l->inherit.flags & TF_RCVBUF_FIXED);
+        y->rcv_scale =
+            (uint8_t)tcp_wscale_wanted(t, l->inherit.rcv_buf, l->inherit.flags & TF_RCVBUF_FIXED);
     }
     y->src_route_n = in->ip->src_route_n;
     if (y->src_route_n) /* MUST-53 */
@@ -90,7 +92,8 @@ void tcp_syn_fill(struct tcp *t, struct tcp_syn *y, struct tcp_listener *l, cons
     y->listener = mem_ref_of(t->arena, l);
 }
 
-/* A connection request. The queue is bounded; what does not fit gets a cookie (RFC 4987 3.6), or nothing. */
+/* A connection request. The queue is bounded; what does not fit gets a cookie (RFC 4987 3.6), or
+ * nothing. */
 void tcp_syn_received(struct tcp *t, struct tcp_listener *l, const struct flow_key *k,
                       struct tcp_in *in)
 {
@@ -128,7 +131,8 @@ void tcp_syn_timer(struct tcp *t, struct tcp_syn *y)
     }
     y->retries++;
     t->stats.syn_rexmits++;
-    uint64_t rto = min_u64((uint64_t)t->config.rto_initial_us << y->retries, UINT64_C(128) * USEC_PER_SEC);
+    uint64_t rto =
+        min_u64((uint64_t)t->config.rto_initial_us << y->retries, UINT64_C(128) * USEC_PER_SEC);
     wheel_arm(t->wheel, &y->timer, tick_ceil(t->now) + ticks_of_us(rto));
     mark_output(t, y);
 }
@@ -184,7 +188,8 @@ void tcp_syn_input(struct tcp *t, struct tcp_syn *y, struct tcp_in *in)
     uint32_t wnd = min_u32(listener_of(t, y)->inherit.rcv_buf, 65535);
 
     if (s->flags & TH_RST) {
-        if (seq_eq(s->seq, rcv_nxt)) { /* back to LISTEN: the passive open goes on, nobody is told */
+        if (seq_eq(s->seq,
+                   rcv_nxt)) { /* back to LISTEN: the passive open goes on, nobody is told */
             t->stats.reset_by_peer++;
             tcp_syn_free(t, y);
         } else {
@@ -210,7 +215,8 @@ void tcp_syn_input(struct tcp *t, struct tcp_syn *y, struct tcp_in *in)
     }
 }
 
-/* SYN,ACK: MUST-14, and the options the peer offered too. RFC 7323 2.2: its window is never scaled. */
+/* SYN,ACK: MUST-14, and the options the peer offered too. RFC 7323 2.2: its window is never scaled.
+ */
 bool tcp_syn_ack_send(struct tcp *t, struct tcp_syn *y, tcp_seq iss)
 {
     const struct tcp_listener *l = listener_of(t, y);

@@ -6,8 +6,9 @@
 #include "tcp/tcp.h"
 #include "time/kinds.h"
 
-/* A received segment on its way through: the parsed header, trimmed as the steps go, and its packet, whose data is the
- * payload.  A step that keeps the packet sets p to NULL; whoever is last puts it. */
+/* A received segment on its way through: the parsed header, trimmed as the steps go, and its
+ * packet, whose data is the payload.  A step that keeps the packet sets p to NULL; whoever is last
+ * puts it. */
 struct tcp_in {
     struct tcp_seg *s;
     struct pkt *p;
@@ -48,7 +49,8 @@ static inline bool tcp_is_synchronised(const struct tcp_conn *c)
 /* May still receive data: RFC 9293 3.10.7.4, seventh. */
 static inline bool tcp_may_receive(const struct tcp_conn *c)
 {
-    return c->state == TCPS_ESTABLISHED || c->state == TCPS_FIN_WAIT_1 || c->state == TCPS_FIN_WAIT_2;
+    return c->state == TCPS_ESTABLISHED || c->state == TCPS_FIN_WAIT_1 ||
+           c->state == TCPS_FIN_WAIT_2;
 }
 /* The sequence number of the first byte in sndq. */
 static inline tcp_seq tcp_data_start(const struct tcp_conn *c)
@@ -70,7 +72,8 @@ struct tcp_conn *tcp_conn_new(struct tcp *t);
 void tcp_set_state(struct tcp *t, struct tcp_conn *c, enum tcp_state to);
 void tcp_mark_output(struct tcp *t, struct tcp_conn *c);
 void tcp_listener_mark(struct tcp *t, struct tcp_listener *l);
-/* The end of a connection, by whatever way: out of the table, timers off; the object stays until its handle is closed. */
+/* The end of a connection, by whatever way: out of the table, timers off; the object stays until
+ * its handle is closed. */
 void tcp_conn_end(struct tcp *t, struct tcp_conn *c, int err);
 /* A connection that never was linked, or has ended and is detached. */
 void tcp_conn_free(struct tcp *t, struct tcp_conn *c);
@@ -108,25 +111,30 @@ bool tcp_fast_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
 
 /* listen.c, syn.c, cookie.c, connect.c */
 struct tcp_listener *tcp_listener_find(struct tcp *t, uint16_t lidx, uint16_t port);
-void tcp_listen_input(struct tcp *t, struct tcp_listener *l, const struct flow_key *k, struct tcp_in *in);
-void tcp_syn_received(struct tcp *t, struct tcp_listener *l, const struct flow_key *k, struct tcp_in *in);
+void tcp_listen_input(struct tcp *t, struct tcp_listener *l, const struct flow_key *k,
+                      struct tcp_in *in);
+void tcp_syn_received(struct tcp *t, struct tcp_listener *l, const struct flow_key *k,
+                      struct tcp_in *in);
 void tcp_syn_input(struct tcp *t, struct tcp_syn *y, struct tcp_in *in);
 void tcp_syn_output(struct tcp *t);
 void tcp_syn_timer(struct tcp *t, struct tcp_syn *y);
 void tcp_syn_free(struct tcp *t, struct tcp_syn *y);
 struct tcp_conn *tcp_passive_conn(struct tcp *t, struct tcp_listener *l, const struct tcp_syn *y,
                                   struct flow_node *was, const struct tcp_in *in);
-void tcp_syn_fill(struct tcp *t, struct tcp_syn *y, struct tcp_listener *l, const struct flow_key *k,
-                  const struct tcp_in *in);
+void tcp_syn_fill(struct tcp *t, struct tcp_syn *y, struct tcp_listener *l,
+                  const struct flow_key *k, const struct tcp_in *in);
 bool tcp_syn_ack_send(struct tcp *t, struct tcp_syn *y, tcp_seq iss);
-void tcp_cookie_send(struct tcp *t, struct tcp_listener *l, const struct flow_key *k, const struct tcp_in *in);
-bool tcp_cookie_input(struct tcp *t, struct tcp_listener *l, const struct flow_key *k, struct tcp_in *in);
+void tcp_cookie_send(struct tcp *t, struct tcp_listener *l, const struct flow_key *k,
+                     const struct tcp_in *in);
+bool tcp_cookie_input(struct tcp *t, struct tcp_listener *l, const struct flow_key *k,
+                      struct tcp_in *in);
 void tcp_syn_sent_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
 tcp_seq tcp_isn(const struct tcp *t, const struct flow_key *k);
 uint32_t tcp_ts_offset(const struct tcp *t, const struct flow_key *k);
 
 /* options.c */
-uint16_t tcp_mss_to_announce(struct tcp *t, const struct ip_addr *raddr, uint16_t lidx, uint16_t limit);
+uint16_t tcp_mss_to_announce(struct tcp *t, const struct ip_addr *raddr, uint16_t lidx,
+                             uint16_t limit);
 void tcp_mss_set(struct tcp *t, struct tcp_conn *c);
 unsigned tcp_wscale_wanted(const struct tcp *t, uint32_t rcv_buf, bool fixed);
 uint16_t tcp_mss_clamp(const struct tcp_seg *s);
@@ -153,8 +161,10 @@ void tcp_sack_advance(struct tcp_conn *c, struct tcp_loss *l);
 uint32_t tcp_sack_pipe(const struct tcp_conn *c, const struct tcp_loss *l);
 uint32_t tcp_sack_below(const struct tcp_loss *l, tcp_seq seq);
 bool tcp_sack_first_lost(const struct tcp_conn *c, const struct tcp_loss *l);
-bool tcp_sack_next(struct tcp_conn *c, struct tcp_loss *l, bool lost_only, tcp_seq *seq, uint32_t *len);
-/* Move *seq past a range that covers it; returns the bytes up to the next range, UINT32_MAX if none. */
+bool tcp_sack_next(struct tcp_conn *c, struct tcp_loss *l, bool lost_only, tcp_seq *seq,
+                   uint32_t *len);
+/* Move *seq past a range that covers it; returns the bytes up to the next range, UINT32_MAX if
+ * none. */
 uint32_t tcp_sack_skip(const struct tcp_loss *l, tcp_seq *seq);
 
 /* rtt.c */
@@ -164,7 +174,8 @@ void tcp_rtt_ack(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s);
 /* data.c, reass.c, window.c */
 void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
 void tcp_data_deliver(struct tcp *t, struct tcp_conn *c, struct pkt_list *pkts);
-/* Keep the payload: in its own packet, or copied if the packet's pool is low. False: no memory; the packet is dropped. */
+/* Keep the payload: in its own packet, or copied if the packet's pool is low. False: no memory; the
+ * packet is dropped. */
 bool tcp_payload_keep(struct tcp *t, struct tcp_in *in, struct pkt_list *out);
 void tcp_dsack_note(struct tcp *t, struct tcp_conn *c, tcp_seq start, tcp_seq end);
 void tcp_fin_input(struct tcp *t, struct tcp_conn *c);
@@ -173,7 +184,8 @@ void tcp_reass_insert(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
 /* Deliver what has become contiguous; true: the FIN too. */
 bool tcp_reass_deliver(struct tcp *t, struct tcp_conn *c);
 void tcp_reass_clear(struct tcp *t, struct tcp_conn *c);
-unsigned tcp_reass_blocks(const struct tcp *t, const struct tcp_conn *c, struct tcp_sack *out, unsigned max);
+unsigned tcp_reass_blocks(const struct tcp *t, const struct tcp_conn *c, struct tcp_sack *out,
+                          unsigned max);
 uint16_t tcp_wnd_announce(struct tcp *t, struct tcp_conn *c);
 uint32_t tcp_rcv_space(const struct tcp_conn *c);
 void tcp_rcv_tune(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, uint32_t len);
@@ -182,14 +194,15 @@ void tcp_rcv_tune(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, ui
 enum tcp_send_kind { TCP_SEND_NEW, TCP_SEND_REXMT, TCP_SEND_ACK, TCP_SEND_PROBE };
 struct tcp_plan {
     tcp_seq seq;
-    uint32_t len;       /* payload bytes */
-    uint16_t flags;     /* TH_* */
+    uint32_t len;   /* payload bytes */
+    uint16_t flags; /* TH_* */
     enum tcp_send_kind kind;
 };
 bool tcp_conn_output(struct tcp *t, struct tcp_conn *c);
 /* There must be a packet to send it in. */
 void tcp_emit_segment(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl);
-/* Send a prepared header (and nothing else) with the flow's addresses; it leaves at the next output. */
+/* Send a prepared header (and nothing else) with the flow's addresses; it leaves at the next
+ * output. */
 void tcp_reply(struct tcp *t, const struct flow_key *k, const struct tcp_seg *s, uint8_t tos);
 /* RFC 9293 3.10.7.1: the reset that answers a segment nobody owns. */
 void tcp_reset_answer(struct tcp *t, struct tcp_in *in);
@@ -197,6 +210,7 @@ void tcp_reset_send(struct tcp *t, struct tcp_conn *c);
 
 /* timewait.c */
 void tcp_tw_enter(struct tcp *t, struct tcp_conn *c);
-/* True: the segment is a new SYN for this address pair and the old connection is gone: go on as if none had been. */
+/* True: the segment is a new SYN for this address pair and the old connection is gone: go on as if
+ * none had been. */
 bool tcp_tw_input(struct tcp *t, struct tcp_tw *w, struct tcp_in *in, tcp_seq *iss_min);
 void tcp_tw_timer(struct tcp *t);

@@ -15,11 +15,12 @@ void tcp_rexmt_arm(struct tcp *t, struct tcp_conn *c)
     tcp_timer_set(t, c, TCPT_REXMT, tcp_rto_us(t, c));
 }
 
-/* RFC 9293 3.8.6.1: the first probe after one RTO (SHLD-29), then with exponential back-off (SHLD-30). A corked segment
- * waits in the same way, at most 200 ms. */
+/* RFC 9293 3.8.6.1: the first probe after one RTO (SHLD-29), then with exponential back-off
+ * (SHLD-30). A corked segment waits in the same way, at most 200 ms. */
 void tcp_persist_arm(struct tcp *t, struct tcp_conn *c)
 {
-    uint64_t delay = clamp_u32(tcp_rto_us(t, c), t->config.persist_min_us, t->config.persist_max_us);
+    uint64_t delay =
+        clamp_u32(tcp_rto_us(t, c), t->config.persist_min_us, t->config.persist_max_us);
 
     if (c->snd_wnd && (c->flags & (TF_CORK | TF_MORE)))
         delay = 200000;
@@ -41,8 +42,9 @@ void tcp_keep_arm(struct tcp *t, struct tcp_conn *c)
     tcp_timer_set(t, c, TCPT_KEEP, (uint64_t)idle * 1000);
 }
 
-/* RFC 9293 3.8.3: has the segment at snd_una been retransmitted for longer than R2? (MUST-20, MUST-21; SYN: MUST-22,
- * MUST-23.)  rcv_time_ms is when the peer was last heard, which for a SYN is the open. */
+/* RFC 9293 3.8.3: has the segment at snd_una been retransmitted for longer than R2? (MUST-20,
+ * MUST-21; SYN: MUST-22, MUST-23.)  rcv_time_ms is when the peer was last heard, which for a SYN is
+ * the open. */
 static bool r2_reached(const struct tcp *t, const struct tcp_conn *c)
 {
     const struct tcp_cold *cold = tcp_cold(t, c);
@@ -68,8 +70,9 @@ static void give_up(struct tcp *t, struct tcp_conn *c)
 
 static void persist_fired(struct tcp *t, struct tcp_conn *c)
 {
-    /* An open connection lives on as long as probes are answered (MUST-37); one the application has closed does not
-     * hold memory for a peer that never opens its window (CVE-2008-4609, Sockstress). */
+    /* An open connection lives on as long as probes are answered (MUST-37); one the application has
+     * closed does not hold memory for a peer that never opens its window (CVE-2008-4609,
+     * Sockstress). */
     bool orphan = (c->flags & TF_DETACHED) && t->now_ms - c->rcv_time_ms >= t->config.fin_wait_2_ms;
     uint32_t silent_ms = t->now_ms - c->rcv_time_ms;
 
@@ -90,7 +93,8 @@ static void persist_fired(struct tcp *t, struct tcp_conn *c)
     tcp_mark_output(t, c);
 }
 
-/* The window closed behind data in flight (SHLD-15, SHLD-16, SHLD-17): the peer will not take it now, and is not silent either; probing decides. */
+/* The window closed behind data in flight (SHLD-15, SHLD-16, SHLD-17): the peer will not take it
+ * now, and is not silent either; probing decides. */
 static bool window_shut(const struct tcp_conn *c)
 {
     return c->snd_wnd == 0 && c->sndq.cc > 0 && !(c->flags & TF_SYN_QUEUED);
@@ -120,8 +124,8 @@ static void delack_fired(struct tcp *t, struct tcp_conn *c)
     }
 }
 
-/* RFC 9293 3.8.4: probes only when nothing is outstanding and nothing was heard (MUST-26); no single unanswered probe
- * ends the connection (MUST-29). */
+/* RFC 9293 3.8.4: probes only when nothing is outstanding and nothing was heard (MUST-26); no
+ * single unanswered probe ends the connection (MUST-29). */
 static void keepalive_fired(struct tcp *t, struct tcp_conn *c)
 {
     struct tcp_cold *cold = tcp_cold(t, c);
@@ -143,7 +147,8 @@ static void keepalive_fired(struct tcp *t, struct tcp_conn *c)
     cold->keep_unanswered++;
     c->flags |= TF_KEEP_PROBE;
     tcp_mark_output(t, c);
-    tcp_timer_set(t, c, TCPT_KEEP, UINT64_C(1000) * or_default(cold->keep_intvl_ms, t->config.keep_intvl_ms));
+    tcp_timer_set(t, c, TCPT_KEEP,
+                  UINT64_C(1000) * or_default(cold->keep_intvl_ms, t->config.keep_intvl_ms));
 }
 
 /* In FIN-WAIT-2 the same deadline bounds how long an orphan waits for the peer's FIN. */
@@ -157,7 +162,8 @@ static void keep_fired(struct tcp *t, struct tcp_conn *c)
     }
 }
 
-/* The user timeout (RFC 5482), or the linger time of a closed connection, is over with data still unacknowledged. */
+/* The user timeout (RFC 5482), or the linger time of a closed connection, is over with data still
+ * unacknowledged. */
 static void user_fired(struct tcp *t, struct tcp_conn *c)
 {
     t->stats.timed_out++;

@@ -1,7 +1,7 @@
 /* TIME-WAIT: RFC 9293 3.10.7.4 for this state, RFC 6191, RFC 1337.
  *
- * 64 bytes a connection, on one list in order of expiry: every stay is 2 MSL long, so the order of entering is the order of leaving, and
- * one timer serves all. */
+ * 64 bytes a connection, on one list in order of expiry: every stay is 2 MSL long, so the order of
+ * entering is the order of leaving, and one timer serves all. */
 #include "tcp/tcp_int.h"
 
 static struct tcp_tw *tw_at(const struct tcp *t, mem_ref r)
@@ -81,7 +81,8 @@ static void tw_reply(struct tcp *t, const struct tcp_tw *w)
     t->stats.acks_out++;
 }
 
-/* The connection becomes 64 bytes; the last ACK it owed is sent from them. Its handle, unless closed already, sees an orderly end. */
+/* The connection becomes 64 bytes; the last ACK it owed is sent from them. Its handle, unless
+ * closed already, sees an orderly end. */
 void tcp_tw_enter(struct tcp *t, struct tcp_conn *c)
 {
     struct tcp_tw *w = tw_get(t);
@@ -116,7 +117,8 @@ void tcp_tw_enter(struct tcp *t, struct tcp_conn *c)
         tw_reply(t, w);
 }
 
-/* RFC 6191 2: a SYN that cannot be an old one: a newer timestamp, or a higher sequence number where there are none. */
+/* RFC 6191 2: a SYN that cannot be an old one: a newer timestamp, or a higher sequence number where
+ * there are none. */
 static bool is_new_syn(const struct tcp_tw *w, const struct tcp_seg *s)
 {
     if ((s->flags & (TH_SYN | TH_ACK | TH_RST)) != TH_SYN)
@@ -149,8 +151,8 @@ bool tcp_tw_input(struct tcp *t, struct tcp_tw *w, struct tcp_in *in, tcp_seq *i
         tcp_drop(in, &t->stats.dup_segs);
         return false;
     }
-    /* Anything else that carries data or a SYN, or is out of place, is old: an ACK tells the peer where we are, at most one in a
-     * while. */
+    /* Anything else that carries data or a SYN, or is out of place, is old: an ACK tells the peer
+     * where we are, at most one in a while. */
     if (s->len || (s->flags & (TH_SYN | TH_FIN)) || !seq_eq(s->seq, w->rcv_nxt)) {
         if (!w->challenge_ms || t->now_ms - w->challenge_ms >= t->config.challenge_interval_ms) {
             w->challenge_ms = t->now_ms | 1;

@@ -100,7 +100,8 @@ void tcp_abort(struct tcp *t, struct tcp_conn *c, instant now)
     tcp_conn_end(t, c, MR_ECONNABORTED);
 }
 
-/* How long the orphan may take: MR_LINGER, or for ever as long as the peer answers; FIN-WAIT-2 is bounded. */
+/* How long the orphan may take: MR_LINGER, or for ever as long as the peer answers; FIN-WAIT-2 is
+ * bounded. */
 static void orphan_begin(struct tcp *t, struct tcp_conn *c)
 {
     const struct tcp_cold *cold = tcp_cold(t, c);
@@ -123,7 +124,8 @@ void tcp_close(struct tcp *t, struct tcp_conn *c, instant now)
     bool unread = c->rcvq.cc > 0 || c->ooo;
 
     clock_set(t, now);
-    if (c->state == TCPS_CLOSED || c->state == TCPS_SYN_SENT || unread || (cold && cold->linger_s == 0))
+    if (c->state == TCPS_CLOSED || c->state == TCPS_SYN_SENT || unread ||
+        (cold && cold->linger_s == 0))
         tcp_abort(t, c, now);
     else
         orphan_begin(t, c);

@@ -9,8 +9,9 @@ uint32_t tcp_rcv_space(const struct tcp_conn *c)
     return used < c->rcv_buf ? c->rcv_buf - used : 0;
 }
 
-/* The window field for the next segment, and the promise it makes. Receiver's SWS avoidance (MUST-39, RFC 9293 3.8.6.2.2): the
- * right edge moves only by a segment or half the buffer; it never moves back (SHLD-14, MUST-34). */
+/* The window field for the next segment, and the promise it makes. Receiver's SWS avoidance
+ * (MUST-39, RFC 9293 3.8.6.2.2): the right edge moves only by a segment or half the buffer; it
+ * never moves back (SHLD-14, MUST-34). */
 uint16_t tcp_wnd_announce(struct tcp *t, struct tcp_conn *c)
 {
     unsigned scale = tcp_rcv_scale(c);
@@ -30,9 +31,10 @@ uint16_t tcp_wnd_announce(struct tcp *t, struct tcp_conn *c)
     return (uint16_t)field;
 }
 
-/* Receive buffer auto-tuning: what the application takes in one round trip should be at most half of the buffer, so that
- * the window is never what holds a healthy flow back. A round trip is over when the peer echoes a timestamp sent at its
- * start; without timestamps the smoothed RTT stands in. */
+/* Receive buffer auto-tuning: what the application takes in one round trip should be at most half
+ * of the buffer, so that the window is never what holds a healthy flow back. A round trip is over
+ * when the peer echoes a timestamp sent at its start; without timestamps the smoothed RTT stands
+ * in. */
 void tcp_rcv_tune(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, uint32_t len)
 {
     if ((c->flags & (TF_RCVBUF_FIXED | TF_ACCEPTING)) || c->rcv_buf >= t->config.rcvbuf_max)
@@ -48,7 +50,8 @@ void tcp_rcv_tune(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, ui
     }
 }
 
-/* RFC 9293 3.8.6.2.2: tell the peer when the window has opened by two segments or half the buffer. */
+/* RFC 9293 3.8.6.2.2: tell the peer when the window has opened by two segments or half the buffer.
+ */
 void tcp_received(struct tcp *t, struct tcp_conn *c, instant now)
 {
     if (!tcp_may_receive(c))
@@ -58,7 +61,8 @@ void tcp_received(struct tcp *t, struct tcp_conn *c, instant now)
     if (space <= promised)
         return;
     uint32_t gain = min_u32(space, 65535u << tcp_rcv_scale(c)) - min_u32(promised, space);
-    if (gain >= c->rcv_buf / 2 || (gain >= 2u * c->mss && gain >= c->rcv_buf / 8) || (promised < c->mss && gain >= c->mss)) {
+    if (gain >= c->rcv_buf / 2 || (gain >= 2u * c->mss && gain >= c->rcv_buf / 8) ||
+        (promised < c->mss && gain >= c->mss)) {
         t->now = now;
         t->now_ms = (uint32_t)(now / USEC_PER_MSEC);
         t->stats.window_updates_out++;

@@ -2,8 +2,8 @@
  *
  *     client app - native - stack - [wire] - stack - native - server app
  *
- * The turns of the two ends alternate in one thread, as two cores would run side by side.  Programs are written against the
- * public API only, as an application would be. */
+ * The turns of the two ends alternate in one thread, as two cores would run side by side.  Programs
+ * are written against the public API only, as an application would be. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
@@ -37,10 +37,10 @@ struct world {
     /* the client application */
     mr_sock *conn;
     uint32_t conns, opened, port_next;
-    uint32_t *order;       /* random permutation of the connections */
+    uint32_t *order; /* random permutation of the connections */
     uint64_t at, left, done, in_flight;
     uint64_t bytes_in;
-    bool closing;          /* crr: close when the answer is there */
+    bool closing; /* crr: close when the answer is there */
     bool bulk;
 };
 
@@ -53,7 +53,8 @@ static instant now_us(const struct world *w)
 
 static void *map(size_t bytes, bool huge)
 {
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
     if (p == MAP_FAILED) {
         perror("bench_millrace: mmap");
         exit(1);
@@ -184,7 +185,8 @@ static void client_event(struct mr *m, void *state, const struct mr_event *ev)
 static const struct mr_app client_app = {.name = "client", .event = client_event};
 static const struct mr_app server_app = {.name = "server", .event = server_event};
 
-static void side_init(struct world *w, struct side *s, unsigned n, uint32_t conns, uint32_t tw, bool huge)
+static void side_init(struct world *w, struct side *s, unsigned n, uint32_t conns, uint32_t tw,
+                      bool huge)
 {
     struct stack_config c;
     struct ip_addr a = ip4_of(10, 0, 0, (uint8_t)(n + 1));
@@ -205,7 +207,10 @@ static void side_init(struct world *w, struct side *s, unsigned n, uint32_t conn
     int netif = stack_port_add(stack, nic, 0, 0, 0);
     stack_addr_add(stack, (unsigned)netif, &a, 24, false);
     struct native *native = native_init(aligned_alloc(64, align_up(native_bytes(), 64)), stack);
-    s->shard = (struct shard){.stack = stack, .native = native, .app = n ? &server_app : &client_app, .core_state = w,
+    s->shard = (struct shard){.stack = stack,
+                              .native = native,
+                              .app = n ? &server_app : &client_app,
+                              .core_state = w,
                               .netifs = 1};
     s->shard.nic[1] = nic;
     s->m = native_mr(native);
@@ -218,7 +223,8 @@ static void turn(struct world *w)
     shard_turn(&w->server.shard, now_us(w));
 }
 
-static struct world *world_new(uint32_t conns, uint32_t tw, const struct memwire_config *wc, bool huge)
+static struct world *world_new(uint32_t conns, uint32_t tw, const struct memwire_config *wc,
+                               bool huge)
 {
     struct world *w = calloc(1, sizeof(*w));
     struct mr_listen_opts o = {.backlog = 4096};
@@ -260,8 +266,12 @@ static void world_free(struct world *w)
     free(w);
 }
 
-static const struct memwire_config small_wire = {
-    .queues = 1, .buffers = 256, .buf_size = 2048, .mtu = 1500, .tso_max = 0, .csum_offload = false};
+static const struct memwire_config small_wire = {.queues = 1,
+                                                 .buffers = 256,
+                                                 .buf_size = 2048,
+                                                 .mtu = 1500,
+                                                 .tso_max = 0,
+                                                 .csum_offload = false};
 
 static void open_all(struct world *w)
 {
@@ -332,7 +342,8 @@ static void bench_crr(struct bench *b, const char *name, uint32_t fill, uint64_t
     if (fill)
         run_crr(w, fill, &unused);
     bench_measure(b, name, "transaction", run_crr, w, units);
-    printf("  %s: %u connections in TIME-WAIT at the end\n", name, stack_tcp(w->client.shard.stack)->tws.used);
+    printf("  %s: %u connections in TIME-WAIT at the end\n", name,
+           stack_tcp(w->client.shard.stack)->tws.used);
     world_free(w);
 }
 
@@ -351,7 +362,11 @@ static uint64_t run_bulk(void *ctx, uint64_t units, struct bench_watch *watch)
 
 static void bench_bulk(struct bench *b, const char *name, bool csum, uint64_t units)
 {
-    struct memwire_config wire = {.queues = 1, .buffers = 16, .buf_size = 33024, .mtu = 1500, .tso_max = 32580,
+    struct memwire_config wire = {.queues = 1,
+                                  .buffers = 16,
+                                  .buf_size = 33024,
+                                  .mtu = 1500,
+                                  .tso_max = 32580,
                                   .csum_offload = !csum};
 
     if (!bench_wants(b, name))
@@ -386,7 +401,8 @@ static void bench_idle(struct bench *b, uint32_t conns)
     run_rr(w, conns, NULL);
     for (unsigned i = 0; i < 1000; i++)
         turn(w);
-    bench_record(b, "idle", "memory", "bytes/connection", (double)(resident(&w->server) - before) / conns);
+    bench_record(b, "idle", "memory", "bytes/connection",
+                 (double)(resident(&w->server) - before) / conns);
     world_free(w);
 }
 
