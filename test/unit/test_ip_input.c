@@ -265,6 +265,25 @@ static void an_unknown_transport_is_answered_with_protocol_unreachable(void **st
     net_end(&h);
 }
 
+/* CVE-2012-0207: a query with a response time of 0.  We are in one group that is never reported. */
+static void an_igmp_query_is_dropped_in_silence(void **state)
+{
+    static const uint8_t router_alert[4] = {0x94, 4, 0, 0};
+    struct ipv4_hdr ip = net_ip_hdr(2);
+    uint8_t query[8] = {0x11, 0, 0xee, 0xff};
+
+    (void)state;
+    start();
+    ip.dst = v4(0xe0000001);
+    ip.ttl = 1;
+    ip.opt = router_alert;
+    ip.optlen = 4;
+    net_ip_frame(&h, &ip, query, sizeof(query));
+    assert_int_equal(h.ip.stats.drop_proto, 1);
+    assert_int_equal(h.eth.txq.n, 0);
+    net_end(&h);
+}
+
 /* ---- options ------------------------------------------------------------------------- */
 
 static struct ipv4_hdr with_options(const uint8_t *opt, uint8_t n)
@@ -420,6 +439,7 @@ int main(void)
         cmocka_unit_test(broadcasts_are_delivered_without_an_address_of_ours),
         cmocka_unit_test(a_unicast_packet_in_a_broadcast_frame_is_refused),
         cmocka_unit_test(an_unknown_transport_is_answered_with_protocol_unreachable),
+        cmocka_unit_test(an_igmp_query_is_dropped_in_silence),
         cmocka_unit_test(harmless_options_are_passed_over),
         cmocka_unit_test(malformed_options_are_answered_with_their_offset),
         cmocka_unit_test(a_completed_source_route_is_kept_in_reverse),

@@ -5,7 +5,7 @@
 #include "lib/expect_panic.h"
 #include "pkt/pkt.h"
 
-#define ARENA (1u << 20)
+#define ARENA 65536u
 
 struct world {
     struct mem m;
