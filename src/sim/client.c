@@ -19,6 +19,7 @@ void sim_client_connect(struct sim_app *a, struct sim_conn *c)
     c->tries++;
     /* Ports or memory used up: they come back. */
     if (rc == MR_EADDRNOTAVAIL || rc == MR_ENOMEM || rc == MR_ENOBUFS) {
+        sim_note(a->world, a->host, "conn %u: cannot connect: %s", c->id, mr_strerror(rc));
         if (mr_timer_start(a->m, 1 + rng_below(&a->rng, RETRY_US), c, &e->timer) != 0)
             a->poll = true;
         return;

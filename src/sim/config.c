@@ -37,8 +37,19 @@ static void small_limits(struct stack_limits *l)
     l->snd_bufs = 1024;
 }
 
+/* Connections this host opens: as a server it needs some more, or hosts that all open connections
+ * to each other wait for each other. */
+static uint32_t opens(const struct sim_world *w, unsigned host)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < w->plan.conns; i++)
+        n += w->conn[i].client == host;
+    return n;
+}
+
 /* So little that something is always used up.  What a lone connection needs stays. */
-static void tiny_limits(struct rng *r, struct stack_limits *l)
+static void tiny_limits(struct sim_world *w, struct rng *r, unsigned host, struct stack_limits *l)
 {
     if (rng_chance(r, 1, 2))
         l->tx_packets = between(r, 8, 40);
@@ -53,7 +64,7 @@ static void tiny_limits(struct rng *r, struct stack_limits *l)
     if (rng_chance(r, 1, 2))
         l->tcp.syns = between(r, 1, 6);
     if (rng_chance(r, 1, 2))
-        l->tcp.conns = between(r, 4, 40);
+        l->tcp.conns = opens(w, host) + between(r, 4, 20);
     if (rng_chance(r, 1, 2))
         l->tcp.time_wait = between(r, 1, 20);
     if (rng_chance(r, 1, 2))
@@ -105,12 +116,13 @@ static void draw_knobs(struct sim_world *w, struct rng *r, bool tiny, struct tcp
     }
 }
 
-void sim_draw_limits(struct sim_world *w, struct rng *r, bool tiny, struct stack_config *c)
+void sim_draw_limits(struct sim_world *w, struct rng *r, unsigned host, bool tiny,
+                     struct stack_config *c)
 {
     stack_config_default(c);
     small_limits(&c->limits);
     if (tiny)
-        tiny_limits(r, &c->limits);
+        tiny_limits(w, r, host, &c->limits);
     draw_knobs(w, r, tiny, &c->tcp);
     for (unsigned i = 0; i < ARRAY_LEN(c->secret); i++)
         c->secret[i] = rng_u64(r);

@@ -117,8 +117,9 @@ static bool has_cause(const struct sim_world *w, const struct sim_end *e, int er
     case MR_ETIMEDOUT:
     case MR_EHOSTUNREACH:
     case MR_ENETUNREACH:
+        /* Without cookies a SYN queue that is too small makes the unlucky wait for too long. */
         return !w->plan.patient || e->keeps_alive || e->conn->manner[e->side].user_timeout_ms ||
-               peer->quit || peer->err;
+               peer->quit || peer->err || (w->plan.tiny && e->state == SIM_END_CONNECTING);
     case MR_ENOMEM:
     case MR_ENOBUFS:
         return w->plan.tiny;

@@ -47,7 +47,7 @@ static void core_init(struct sim_world *w, unsigned host, struct sim_core *core,
     size_t bytes;
     uint8_t *memory;
 
-    sim_draw_limits(w, r, tiny, &c);
+    sim_draw_limits(w, r, host, tiny, &c);
     sim_draw_port(w, r, tiny, &port);
     bytes = align_up(stack_bytes(&c.limits), 4096);
     memory = mem_carve(m, bytes, 4096);

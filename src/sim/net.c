@@ -239,6 +239,14 @@ static void bridge(struct sim_world *w, unsigned src, const uint8_t *b, uint32_t
     }
 }
 
+/* Packets may wait for a neighbour, and there is room for a few only. */
+static bool is_leaky(const struct sim_host *h)
+{
+    const struct eth_stats *s = &stack_eth(h->core[0].stack)->stats;
+
+    return s->drop_pending || s->drop_unresolved || s->drop_txq_full || s->drop_neigh_full;
+}
+
 void sim_net_send(struct sim_world *w, unsigned host, const uint8_t *b, uint32_t n)
 {
     struct mac_addr dst;
@@ -248,6 +256,7 @@ void sim_net_send(struct sim_world *w, unsigned host, const uint8_t *b, uint32_t
     sim_digest_bytes(&w->digest, b, n);
     if (w->options.observer.frame)
         w->options.observer.frame(w->options.observer.arg, w->now, host, true, b, n, NULL);
+    w->host[host].seen.leaky = is_leaky(&w->host[host]);
     sim_watch_sent(&w->watch, &w->host[host].seen, b, n);
     if (w->watch.wrong) {
         sim_fail(w, "host %u: %s: %s", host, w->watch.wrong, w->watch.detail);

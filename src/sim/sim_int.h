@@ -106,7 +106,8 @@ void sim_host_wake(struct sim_world *w, unsigned host, uint64_t ns);
 void sim_host_turn(struct sim_world *w, unsigned host);
 void sim_host_txdone(struct sim_world *w, unsigned host);
 /* config.c: limits and knobs, tiny or not. */
-void sim_draw_limits(struct sim_world *w, struct rng *r, bool tiny, struct stack_config *c);
+void sim_draw_limits(struct sim_world *w, struct rng *r, unsigned host, bool tiny,
+                     struct stack_config *c);
 void sim_draw_port(struct sim_world *w, struct rng *r, bool tiny, struct sim_port_config *c);
 
 /* empty.c: what must be there no more when the world is over; NULL, or what still is. */

@@ -77,7 +77,7 @@ static void sent_syn(struct sim_watch *w, struct sim_flow *f, struct sim_flow *g
 }
 
 static const char *judge_seq(struct sim_watch *w, struct sim_flow *f, const struct sim_flow *g,
-                             const struct tcp_seg *s)
+                             const struct tcp_seg *s, bool leaky)
 {
     tcp_seq end = seq_add(s->seq, s->len);
     uint32_t room = g->mss ? g->mss : MSS_DEFAULT;
@@ -89,7 +89,7 @@ static const char *judge_seq(struct sim_watch *w, struct sim_flow *f, const stru
         if (seq_diff(s->seq, f->iss) > 1)
             f->snd_max = s->seq;
     }
-    if (seq_gt(s->seq, f->snd_max))
+    if (seq_gt(s->seq, f->snd_max) && !leaky)
         return "a segment leaves a gap behind what was sent before";
     if (s->len + s->hlen - TCP_HLEN > room)
         return "a segment is larger than the peer's MSS allows";
@@ -143,7 +143,7 @@ static const char *judge_ts(struct sim_flow *f, const struct tcp_seg *s)
 }
 
 static const char *judge_tcp(struct sim_watch *w, const struct ipv4_hdr *ip, const uint8_t *l4,
-                             uint32_t n)
+                             uint32_t n, bool leaky)
 {
     struct tcp_seg s;
     const char *wrong;
@@ -163,7 +163,7 @@ static const char *judge_tcp(struct sim_watch *w, const struct ipv4_hdr *ip, con
         return "a segment without ACK, SYN and RST";
     if (!f->active || !g->active)
         return NULL;
-    wrong = judge_seq(w, f, g, &s);
+    wrong = judge_seq(w, f, g, &s, leaky);
     if (!wrong)
         wrong = judge_ack(f, g, &s);
     return wrong ? wrong : judge_ts(f, &s);
@@ -175,7 +175,7 @@ static bool sum_is_right(const struct sim_watch *w, const uint8_t *p, uint32_t n
 }
 
 static const char *judge_l4(struct sim_watch *w, const struct ipv4_hdr *ip, const uint8_t *l4,
-                            uint32_t n)
+                            uint32_t n, bool leaky)
 {
     struct udp_hdr udp;
 
@@ -195,7 +195,7 @@ static const char *judge_l4(struct sim_watch *w, const struct ipv4_hdr *ip, cons
     }
     if (!sum_is_right(w, l4, n, ipv4_pseudo_sum(ip->src, ip->dst, ip->proto, n)))
         return "a TCP or UDP checksum is wrong";
-    return ip->proto == IPPROTO_TCP_ ? judge_tcp(w, ip, l4, n) : NULL;
+    return ip->proto == IPPROTO_TCP_ ? judge_tcp(w, ip, l4, n, leaky) : NULL;
 }
 
 static const char *judge_ipv4(struct sim_watch *w, const struct sim_watch_host *h,
@@ -215,7 +215,7 @@ static const char *judge_ipv4(struct sim_watch *w, const struct sim_watch_host *
         return "a packet's source is not the host's address";
     if (ip.frag_off || ip.flags & IPV4_MF)
         return NULL;
-    return judge_l4(w, &ip, b + ip.hlen, n - ip.hlen);
+    return judge_l4(w, &ip, b + ip.hlen, n - ip.hlen, h->leaky);
 }
 
 void sim_watch_sent(struct sim_watch *w, const struct sim_watch_host *h, const uint8_t *b,

@@ -63,6 +63,7 @@ struct sim_watch_host {
     struct mac_addr mac;
     be32 addr;
     uint32_t mtu;
+    bool leaky; /* packets have been lost inside the host: gaps prove nothing */
 };
 
 void sim_watch_init(struct sim_watch *w, struct mem *m);
