@@ -32,9 +32,11 @@ tcp = status["counters"]["tcp"]
 lab.point(tcp["passive_opens"] >= n, "every one of them was a connection of ours", tcp)
 lab.point(lab.wait_for(lambda: lab.ask(server)["connections"] == 0),
           "no connection is left behind", lab.conns(server))
+# A client that closes in a hurry resets what crosses its FIN, with a number that is old by then.
+late = ("tcp.drop_rst_no_conn", "tcp.drop_no_conn", "tcp.drop_time_wait_rst",
+        "tcp.drop_rst_challenged")
 unexpected = {k: v for k, v in lab.drops(lab.ask(server)).items()
-              if k.startswith("tcp.") and k not in ("tcp.drop_rst_no_conn", "tcp.drop_no_conn",
-                                                    "tcp.drop_time_wait_rst")}
-lab.point(not unexpected, "no segment was dropped", unexpected)
+              if k.startswith("tcp.") and k not in late}
+lab.point(not unexpected, "nothing but late RSTs was dropped", unexpected)
 lab.point(lab.stop(server) == 0, "the server ends in order")
 lab.done()
