@@ -107,6 +107,18 @@ static void every_truncated_frame_is_dropped_as_short(void **state)
     net_end(&h);
 }
 
+static void an_interface_that_is_down_hears_nothing(void **state)
+{
+    uint8_t b[128];
+
+    (void)state;
+    net_start(&h);
+    h.eth.netif[h.netif].up = false;
+    input(b, put_frame(b, &net_mac, &net_peer_mac, 0, false, ETHTYPE_IPV4), NULL);
+    assert_int_equal(h.eth.stats.drop_netif_down, 1);
+    net_end(&h);
+}
+
 static void unknown_protocols_are_dropped(void **state)
 {
     uint8_t b[128];
@@ -206,6 +218,7 @@ int main(void)
         cmocka_unit_test(frames_for_others_are_counted),
         cmocka_unit_test(impossible_sources_are_dropped),
         cmocka_unit_test(every_truncated_frame_is_dropped_as_short),
+        cmocka_unit_test(an_interface_that_is_down_hears_nothing),
         cmocka_unit_test(unknown_protocols_are_dropped),
         cmocka_unit_test(a_tag_chooses_the_interface),
         cmocka_unit_test(a_priority_tag_is_no_vlan),

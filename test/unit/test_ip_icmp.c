@@ -108,6 +108,27 @@ static void record_route_and_timestamp_come_back_with_our_entry(void **state)
     net_end(&h);
 }
 
+/* RFC 791 3.1: who finds no room counts itself in the overflow, which stops at fifteen. */
+static void a_full_timestamp_option_counts_us_among_the_missed(void **state)
+{
+    uint8_t opt[8] = {IPOPT_TS, 8, 9, 0xd0, 1, 2, 3, 4}, message[16];
+
+    (void)state;
+    start();
+    for (unsigned i = 0; i < 4; i++) {
+        struct icmp_hdr icmp = {.type = ICMP_ECHO};
+        struct ipv4_hdr ip = net_ip_hdr(IPPROTO_ICMP_);
+        ip.opt = opt;
+        ip.optlen = 8;
+        net_ip_frame(&h, &ip, message, net_put_icmp(message, &icmp, NULL, 0));
+        assert_int_equal(net_sent(&h, b), ETH_HLEN + 28 + 8);
+        assert_int_equal(sent_ip[23], min_u32(0xd0 + 0x10 * (i + 1), 0xf0));
+        memcpy(opt, sent_ip + 20, 8);
+    }
+    assert_memory_equal(opt + 4, ((uint8_t[]){1, 2, 3, 4}), 4);
+    net_end(&h);
+}
+
 static void an_answer_to_a_source_routed_ping_goes_back_the_same_way(void **state)
 {
     static const uint8_t opt[8] = {IPOPT_LSRR, 7, 8, 10, 0, 0, 9, IPOPT_EOL};
@@ -506,6 +527,7 @@ int main(void)
         cmocka_unit_test(an_echo_request_comes_back_with_its_data),
         cmocka_unit_test(the_largest_ping_is_answered_in_fragments),
         cmocka_unit_test(record_route_and_timestamp_come_back_with_our_entry),
+        cmocka_unit_test(a_full_timestamp_option_counts_us_among_the_missed),
         cmocka_unit_test(an_answer_to_a_source_routed_ping_goes_back_the_same_way),
         cmocka_unit_test(requests_to_a_broadcast_address_are_not_answered),
         cmocka_unit_test(icmp_that_is_short_or_damaged_is_dropped),

@@ -194,6 +194,33 @@ static void a_packet_with_fragments_of_its_own_is_fragmented_too(void **state)
     net_end(&h);
 }
 
+/* RFC 791 3.1: the source route has its copied bit set and is in every fragment. */
+static void every_fragment_of_a_source_routed_packet_carries_the_route(void **state)
+{
+    static const uint8_t route[12] = {IPOPT_LSRR, 11, 4, 10, 0, 0, 9, 10, 0, 0, 7, IPOPT_EOL};
+    struct ip_flow f = flow(IPPROTO_UDP_);
+    uint32_t total = 0;
+    struct ipv4_hdr ip;
+    size_t n;
+
+    (void)state;
+    start();
+    f.src_route_n = 3;
+    f.src_route[0] = ip_v4(&f.dst);
+    memcpy(&f.src_route[1], route + 3, 8);
+    assert_int_equal(ip_output(&h.ip, packet(4000), &f, h.now), 0);
+    while ((n = net_sent(&h, b))) {
+        assert_true(n <= ETH_HLEN + 1500);
+        assert_int_equal(ipv4_parse(&ip, sent_ip, n - ETH_HLEN), WIRE_OK);
+        assert_int_equal(csum_fold(csum_add_portable(sent_ip, ip.hlen, 0)), 0xffff);
+        assert_int_equal(ip.optlen, 12);
+        assert_memory_equal(ip.opt, route, 12);
+        total += ip.total_len - ip.hlen;
+    }
+    assert_int_equal(total, 4000);
+    net_end(&h);
+}
+
 static void what_must_not_be_fragmented_is_refused(void **state)
 {
     struct ip_flow f = flow(IPPROTO_UDP_);
@@ -442,6 +469,7 @@ int main(void)
         cmocka_unit_test(a_udp_checksum_of_zero_is_sent_as_ones),
         cmocka_unit_test(a_packet_larger_than_the_mtu_is_fragmented),
         cmocka_unit_test(a_packet_with_fragments_of_its_own_is_fragmented_too),
+        cmocka_unit_test(every_fragment_of_a_source_routed_packet_carries_the_route),
         cmocka_unit_test(what_must_not_be_fragmented_is_refused),
         cmocka_unit_test(fragments_are_all_sent_or_none),
         cmocka_unit_test(a_segment_to_be_cut_by_the_port_may_exceed_the_mtu),

@@ -170,6 +170,28 @@ static void a_fragment_that_ends_past_65535_is_refused(void **state)
     net_end(&h);
 }
 
+/* Each fragment fits, and the options of fragment zero make the whole too long. */
+static void options_that_push_the_datagram_past_65535_are_refused(void **state)
+{
+    static const uint8_t opt[40] = {IPOPT_NOP};
+    struct ipv4_hdr ip = net_ip_hdr(IPPROTO_UDP_);
+
+    (void)state;
+    start();
+    h.ip.limits.reass_fragments = 1000;
+    for (uint32_t off = 1480; off < 65500; off += 1480)
+        piece(off, min_u32(off + 1480, 65500), off + 1480 < 65500);
+    ip.id = 77;
+    ip.flags = IPV4_MF;
+    ip.opt = opt;
+    ip.optlen = 40;
+    net_ip_frame(&h, &ip, datagram, 1480);
+    assert_int_equal(h.got.udp.n, 0);
+    assert_int_equal(h.ip.stats.drop_frag_length, 1);
+    assert_int_equal(h.ip.chunk_pool.used, 0);
+    net_end(&h);
+}
+
 static void fragments_of_no_or_odd_length_are_refused(void **state)
 {
     (void)state;
@@ -413,6 +435,7 @@ int main(void)
         cmocka_unit_test(an_overlap_discards_the_datagram_and_what_still_comes),
         cmocka_unit_test(the_same_place_with_other_bytes_is_an_overlap),
         cmocka_unit_test(a_fragment_that_ends_past_65535_is_refused),
+        cmocka_unit_test(options_that_push_the_datagram_past_65535_are_refused),
         cmocka_unit_test(fragments_of_no_or_odd_length_are_refused),
         cmocka_unit_test(two_ends_that_disagree_discard_the_datagram),
         cmocka_unit_test(a_datagram_in_tiny_pieces_is_given_up),

@@ -56,6 +56,23 @@ static void groups_are_told_apart(void **state)
     net_end(&h);
 }
 
+static void groups_need_no_route_but_an_interface(void **state)
+{
+    struct ip_addr any = ip4_of(0, 0, 0, 0), group = ip4_of(224, 0, 0, 5), us = net_us();
+    struct ip_route_info r;
+
+    (void)state;
+    net_start(&h);
+    assert_int_equal(ip_route_del(&h.ip, &any, 0), 0);
+    assert_true(route(group, &r) && r.netif == h.netif && ip_eq(&r.src, &us));
+    assert_true(ip_route(&h.ip, &group, &us, &r) && r.netif == h.netif);
+    assert_true(route(ip4_of(255, 255, 255, 255), &r) && r.netif == h.netif);
+    assert_false(route(ip4_of(192, 0, 2, 1), &r));
+    assert_int_equal(ip_addr_del(&h.ip, &us), 0);
+    assert_false(route(group, &r));
+    net_end(&h);
+}
+
 /* RFC 1122 3.2.1.3 (g): 127/8 never leaves the host. */
 static void a_loopback_source_cannot_leave(void **state)
 {
@@ -246,6 +263,7 @@ int main(void)
         cmocka_unit_test(on_link_and_by_gateway),
         cmocka_unit_test(our_own_addresses_are_local),
         cmocka_unit_test(groups_are_told_apart),
+        cmocka_unit_test(groups_need_no_route_but_an_interface),
         cmocka_unit_test(a_loopback_source_cannot_leave),
         cmocka_unit_test(the_source_is_the_address_on_the_next_hops_subnet),
         cmocka_unit_test(addresses_that_no_host_may_have_are_refused),
