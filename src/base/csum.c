@@ -9,10 +9,34 @@ static uint64_t add_carry(uint64_t a, uint64_t b)
     return s + (s < b);
 }
 
+#if defined(__x86_64__)
+/* Four words with the carry kept in the flags from one to the next. */
+static uint64_t add_32_bytes(const uint8_t *p, uint64_t sum)
+{
+    __asm__("addq 0(%1), %0\n\tadcq 8(%1), %0\n\tadcq 16(%1), %0\n\tadcq 24(%1), %0\n\tadcq $0, %0"
+            : "+r"(sum)
+            : "r"(p), "m"(*(const uint8_t(*)[32])p)
+            : "cc");
+    return sum;
+}
+#else
+static uint64_t add_32_bytes(const uint8_t *p, uint64_t sum)
+{
+    uint64_t w[4];
+    memcpy(w, p, 32);
+    return add_carry(add_carry(add_carry(add_carry(sum, w[0]), w[1]), w[2]), w[3]);
+}
+#endif
+
 static uint64_t add_tail(const uint8_t *p, size_t n, uint64_t sum)
 {
     uint64_t last = 0;
 
+    while (n >= 32) {
+        sum = add_32_bytes(p, sum);
+        p += 32;
+        n -= 32;
+    }
     while (n >= 8) {
         uint64_t w;
         memcpy(&w, p, 8);

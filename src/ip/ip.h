@@ -290,6 +290,10 @@ void ip_icmp_error(struct ip *ip, const struct pkt *offending, uint8_t type, uin
                    uint16_t word, instant now);
 
 bool ip_next_error(struct ip *ip, struct ip_error *out);
+static inline bool ip_has_errors(const struct ip *ip)
+{
+    return ip->errors_head != ip->errors_tail || ip->eth->failed.n > 0;
+}
 
 /* ---- path MTU (RFC 1191) ------------------------------------------------------------ */
 

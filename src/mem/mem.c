@@ -27,32 +27,6 @@ void pool_init(struct pool *p, struct mem *m, uint32_t capacity, size_t object_s
     uint8_t *base = mem_carve(m, stride * capacity, align);
 
     *p = (struct pool){.base = base, .stride = (uint32_t)stride, .capacity = capacity};
-}
-
-void *pool_get(struct pool *p)
-{
-    void *object;
-
-    if (likely(p->free_head != 0)) {
-        object = pool_at(p, p->free_head - 1);
-        memcpy(&p->free_head, object, sizeof(p->free_head));
-    } else if (p->fresh < p->capacity) {
-        object = pool_at(p, p->fresh++);
-    } else {
-        p->failures++;
-        return NULL;
-    }
-    p->used++;
-    p->used_max = max_u32(p->used_max, p->used);
-    return object;
-}
-
-void pool_put(struct pool *p, void *object)
-{
-    uint32_t index = pool_index(p, object);
-
-    MR_ASSERT(index < p->fresh && p->used > 0);
-    memcpy(object, &p->free_head, sizeof(p->free_head));
-    p->free_head = index + 1;
-    p->used--;
+    if (is_pow2(stride))
+        p->shift = highest_bit(stride);
 }

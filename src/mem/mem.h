@@ -51,29 +51,27 @@ static inline void *mem_ptr(uint8_t *base, mem_ref r)
     return r ? base + (size_t)r * MEM_UNIT : NULL;
 }
 
-/* A pool of objects of one size.  A free object's first four bytes link it. */
+/* A pool of objects of one size.  A free object's first eight bytes link it; the rest keeps what
+ * its last user left there. */
 struct pool {
-    uint8_t *base;      /* borrowed from the arena */
-    uint32_t stride;    /* bytes from one object to the next */
-    uint32_t capacity;  /* objects */
-    uint32_t fresh;     /* objects [fresh, capacity) were never taken */
-    uint32_t free_head; /* index + 1 of the last returned; 0: none */
-    uint32_t used;      /* objects out */
-    uint32_t used_max;  /* high-water mark */
-    uint64_t failures;  /* gets refused because the pool was empty */
+    void *free_head;   /* last returned; NULL: none */
+    uint8_t *base;     /* borrowed from the arena */
+    uint32_t stride;   /* bytes from one object to the next */
+    uint32_t shift;    /* stride is 1 << shift; 0: it is no power of two */
+    uint32_t capacity; /* objects */
+    uint32_t fresh;    /* objects [fresh, capacity) were never taken */
+    uint32_t used;     /* objects out */
+    uint32_t used_max; /* high-water mark */
+    uint64_t failures; /* gets refused because the pool was empty */
 };
 
 /* object_size is rounded up to align (>= 16). */
 void pool_init(struct pool *p, struct mem *m, uint32_t capacity, size_t object_size, size_t align);
 
-/* NULL when empty (counted).  The object's content is undefined, except that a never-used one is
- * zero. */
-void *pool_get(struct pool *p);
-void pool_put(struct pool *p, void *object);
-
 static inline uint32_t pool_index(const struct pool *p, const void *object)
 {
-    return (uint32_t)((size_t)((const uint8_t *)object - p->base) / p->stride);
+    size_t off = (size_t)((const uint8_t *)object - p->base);
+    return (uint32_t)(likely(p->shift) ? off >> p->shift : off / p->stride);
 }
 static inline void *pool_at(const struct pool *p, uint32_t index)
 {
@@ -82,4 +80,31 @@ static inline void *pool_at(const struct pool *p, uint32_t index)
 static inline uint32_t pool_available(const struct pool *p)
 {
     return p->capacity - p->used;
+}
+
+/* NULL when empty (counted).  The object's content is undefined, except that a never-used one is
+ * zero. */
+static inline void *pool_get(struct pool *p)
+{
+    void *object = p->free_head;
+
+    if (likely(object != NULL)) {
+        memcpy(&p->free_head, object, sizeof(p->free_head));
+    } else if (p->fresh < p->capacity) {
+        object = pool_at(p, p->fresh++);
+    } else {
+        p->failures++;
+        return NULL;
+    }
+    p->used++;
+    p->used_max = max_u32(p->used_max, p->used);
+    return object;
+}
+
+static inline void pool_put(struct pool *p, void *object)
+{
+    MR_ASSERT((size_t)((uint8_t *)object - p->base) < (size_t)p->fresh * p->stride && p->used > 0);
+    memcpy(object, &p->free_head, sizeof(p->free_head));
+    p->free_head = object;
+    p->used--;
 }

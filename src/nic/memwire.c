@@ -90,10 +90,13 @@ void memwire_format(void *shared, const struct memwire_config *c)
     h->magic = MEMWIRE_MAGIC;
 }
 
-/* Give every buffer the pool can spare to the sender. */
+/* Give every buffer the pool can spare to the sender, an eighth at a time while it has some. */
 static void refill(struct memwire_queue *q)
 {
     uint32_t idx[BURST_MAX];
+
+    if (pool_available(&q->pool.descs) < q->buffers / 8 && q->pool.posted >= q->buffers / 8)
+        return;
 
     for (;;) {
         uint32_t room = q->buffers - ring_u32_count(q->rx.fill);

@@ -18,7 +18,7 @@ static void errors_deliver(struct stack *s)
 {
     struct ip_error e;
 
-    while (ip_next_error(&s->ip, &e)) {
+    while (unlikely(ip_has_errors(&s->ip)) && ip_next_error(&s->ip, &e)) {
         if (e.proto == IPPROTO_TCP_)
             tcp_icmp(&s->tcp, &e, s->now);
         else if (e.proto == IPPROTO_UDP_)

@@ -99,12 +99,16 @@ void tcp_ack_new(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s)
 
     tcp_rtt_ack(t, c, s);
     snd_tune(t, c);
-    if (!tcp_in_recovery(c)) {
+    bool limited = tcp_app_limited(c, 0);
+    if (!tcp_in_recovery(c) && !(limited && c->flags & TF_APP_LIMITED)) {
         struct cc_info i = tcp_cc_info(t, c, acked);
         i.flight -= acked;
+        i.app_limited = limited;
         tcp_cc(c)->ack(&c->cc, &i);
-        c->dupacks = 0;
     }
+    c->flags = limited ? c->flags | TF_APP_LIMITED : c->flags & ~(uint32_t)TF_APP_LIMITED;
+    if (!tcp_in_recovery(c))
+        c->dupacks = 0;
     una_advance(t, c, s->ack);
     if (unlikely(c->loss != MEM_NONE))
         tcp_sack_advance(c, tcp_loss(t, c));

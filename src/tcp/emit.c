@@ -166,6 +166,21 @@ static void output_failed(struct tcp *t, struct tcp_conn *c, int err)
         cold->soft_err = (int16_t)err;
 }
 
+/* In front of the payload; its length is known before it is written, except that of a SYN, which
+ * carries no payload. */
+static void header_emit(const struct tcp *t, const struct tcp_conn *c, const struct tcp_seg *s,
+                        struct pkt *p)
+{
+    if (unlikely(s->flags & TH_SYN)) {
+        p->len = (uint32_t)tcp_emit(p->data, s, t->config.opt_order);
+        return;
+    }
+    uint32_t hlen =
+        TCP_HLEN + (c->flags & TF_TS ? TCP_TS_OPTLEN : 0) + (s->nsack ? 4 + 8u * s->nsack : 0);
+    size_t written = tcp_emit(pkt_push(p, hlen), s, t->config.opt_order);
+    MR_ASSERT(written == hlen);
+}
+
 void tcp_emit_segment(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl)
 {
     struct pkt *p = pkt_get(t->tx);
@@ -182,10 +197,8 @@ void tcp_emit_segment(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl)
         sack_set(t, c, &s);
     if (pl->len)
         payload_attach(t, c, pl, p, s.nsack);
-    uint8_t header[TCP_HLEN_MAX];
     header_fill(t, c, pl, &s);
-    uint32_t hlen = (uint32_t)tcp_emit(header, &s, t->config.opt_order);
-    memcpy(pkt_push(p, hlen), header, hlen);
+    header_emit(t, c, &s, p);
     f.src = *ip_laddr(t->ip, c->key.lidx);
     f.dst = c->key.raddr;
     f.nh = c->nh;

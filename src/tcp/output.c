@@ -260,7 +260,8 @@ static bool plan_ack(const struct tcp_conn *c, struct tcp_plan *pl)
 /* RFC 5681 4.1: idle so long that no ACKs are left to clock us: restart slowly. */
 static void restart_if_idle(struct tcp *t, struct tcp_conn *c)
 {
-    if (!seq_eq(c->snd_una, c->snd_max) || c->sndq.cc == 0)
+    if (!seq_eq(c->snd_una, c->snd_max) || c->sndq.cc == 0 ||
+        t->now_ms - c->rcv_time_ms < t->config.rto_min_us / 1000)
         return;
     if ((uint64_t)(t->now_ms - c->rcv_time_ms) * 1000 < tcp_rto_us(t, c))
         return;
@@ -270,11 +271,23 @@ static void restart_if_idle(struct tcp *t, struct tcp_conn *c)
 
 static bool plan_next(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl)
 {
-    if (unlikely(c->flags & TF_SYN_QUEUED))
+    const uint32_t special = TF_PROBE | TF_KEEP_PROBE | TF_REXMT_ONE | TF_RECOVERY | TF_SYN_QUEUED;
+
+    if (likely(!(c->flags & special)))
+        return plan_data(t, c, pl) || plan_ack(c, pl);
+    if (c->flags & TF_SYN_QUEUED)
         return plan_syn(c, pl) || (c->state == TCPS_FIN_WAIT_1 && plan_data(t, c, pl)) ||
                plan_ack(c, pl);
     return plan_probe(t, c, pl) || plan_rexmt_one(t, c, pl) || plan_sack_recovery(t, c, pl) ||
            plan_ack(c, pl);
+}
+
+/* All that was queued is sent and nothing special is asked for: there can be no other plan. */
+static bool is_quiet(const struct tcp_conn *c)
+{
+    return seq_eq(c->snd_nxt, tcp_data_end(c)) &&
+           !(c->flags & (TF_ACKNOW | TF_PROBE | TF_KEEP_PROBE | TF_REXMT_ONE | TF_RECOVERY |
+                         TF_RTO_RECOVERY | TF_FIN_QUEUED | TF_SYN_QUEUED));
 }
 
 static bool may_transmit(const struct tcp *t)
@@ -298,5 +311,7 @@ bool tcp_conn_output(struct tcp *t, struct tcp_conn *c)
         if (!plan_next(t, c, &pl))
             return true;
         tcp_emit_segment(t, c, &pl);
+        if (likely(is_quiet(c)))
+            return true;
     }
 }

@@ -15,6 +15,16 @@ uint32_t tcp_initial_window(const struct tcp *t, const struct tcp_conn *c)
     return min_u32(segs * c->mss, max_u32(2 * c->mss, segs * 1460));
 }
 
+/* RFC 9438 5.8, RFC 7661 4: a window that was not used is no evidence.  It was the limit if what
+ * was out before this ACK came within two segments of it; in slow start, where it doubles, if half
+ * was. */
+bool tcp_app_limited(const struct tcp_conn *c, uint32_t acked)
+{
+    uint32_t out = tcp_in_flight(c) + acked;
+
+    return (c->cc.cwnd < c->cc.ssthresh ? 2 * out : out + 2u * c->mss) < c->cc.cwnd;
+}
+
 struct cc_info tcp_cc_info(const struct tcp *t, const struct tcp_conn *c, uint32_t acked)
 {
     uint32_t flight = tcp_in_flight(c);
@@ -25,8 +35,7 @@ struct cc_info tcp_cc_info(const struct tcp *t, const struct tcp_conn *c, uint32
         .acked = acked,
         .srtt_us = c->srtt >> 3,
         .now_ms = t->now_ms,
-        /* The window was the limit if what was out, before this ACK, came within a burst of it. */
-        .app_limited = flight + acked + 2 * c->mss < c->cc.cwnd && c->cc.cwnd >= c->cc.ssthresh,
+        .app_limited = tcp_app_limited(c, acked),
     };
 }
 
@@ -164,7 +173,6 @@ static void suspect_blackhole(struct tcp *t, struct tcp_conn *c)
     uint16_t less = c->rxtshift == 2 && c->mss > 1200 ? 1200 : TCP_MSS_DEFAULT;
     if (less < c->mss) {
         c->mss = less;
-        c->flags |= TF_BLACKHOLE;
         t->stats.pmtu_blackholes++;
     }
 }

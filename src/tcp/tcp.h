@@ -223,7 +223,7 @@ enum tcp_flag {
     TF_WANT_WRITE = 1u << 24,   /* a send was refused: say when there is room */
     TF_SNDBUF_FIXED = 1u << 25, /* no auto-tuning */
     TF_RCVBUF_FIXED = 1u << 26,
-    TF_BLACKHOLE = 1u << 27, /* the segment size was lowered on suspicion */
+    TF_APP_LIMITED = 1u << 27, /* the last ACK found the congestion window unused, and cc knows */
     TF_QUICKACK = 1u << 28,
     TF_URG_SND = 1u << 29, /* cold->snd_up is beyond snd_una */
     TF_URG_RCV = 1u << 30, /* cold->rcv_up is ahead of what was read */

@@ -147,6 +147,7 @@ void tcp_wnd_update(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, 
 
 /* recovery.c */
 const struct cc_ops *tcp_cc(const struct tcp_conn *c);
+bool tcp_app_limited(const struct tcp_conn *c, uint32_t acked);
 struct cc_info tcp_cc_info(const struct tcp *t, const struct tcp_conn *c, uint32_t acked);
 uint32_t tcp_initial_window(const struct tcp *t, const struct tcp_conn *c);
 void tcp_dup_ack(struct tcp *t, struct tcp_conn *c, bool sack_news);

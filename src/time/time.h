@@ -74,8 +74,9 @@ _Static_assert(sizeof(struct timer) == 16, "two timers fit half a cache line");
 #define TIMER_IDLE 0xff
 
 struct wheel {
-    uint8_t *base;     /* the arena, for references */
-    uint64_t now_tick; /* every timer due before or at this tick is on the due list */
+    uint8_t *base;      /* the arena, for references */
+    uint64_t now_tick;  /* every timer due before or at this tick is on the due list */
+    uint64_t next_tick; /* no occupied slot begins before it; maybe later */
     uint64_t occupied[WHEEL_LEVELS];
     mem_ref slot[WHEEL_LEVELS][WHEEL_SLOTS];
     mem_ref due_head, due_tail;

@@ -10,6 +10,7 @@ void wheel_init(struct wheel *w, uint8_t *arena_base, instant now)
     memset(w, 0, sizeof(*w));
     w->base = arena_base;
     w->now_tick = now >> TICK_SHIFT;
+    w->next_tick = UINT64_MAX;
 }
 
 static void due_append(struct wheel *w, struct timer *t)
@@ -81,7 +82,9 @@ static void place(struct wheel *w, struct timer *t)
     }
     unsigned level = highest_bit(at ^ w->now_tick) / WHEEL_BITS;
     level = level < WHEEL_LEVELS ? level : WHEEL_LEVELS - 1;
-    slot_insert(w, t, level, (at >> (level * WHEEL_BITS)) & (WHEEL_SLOTS - 1));
+    unsigned shift = level * WHEEL_BITS;
+    slot_insert(w, t, level, (at >> shift) & (WHEEL_SLOTS - 1));
+    w->next_tick = min_u64(w->next_tick, at >> shift << shift);
 }
 
 void wheel_arm(struct wheel *w, struct timer *t, tick at)
@@ -156,14 +159,17 @@ void wheel_advance(struct wheel *w, instant now)
 
     if (target <= w->now_tick)
         return;
-    for (;;) {
-        uint64_t at = w->armed ? next_slot_tick(w) : UINT64_MAX;
+    while (w->next_tick <= target) {
+        /* It may be stale: timers that would have made it were disarmed. */
+        uint64_t at = next_slot_tick(w);
+        w->next_tick = at;
         if (at > target)
             break;
         w->now_tick = at;
         for (unsigned level = WHEEL_LEVELS; level-- > 0;)
             if ((at & ((UINT64_C(1) << (level * WHEEL_BITS)) - 1)) == 0)
                 cascade(w, level);
+        w->next_tick = next_slot_tick(w);
     }
     w->now_tick = target;
 }
