@@ -1,4 +1,4 @@
-/* ICMP (RFC 792, RFC 1122 3.2.2): what is answered, what errors are sent, and which are believed. */
+/* ICMP (RFC 792, RFC 1122 3.2.2): what is answered, which errors are sent, which are believed. */
 #include "lib/cmocka_first.h"
 
 #include "lib/net_host.h"

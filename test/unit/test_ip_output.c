@@ -133,7 +133,7 @@ static void a_udp_checksum_of_zero_is_sent_as_ones(void **state)
     net_end(&h);
 }
 
-/* Every size around the MTU: the fragments tile the packet, each a multiple of eight but the last. */
+/* Every size around the MTU: fragments tile the packet, in multiples of eight but for the last. */
 static void a_packet_larger_than_the_mtu_is_fragmented(void **state)
 {
     static uint8_t whole[8000];
