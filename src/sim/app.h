@@ -137,6 +137,7 @@ struct sim_app {
     unsigned host;
     bool ending;             /* everything is done: close what is still open */
     bool poll;               /* a timer could not be had: look at everything each turn */
+    uint32_t guests_lost;    /* ended before they said who they are */
     struct rng rng;
     struct sim_listener listener[SIM_LISTENERS];
     struct sim_guest guest[SIM_GUESTS];

@@ -94,11 +94,10 @@ static bool has_left(const struct sim_world *w, const struct sim_end *e)
     return e->state == SIM_END_DONE && !e->eof && w->now - e->done_ns > ORPHAN_NS;
 }
 
-/* Behind a SYN cookie the first segment after the handshake must be the first to arrive: another
- * one proves nothing, and is answered with a RST. */
-static bool sends_cookies(const struct sim_world *w, unsigned host)
+/* The server has given up guests, of whom it does not know who they were. */
+static bool loses_guests(const struct sim_world *w, unsigned host)
 {
-    return stack_tcp(w->host[host].core[0].stack)->stats.syncookies_sent > 0;
+    return w->host[host].app.guests_lost > 0;
 }
 
 static bool has_cause(const struct sim_world *w, const struct sim_end *e, int err)
@@ -111,7 +110,8 @@ static bool has_cause(const struct sim_world *w, const struct sim_end *e, int er
     case MR_EPIPE:
     case MR_ECONNABORTED:
         return peer->quit || peer->err || has_left(w, peer) ||
-               (peer->state == SIM_END_NONE && (odd || sends_cookies(w, peer->host)));
+               e->conn->manner[!e->side].user_timeout_ms ||
+               (peer->state == SIM_END_NONE && (odd || loses_guests(w, peer->host)));
     case MR_ECONNREFUSED:
         return w->plan.toggles;
     case MR_ETIMEDOUT:

@@ -54,6 +54,13 @@ static void guest_done(struct sim_app *a, struct sim_guest *g)
             sim_server_accept(a, &a->listener[i]);
 }
 
+static void guest_lose(struct sim_app *a, struct sim_guest *g)
+{
+    a->guests_lost++;
+    mr_close(a->m, g->sock);
+    guest_done(a, g);
+}
+
 /* A connection has come to life twice.  A SYN cookie is honoured as long as it is fresh, so a late
  * copy of the first data segment does this, once the connection it belongs to is gone. */
 static void guest_is_ghost(struct sim_app *a, struct sim_guest *g, const struct sim_conn *c)
@@ -98,8 +105,7 @@ static void guest_read(struct sim_app *a, struct sim_guest *g)
             return;
         if (n <= 0) {
             /* The client has quit before it said anything; whether it may, it is asked itself. */
-            mr_close(a->m, g->sock);
-            guest_done(a, g);
+            guest_lose(a, g);
             return;
         }
         g->n = (uint8_t)(g->n + n);
@@ -110,8 +116,7 @@ static void guest_read(struct sim_app *a, struct sim_guest *g)
 void sim_guest_expire(struct sim_app *a, struct sim_guest *g)
 {
     g->timer_on = false;
-    mr_abort(a->m, g->sock);
-    guest_done(a, g);
+    guest_lose(a, g);
 }
 
 void sim_guest_event(struct sim_app *a, struct sim_guest *g, const struct mr_event *ev)
@@ -122,8 +127,7 @@ void sim_guest_event(struct sim_app *a, struct sim_guest *g, const struct mr_eve
     }
     guest_read(a, g);
     if (ev->type == MR_EV_CLOSED && g->used && mr_sock_eq(g->sock, ev->sock)) {
-        mr_close(a->m, g->sock);
-        guest_done(a, g);
+        guest_lose(a, g);
     }
 }
 

@@ -462,7 +462,12 @@ static void operate(struct fuzz *f)
         turn(f);
 }
 
-/* Nothing may be missing when everything is closed and ten minutes have passed. */
+static bool is_quiet(const struct tcp *t)
+{
+    return t->conns.used + t->tws.used + t->syns.used + t->tx->descs.used == 0;
+}
+
+/* Nothing may be missing when everything is closed and the longest of all time-outs has passed. */
 static void finish(struct fuzz *f)
 {
     struct tcp *t = stack_tcp(f->stack);
@@ -471,12 +476,14 @@ static void finish(struct fuzz *f)
     f->port->starved = false;
     for (unsigned i = 0; i < SLICES; i++)
         slice_give_back(f, i);
-    for (unsigned round = 0; round < 60; round++) {
+    for (unsigned round = 0; round < 200; round++) {
         for (unsigned i = 0; i < SOCKS; i++)
             if (f->sock[i].v != 0)
                 forget(f, &f->sock[i], true);
-        f->now += round < 30 ? USEC_PER_SEC : 20 * USEC_PER_SEC;
+        f->now += round < 30 ? USEC_PER_SEC : 30 * USEC_PER_SEC;
         turn(f);
+        if (round > 33 && is_quiet(t))
+            break;
     }
     MR_ASSERT(f->gives == 0);
     MR_ASSERT(t->conns.used == 0 && t->syns.used == 0 && t->listeners.used == 0);
