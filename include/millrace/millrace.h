@@ -177,7 +177,7 @@ void mr_slice_release(struct mr *m, struct mr_slice *slice);
  * MR_EV_WRITABLE follows), or MR_EAGAIN, MR_EPIPE (after shutdown), or the error that ended the
  * connection. */
 #define MR_MORE 1u /* more follows at once: do not send a short segment yet */
-#define MR_OOB 2u  /* the last byte is urgent (RFC 9293 3.8.5) */
+#define MR_OOB 2u  /* the last byte is urgent (RFC 9293 3.8.5); not for new designs (SHLD-13) */
 int64_t mr_send(struct mr *m, mr_sock s, const void *buf, size_t n, unsigned flags);
 
 typedef void (*mr_release_fn)(void *arg, const void *ptr, size_t n);
@@ -233,7 +233,8 @@ enum mr_opt {
     MR_RCVBUF,          /* receive buffer, bytes; likewise */
     MR_MAXSEG,     /* largest segment to send; before connect or listen also the MSS announced */
     MR_TTL,        /* time to live (MUST-49) */
-    MR_TOS,        /* DSCP and ECN byte (MUST-48) */
+    MR_TOS,        /* DSCP and ECN byte (MUST-48); better set before a connection than during it
+                      (SHLD-23), since other values may take other paths and be reordered */
     MR_CONGESTION, /* enum mr_cc */
     MR_QUICKACK,   /* bool: acknowledge at once */
     MR_REUSEADDR,  /* bool: accepted for compatibility, always on */

@@ -68,7 +68,7 @@ static enum verdict judge_one(struct ip *ip, struct ip_rx *rx, uint8_t kind, con
     case IPOPT_TS:
         return ts_is_sane(v, len) ? OPT_OK : OPT_MALFORMED;
     default:
-        /* RFC 1122 3.2.1.8: options not understood are ignored. */
+        /* RFC 1122 3.2.1.8, RFC 9293 MUST-50: options not understood are ignored. */
         return OPT_OK;
     }
 }

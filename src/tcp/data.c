@@ -151,7 +151,8 @@ void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
         tcp_fin_input(t, c);
 }
 
-/* RFC 9293 3.8.5, 3.10.7.4 sixth; MUST-30 to MUST-33, MUST-62. A pointer of 0 points at nothing. */
+/* RFC 9293 3.8.5, 3.10.7.4 sixth; MUST-30, MUST-32, MUST-33, MUST-62. The data may be of
+ * any length (MUST-31): each later pointer moves its end on. A pointer of 0 points at nothing. */
 void tcp_urgent_input(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s)
 {
     if (likely(!(s->flags & TH_URG)) || s->urp == 0 || !tcp_may_receive(c))

@@ -4,6 +4,7 @@
 /* Payloads up to this many bytes are copied behind the header: cheaper than a reference. */
 #define COPY_MAX 512u
 
+/* RFC 9293 3.7.1, SHLD-5: every SYN has an MSS. RFC 7323 2.2: its window is never scaled. */
 static void syn_options(struct tcp *t, struct tcp_conn *c, struct tcp_seg *s)
 {
     const struct tcp_cold *cold = tcp_cold(t, c);
@@ -44,6 +45,7 @@ static void sack_set(struct tcp *t, struct tcp_conn *c, struct tcp_seg *s)
     }
 }
 
+/* RFC 9293 3.1. MUST-65: an MSS option, and the others that negotiate, only with a SYN. */
 static void header_fill(struct tcp *t, struct tcp_conn *c, const struct tcp_plan *pl,
                         struct tcp_seg *s)
 {
@@ -69,6 +71,7 @@ static void header_fill(struct tcp *t, struct tcp_conn *c, const struct tcp_plan
         s->ack = seq_of(0);
 }
 
+/* RFC 9293 3.1, MUST-2: the pseudo-header's part; the NIC adds the segment, or ip_output does. */
 static void csum_start(struct pkt *p, const struct ip_flow *f)
 {
     uint16_t sum =

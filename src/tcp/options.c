@@ -22,7 +22,7 @@ uint32_t tcp_ts_offset(const struct tcp *t, const struct flow_key *k)
 }
 
 /* RFC 9293 3.7.1, MUST-14, MUST-67: what we can receive in one segment: MTU less the fixed headers
- * (RFC 6691). */
+ * (RFC 6691). An interface has one MTU for all its packets, so it is the smallest too (SHLD-6). */
 uint16_t tcp_mss_to_announce(struct tcp *t, const struct ip_addr *raddr, uint16_t lidx,
                              uint16_t limit)
 {

@@ -193,7 +193,8 @@ static void r1_reached(struct tcp *t, struct tcp_conn *c)
     tcp_mark_event(t, c, TCP_EV_SOFT_ERROR);
 }
 
-/* RFC 6298 5.4-5.6; RFC 5681 3.1 (5): ssthresh only at a segment's first time-out, the loss window
+/* MUST-19, with cc: exponential back-off (tcp_rto_us), slow start and congestion avoidance.
+ * RFC 6298 5.4-5.6; RFC 5681 3.1 (5): ssthresh only at a segment's first time-out, the loss window
  * is one segment. What was SACKed is forgotten (RFC 2018 8): the receiver may have taken it back.
  */
 void tcp_rto_fired(struct tcp *t, struct tcp_conn *c)

@@ -117,8 +117,8 @@ void tcp_tw_enter(struct tcp *t, struct tcp_conn *c)
         tw_reply(t, w);
 }
 
-/* RFC 6191 2: a SYN that cannot be an old one: a newer timestamp, or a higher sequence number where
- * there are none. */
+/* RFC 6191 2, SHLD-4: a SYN that cannot be an old one: a newer timestamp, or a higher sequence
+ * number where there are none. */
 static bool is_new_syn(const struct tcp_tw *w, const struct tcp_seg *s)
 {
     if ((s->flags & (TH_SYN | TH_ACK | TH_RST)) != TH_SYN)
