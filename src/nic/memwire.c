@@ -218,6 +218,7 @@ static void queue_open(struct memwire_queue *q, struct mem *m, uint8_t *shared,
     q->buffers = c->buffers;
     q->buf_size = c->buf_size;
     pkt_pool_init(&q->pool, m, "wire rx", c->buffers, c->buf_size, PKT_HEADROOM, q->rx.bufs);
+    q->pool.low_water = c->buffers / 4;
     refill(q);
 }
 

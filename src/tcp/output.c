@@ -182,11 +182,12 @@ static bool plan_data(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl)
     bool fin = (c->flags & TF_FIN_QUEUED) && len == left;
     if (left == 0 && !fin)
         return false;
-    if (len > segment_max(t, c)) {
-        len = segment_max(t, c);
-        fin = false;
-    } else if (len > c->mss && len < left) {
-        len -= len % c->mss; /* the window's edge need not cut a segment */
+    if (len > c->mss) {
+        uint32_t most = segment_max(t, c);
+        fin &= len <= most;
+        len = min_u32(len, most);
+        if (len < left)
+            len -= len % c->mss; /* the window's edge need not cut a segment */
     }
     if ((len == 0 && left) || !worth_sending(c, len, len == left, fin)) {
         wait_for_window(t, c);
