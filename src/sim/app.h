@@ -32,6 +32,8 @@
 #define SIM_GIVES 96u
 #define SIM_PORT_FIRST 5000u
 #define SIM_UDP_PORT 7000u
+#define SIM_LOCAL_PORT 6000u /* a few that several connections use, one after the other */
+#define SIM_TWIN_PORT 8000u
 #define SIM_UDP_HELLO 8u
 #define SIM_NOT UINT32_MAX
 
@@ -90,9 +92,10 @@ struct sim_conn {
     uint32_t id;
     uint8_t client, server;
     uint16_t port;
+    uint16_t local_port; /* 0: the stack's choice */
+    bool twin;           /* both sides connect, at the same time: simultaneous open */
     uint32_t start_us;
     uint32_t request, response; /* bytes a round; 0: both stream freely */
-    uint32_t tries;
     struct sim_manner manner[2];
     struct sim_end end[2];
 };

@@ -3,22 +3,35 @@
 
 #define RETRY_US 400000u
 
+/* The side of the connection that this host opens. */
+static struct sim_end *opened_by(const struct sim_app *a, struct sim_conn *c)
+{
+    return &c->end[c->twin && c->server == a->host];
+}
+
+static int try_connect(struct sim_app *a, struct sim_conn *c, struct sim_end *e, mr_sock *s)
+{
+    const struct sim_end *peer = &c->end[!e->side];
+    struct mr_addr to = {.port = c->port}, local = {.port = c->local_port};
+
+    to.ip[10] = to.ip[11] = 0xff;
+    store_be32(to.ip + 12, be32_get(sim_net_addr(&a->world->net, peer->host)));
+    return mr_connect(a->m, c->local_port ? &local : NULL, &to, e, s);
+}
+
 void sim_client_connect(struct sim_app *a, struct sim_conn *c)
 {
-    struct sim_end *e = &c->end[0];
-    struct mr_addr to = {.port = c->port};
+    struct sim_end *e = opened_by(a, c);
     mr_sock s;
     int rc;
 
     /* Without a timer it may have been opened by sim_app_poll. */
     if (e->state != SIM_END_NONE)
         return;
-    to.ip[10] = to.ip[11] = 0xff;
-    store_be32(to.ip + 12, be32_get(sim_net_addr(&a->world->net, c->server)));
-    rc = mr_connect(a->m, NULL, &to, e, &s);
-    c->tries++;
+    rc = try_connect(a, c, e, &s);
     /* Ports or memory used up: they come back. */
-    if (rc == MR_EADDRNOTAVAIL || rc == MR_ENOMEM || rc == MR_ENOBUFS) {
+    if (rc == MR_EADDRNOTAVAIL || rc == MR_ENOMEM || rc == MR_ENOBUFS ||
+        (rc == MR_EADDRINUSE && c->local_port)) {
         sim_note(a->world, a->host, "conn %u: cannot connect: %s", c->id, mr_strerror(rc));
         if (mr_timer_start(a->m, 1 + rng_below(&a->rng, RETRY_US), c, &e->timer) != 0)
             a->poll = true;
@@ -30,6 +43,11 @@ void sim_client_connect(struct sim_app *a, struct sim_conn *c)
     }
     e->state = SIM_END_CONNECTING;
     sim_end_open(a, e, s, 0);
+}
+
+static bool is_opener(const struct sim_app *a, const struct sim_conn *c)
+{
+    return c->client == a->host || (c->twin && c->server == a->host);
 }
 
 int sim_app_init(struct mr *m, void *arg, void **core_state)
@@ -51,7 +69,7 @@ int sim_app_init(struct mr *m, void *arg, void **core_state)
     sim_udp_open(a);
     for (uint32_t i = 0; i < w->plan.conns; i++) {
         struct sim_conn *c = &w->conn[i];
-        if (c->client == a->host && mr_timer_start(m, c->start_us, c, &c->end[0].timer) != 0)
+        if (is_opener(a, c) && mr_timer_start(m, c->start_us, c, &opened_by(a, c)->timer) != 0)
             a->poll = true;
     }
     return 0;
@@ -130,7 +148,7 @@ void sim_app_poll(struct sim_app *a)
     a->poll = false;
     for (uint32_t i = 0; i < w->plan.conns; i++) {
         struct sim_conn *c = &w->conn[i];
-        if (c->client == a->host && c->end[0].state == SIM_END_NONE)
+        if (is_opener(a, c))
             sim_client_connect(a, c);
         for (unsigned side = 0; side < 2; side++) {
             struct sim_end *e = &c->end[side];

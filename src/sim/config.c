@@ -44,7 +44,7 @@ static uint32_t opens(const struct sim_world *w, unsigned host)
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < w->plan.conns; i++)
-        n += w->conn[i].client == host;
+        n += w->conn[i].client == host || (w->conn[i].twin && w->conn[i].server == host);
     return n;
 }
 
@@ -132,7 +132,7 @@ void sim_draw_port(struct sim_world *w, struct rng *r, bool tiny, struct sim_por
 {
     *c = (struct sim_port_config){
         .mtu = rng_chance(r, 1, 4) ? between(r, 576, 1500) : 1500,
-        .rx_packets = tiny && rng_chance(r, 1, 2) ? between(r, 12, 48) : 512,
+        .rx_packets = rng_chance(r, tiny ? 2 : 1, 4) ? between(r, 12, 64) : 512,
         .tx_slots = rng_chance(r, 1, 3) ? between(r, 1, SIM_TX_HELD_MAX) : 0,
         .tx_csum = rng_chance(r, 1, 2),
         .rx_csum = rng_chance(r, 1, 2),
@@ -144,5 +144,5 @@ void sim_draw_port(struct sim_world *w, struct rng *r, bool tiny, struct sim_por
         c->tso_max = between(r, 2 * c->mtu, 65000);
     if (rng_chance(r, 1, 4))
         c->coalesce_max = between(r, 2 * c->mtu, 16000);
-    c->rx_low_water = c->rx_packets / 4;
+    c->rx_low_water = between(r, 2, c->rx_packets * 3 / 4);
 }

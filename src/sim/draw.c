@@ -142,6 +142,11 @@ static void draw_conn(struct sim_world *w, struct rng *r, uint32_t id, uint32_t 
         };
     }
     draw_pattern(r, c);
+    if (rng_chance(r, 1, 12))
+        c->local_port = (uint16_t)(SIM_LOCAL_PORT + rng_below(r, 3));
+    c->twin = c->client != c->server && rng_chance(r, 1, 16);
+    if (c->twin)
+        c->port = c->local_port = (uint16_t)(SIM_TWIN_PORT + id);
     c->manner[0].total = max_u32(c->manner[0].total, SIM_HELLO);
     if (!c->request)
         c->manner[0].quit_at = max_u32(c->manner[0].quit_at, 1);
@@ -153,7 +158,8 @@ void sim_draw_conns(struct sim_world *w)
 
     for (uint32_t i = 0; i < w->plan.conns; i++)
         draw_conn(w, &w->rng, i, size);
-    w->unfinished = w->plan.conns;
+    for (uint32_t i = 0; i < w->plan.conns; i++)
+        w->unfinished += w->conn[i].twin ? 2 : 1;
 }
 
 /* ---- links ------------------------------------------------------------------------ */

@@ -71,7 +71,7 @@ void sim_end_done(struct sim_app *a, struct sim_end *e)
     e->done_ns = a->world->now;
     if (e->side == 1)
         a->world->open_ends--;
-    else
+    if (e->side == 0 || e->conn->twin)
         a->world->unfinished--;
     if (peer->state == SIM_END_DONE && !e->err && !peer->err && !e->quit && !peer->quit)
         a->world->result.conns_whole++;
@@ -105,6 +105,9 @@ static bool has_cause(const struct sim_world *w, const struct sim_end *e, int er
     const struct sim_end *peer = &e->conn->end[!e->side];
     bool odd = w->plan.toggles || w->plan.tiny;
 
+    /* Twins that miss each other meet closed ports. */
+    if (e->conn->twin && (err == MR_ECONNREFUSED || err == MR_ECONNRESET) && e->rcvd == 0)
+        return true;
     switch (err) {
     case MR_ECONNRESET:
     case MR_EPIPE:
