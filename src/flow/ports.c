@@ -12,11 +12,14 @@ bool flow_choose_port(struct flow_port_chooser *c, const struct flow_table *t,
     struct flow_key peer = *k;
 
     peer.lport = 0;
-    uint32_t offset = (uint32_t)siphash(&c->key[0], &peer, sizeof(peer));
+    uint32_t offset = (uint32_t)siphash(&c->key[0], &peer, sizeof(peer)) % range;
     uint32_t *counter = &c->table[siphash(&c->key[1], &peer, sizeof(peer)) % FLOW_PORT_COUNTERS];
 
+    /* Reduced before they are added: a sum that wraps at 2^32 would leave ports out. */
+    offset += *counter % range;
     for (uint32_t tries = 0; tries < range; tries++) {
-        k->lport = (uint16_t)(c->lo + (offset + (*counter)++) % range);
+        k->lport = (uint16_t)(c->lo + (offset + tries) % range);
+        ++*counter;
         if (!p->listener[k->lport] && !flow_find(t, k, flow_hash(t, k)))
             return true;
     }
