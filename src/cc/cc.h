@@ -16,7 +16,7 @@
 enum cc_kind { CC_NEWRENO, CC_CUBIC, CC_KINDS };
 
 struct cc_cubic {
-    uint32_t w_max;    /* window just before the last reduction, bytes */
+    uint32_t w_max;    /* window just before the last reduction, bytes; 0: a time-out's */
     uint32_t epoch_ms; /* start of this congestion avoidance epoch; 0: not begun */
     uint32_t k_ms;     /* time from the epoch's start to w_max */
     uint32_t w_est;    /* what Reno would have (RFC 9438 4.3) */
@@ -26,7 +26,8 @@ struct cc_cubic {
 struct cc {
     uint32_t cwnd;     /* bytes */
     uint32_t ssthresh; /* bytes; UINT32_MAX: not known yet */
-    uint32_t acked; /* bytes acknowledged towards the next increase (RFC 5681 3.1 (2), counting) */
+    uint32_t acked; /* bytes acknowledged towards the next increase (RFC 5681 3.1 (2), counting); of
+                       w_est in CUBIC */
     union {
         struct cc_cubic cubic;
         uint32_t words[4];

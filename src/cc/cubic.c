@@ -34,8 +34,9 @@ static void epoch_begin(struct cc *c, const struct cc_info *i)
 {
     struct cc_cubic *q = &c->cubic;
 
-    q->epoch_ms = i->now_ms ? i->now_ms : 1;
+    q->epoch_ms = i->now_ms ? i->now_ms : UINT32_MAX; /* a millisecond ago, not ahead */
     q->w_est = c->cwnd;
+    c->acked = 0;
     if (q->w_max <= c->cwnd) {
         q->w_max = c->cwnd;
         q->k_ms = 0;
@@ -62,15 +63,17 @@ static uint32_t w_cubic(const struct cc_cubic *q, uint32_t t_ms, uint32_t mss)
 }
 
 /* RFC 9438 4.3: what an AIMD flow with the same average window would have; alpha is
- * 3(1-beta)/(1+beta) = 0.53 until W_max is reached again, then 1. */
+ * 3(1-beta)/(1+beta) = 9/17 until W_max is reached again, then 1.  A window of acknowledged bytes is
+ * counted and then worth alpha segments: a quotient an ACK would round to nothing in large windows. */
 static void reno_estimate(struct cc *c, const struct cc_info *i)
 {
     struct cc_cubic *q = &c->cubic;
-    uint64_t step = (uint64_t)i->acked * i->mss / c->cwnd;
 
-    if (q->w_est < q->w_max)
-        step = step * 53 / 100;
-    q->w_est = (uint32_t)min_u64((uint64_t)q->w_est + step, INT32_MAX);
+    c->acked += q->w_est < q->w_max ? (uint32_t)((uint64_t)i->acked * 9 / 17) : i->acked;
+    if (c->acked >= c->cwnd) {
+        c->acked -= c->cwnd;
+        q->w_est = (uint32_t)min_u64((uint64_t)q->w_est + i->mss, INT32_MAX);
+    }
 }
 
 static void cubic_ack(struct cc *c, const struct cc_info *i)
@@ -96,12 +99,9 @@ static void cubic_ack(struct cc *c, const struct cc_info *i)
         c->cwnd = max_u32(c->cwnd, q->w_est);
         return;
     }
-    c->acked += (uint32_t)((uint64_t)(target - c->cwnd) * i->acked / c->cwnd);
-    if (c->acked >= i->mss) {
-        uint32_t whole = c->acked - c->acked % i->mss;
-        c->cwnd = min_u32(c->cwnd + whole, INT32_MAX);
-        c->acked -= whole;
-    }
+    /* What rounding takes, the next ACK finds in the target again. */
+    c->cwnd += (uint32_t)((uint64_t)(target - c->cwnd) * min_u32(i->acked, c->cwnd) / c->cwnd);
+    c->cwnd = min_u32(c->cwnd, INT32_MAX);
 }
 
 /* RFC 9438 4.6 and 4.7: multiplicative decrease with fast convergence. */
@@ -122,10 +122,13 @@ static void cubic_loss(struct cc *c, const struct cc_info *i)
     c->cwnd = c->ssthresh;
 }
 
+/* RFC 9438 4.8: the next congestion avoidance begins on the plateau: K is 0, W_max its first window.
+ */
 static void cubic_timeout(struct cc *c, const struct cc_info *i, bool first)
 {
     if (first)
         decrease(c, i);
+    c->cubic.w_max = 0;
     c->cubic.epoch_ms = 0;
     c->cwnd = i->mss;
     c->acked = 0;
