@@ -4,6 +4,7 @@
 static void rehash(struct ip *ip)
 {
     memset(ip->laddr_hash, 0, sizeof(ip->laddr_hash));
+    ip->laddr_n = 0;
     for (unsigned i = 0; i < IP_ADDRS_MAX; i++) {
         unsigned at = laddr_slot(ip_v4(&ip->laddr[i].addr));
         if (!ip->laddr[i].set)
@@ -11,6 +12,7 @@ static void rehash(struct ip *ip)
         while (ip->laddr_hash[at])
             at = (at + 1) % (2 * IP_ADDRS_MAX);
         ip->laddr_hash[at] = (uint8_t)(i + 1);
+        ip->laddr_n = i + 1;
     }
 }
 
@@ -118,7 +120,7 @@ int ip_addr_del(struct ip *ip, const struct ip_addr *addr)
 
 bool addr_is_subnet_broadcast(const struct ip *ip, unsigned netif, be32 a)
 {
-    for (unsigned i = 0; i < IP_ADDRS_MAX; i++) {
+    for (unsigned i = 0; i < ip->laddr_n; i++) {
         const struct ip_laddr *l = &ip->laddr[i];
         uint32_t mask = prefix_mask(l->prefix);
         if (!l->set || l->prefix > 30 || l->netif == NETIF_LO || (netif && l->netif != netif))

@@ -201,6 +201,7 @@ struct ip {
     csum_fn csum;
     struct ip_limits limits;
     uint32_t pmtu_n; /* entries in use */
+    uint32_t laddr_n; /* no address is set at this index or above */
     struct ip_laddr laddr[IP_ADDRS_MAX];
     uint8_t laddr_hash[2 * IP_ADDRS_MAX]; /* lidx + 1, open addressing; by ip_lidx */
     struct ip_route *routes;              /* longest prefix first; owned, in the arena */

@@ -80,7 +80,7 @@ static bool choose_source(const struct ip *ip, struct ip_route_info *out)
 {
     unsigned best = IP_LIDX_NONE, best_rank = 0;
 
-    for (unsigned i = 0; i < IP_ADDRS_MAX; i++) {
+    for (unsigned i = 0; i < ip->laddr_n; i++) {
         const struct ip_laddr *l = &ip->laddr[i];
         uint32_t mask = prefix_mask(l->prefix);
         uint32_t differs = be32_get(ip_v4(&l->addr)) ^ be32_get(ip_v4(&out->nexthop));
