@@ -95,6 +95,20 @@ static bool cookie_decode(struct tcp *t, const struct flow_key *k, const struct 
     return true;
 }
 
+/* Whether a segment brings back a cookie of ours; changes nothing. */
+bool tcp_cookie_is_ours(struct tcp *t, const struct tcp_listener *l, const struct flow_key *k,
+                        const struct tcp_seg *s)
+{
+    struct tcp_syn y;
+
+    return tcp_cookies_live(t, l) && !(s->flags & TH_SYN) && cookie_decode(t, k, s, &y);
+}
+
+bool tcp_cookies_live(const struct tcp *t, const struct tcp_listener *l)
+{
+    return l->overflow_at && t->now - l->overflow_at <= (UINT64_C(2) << SLOT_SHIFT);
+}
+
 /* Judged only while cookies are, or were within their life, being sent: otherwise forging them
  * costs a guess each. Meanwhile an ACK that is no cookie is dropped without an answer: it may
  * belong to a peer that believes the connection open and whose first segment was lost; a RST would
@@ -106,7 +120,7 @@ bool tcp_cookie_input(struct tcp *t, struct tcp_listener *l, const struct flow_k
     const struct tcp_seg *s = in->s;
     struct tcp_syn y;
 
-    if (!l->overflow_at || t->now - l->overflow_at > (UINT64_C(2) << SLOT_SHIFT))
+    if (!tcp_cookies_live(t, l))
         return false;
     if ((s->flags & TH_SYN) || !cookie_decode(t, k, s, &y)) {
         tcp_drop(in, &t->stats.drop_bad_cookie);

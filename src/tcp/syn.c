@@ -180,6 +180,24 @@ static bool syn_paws_rejects(const struct tcp_syn *y, const struct tcp_seg *s)
     return (y->flags & TSYN_TS) && (!s->has_ts || seq_lt(seq_of(s->ts_val), seq_of(y->ts_recent)));
 }
 
+/* The first SYN may have been answered with a cookie and only its copy found room in the queue:
+ * then the peer acknowledges the cookie (simulator, seed 1173). Anything else is reset, unless
+ * cookies make that a guess. */
+static void syn_bad_ack(struct tcp *t, struct tcp_syn *y, struct tcp_in *in)
+{
+    struct tcp_listener *l = listener_of(t, y);
+    struct flow_key k = y->key;
+
+    if (tcp_cookie_is_ours(t, l, &k, in->s)) {
+        tcp_syn_free(t, y);
+        tcp_cookie_input(t, l, &k, in);
+        return;
+    }
+    if (!tcp_cookies_live(t, l))
+        tcp_reset_answer(t, in);
+    tcp_drop(in, &t->stats.drop_bad_ack);
+}
+
 /* A segment in SYN-RECEIVED: RFC 9293 3.10.7.4 for this state, RFC 5961 3 and 4. */
 void tcp_syn_input(struct tcp *t, struct tcp_syn *y, struct tcp_in *in)
 {
@@ -205,8 +223,7 @@ void tcp_syn_input(struct tcp *t, struct tcp_syn *y, struct tcp_in *in)
     } else if (!(s->flags & TH_ACK)) {
         tcp_drop(in, &t->stats.drop_no_ack);
     } else if (s->ack.v != y->iss_v + 1) {
-        tcp_reset_answer(t, in);
-        tcp_drop(in, &t->stats.drop_bad_ack);
+        syn_bad_ack(t, y, in);
     } else if (!tcp_acceptable(s->seq, s->len, rcv_nxt, wnd) || syn_paws_rejects(y, s)) {
         mark_output(t, y);
         tcp_drop(in, &t->stats.drop_seq);

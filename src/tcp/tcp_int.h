@@ -128,6 +128,9 @@ void tcp_cookie_send(struct tcp *t, struct tcp_listener *l, const struct flow_ke
                      const struct tcp_in *in);
 bool tcp_cookie_input(struct tcp *t, struct tcp_listener *l, const struct flow_key *k,
                       struct tcp_in *in);
+bool tcp_cookies_live(const struct tcp *t, const struct tcp_listener *l);
+bool tcp_cookie_is_ours(struct tcp *t, const struct tcp_listener *l, const struct flow_key *k,
+                        const struct tcp_seg *s);
 void tcp_syn_sent_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
 tcp_seq tcp_isn(const struct tcp *t, const struct flow_key *k);
 uint32_t tcp_ts_offset(const struct tcp *t, const struct flow_key *k);

@@ -119,6 +119,7 @@ static void rexmt_fired(struct tcp *t, struct tcp_conn *c)
 static void delack_fired(struct tcp *t, struct tcp_conn *c)
 {
     if (c->flags & TF_DELACK) {
+        c->flags &= ~(uint32_t)TF_DELACK;
         t->stats.delayed_acks++;
         tcp_ack_now(t, c);
     }
