@@ -24,6 +24,8 @@ int kapi_err(int err_no)
     }
 }
 
+/* The family is written under the name it is read by: to the compiler the same bytes of another
+ * struct are other bytes. */
 socklen_t kapi_to_sockaddr(struct sockaddr_storage *out, const struct mr_addr *a)
 {
     bool v4 = memcmp(a->ip, v4_mapped, 12) == 0 || memcmp(a->ip, all_zero, 16) == 0;
@@ -31,13 +33,13 @@ socklen_t kapi_to_sockaddr(struct sockaddr_storage *out, const struct mr_addr *a
     memset(out, 0, sizeof(*out));
     if (v4) {
         struct sockaddr_in *in = (struct sockaddr_in *)(void *)out;
-        in->sin_family = AF_INET;
+        out->ss_family = AF_INET;
         in->sin_port = htons(a->port);
         memcpy(&in->sin_addr, a->ip + 12, 4);
         return sizeof(*in);
     }
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)out;
-    in6->sin6_family = AF_INET6;
+    out->ss_family = AF_INET6;
     in6->sin6_port = htons(a->port);
     memcpy(&in6->sin6_addr, a->ip, 16);
     return sizeof(*in6);
