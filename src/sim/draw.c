@@ -33,7 +33,8 @@ void sim_draw_plan(struct sim_world *w)
     p->heal_ns = (uint64_t)between(r, 1000, p->level == 3 ? 30000 : 12000) * SIM_NS_PER_MSEC;
     p->patient = p->level < 3;
     p->bound_ns = p->heal_ns + 1800 * SIM_NS_PER_SEC;
-    p->check_every = rng_chance(r, 1, 3) ? 1 : between(r, 2, 40);
+    p->check_every = rng_chance(r, 1, 2) ? 1 : between(r, 2, 40);
+    p->pings = rng_chance(r, 1, 3);
     if (w->options.check_every)
         p->check_every = w->options.check_every;
     switch (rng_below(r, 4)) {

@@ -200,10 +200,44 @@ static void wind_up(struct sim_app *a, struct sim_end *e)
     }
 }
 
+static int64_t ask(struct sim_app *a, const struct sim_end *e, enum mr_opt opt)
+{
+    int64_t v = -1;
+    int rc = mr_getopt(a->m, e->sock, opt, &v);
+
+    if (rc != 0 || v < 0)
+        sim_fail(a->world, "host %u: mr_getopt(%d) says %s, %lld", a->host, (int)opt,
+                 mr_strerror(rc), (long long)v);
+    return v;
+}
+
+/* What the stack says about the connection must agree with what we know. */
+static void inspect(struct sim_app *a, const struct sim_end *e)
+{
+    const struct sim_end *peer = &e->conn->end[!e->side];
+    struct mr_tcp_info info;
+    struct mr_addr addr;
+
+    if ((uint64_t)ask(a, e, MR_SNDQ) > e->sent ||
+        (uint64_t)ask(a, e, MR_URGENT_LEFT) > peer->sent ||
+        e->rcvd + (uint64_t)ask(a, e, MR_RCVQ) > peer->sent)
+        sim_fail(a->world, "host %u conn %u: queues longer than what was sent", a->host,
+                 e->conn->id);
+    if (mr_tcp_info(a->m, e->sock, &info) != 0 || info.mss == 0 || info.snd_cwnd == 0)
+        sim_fail(a->world, "host %u conn %u: mr_tcp_info makes no sense", a->host, e->conn->id);
+    if (mr_peer_addr(a->m, e->sock, &addr) != 0 ||
+        load_be32(addr.ip + 12) != be32_get(sim_net_addr(&a->world->net, peer->host)) ||
+        mr_local_addr(a->m, e->sock, &addr) != 0 ||
+        load_be32(addr.ip + 12) != be32_get(sim_net_addr(&a->world->net, e->host)))
+        sim_fail(a->world, "host %u conn %u: addresses are wrong", a->host, e->conn->id);
+}
+
 static void step(struct sim_app *a, struct sim_end *e)
 {
     if (e->state != SIM_END_OPEN || is_lost(a, e))
         return;
+    if (sim_app_chance(a, 3))
+        inspect(a, e);
     sim_stream_read(a, e);
     if (e->state == SIM_END_OPEN && !a->world->over)
         sim_stream_write(a, e);

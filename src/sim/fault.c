@@ -72,6 +72,8 @@ void sim_fault_next(struct sim_world *w)
         strike_host(w);
     if (w->plan.attacked)
         sim_attack(w);
+    if (w->plan.pings)
+        sim_ping(w);
     uint64_t in_ms = 1 + rng_below(&w->rng, span_ms / 8 + 1);
     sim_queue_add(&w->queue, w->now + in_ms * SIM_NS_PER_MSEC, SIM_EV_FAULT, 0);
 }

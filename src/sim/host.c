@@ -139,5 +139,5 @@ void sim_host_turn(struct sim_world *w, unsigned host)
     if (h->port->rx.n)
         sim_host_wake(w, host, w->now + 10 * SIM_NS_PER_USEC);
     if (h->app.poll)
-        sim_host_wake(w, host, w->now + 3 * SIM_NS_PER_MSEC);
+        sim_host_wake(w, host, w->now + 40 * SIM_NS_PER_MSEC);
 }

@@ -257,11 +257,16 @@ void sim_net_send(struct sim_world *w, unsigned host, const uint8_t *b, uint32_t
     if (w->options.observer.frame)
         w->options.observer.frame(w->options.observer.arg, w->now, host, true, b, n, NULL);
     w->host[host].seen.leaky = is_leaky(&w->host[host]);
+    w->host[host].seen.ghosts =
+        stack_tcp(w->host[host].core[0].stack)->stats.syncookies_good > 0;
     sim_watch_sent(&w->watch, &w->host[host].seen, b, n);
     if (w->watch.wrong) {
         sim_fail(w, "host %u: %s: %s", host, w->watch.wrong, w->watch.detail);
         return;
     }
+    const char *wrong = sim_ping_judge(w, host, b, n);
+    if (wrong)
+        sim_fail(w, "host %u: %s", host, wrong);
     if (!w->net.routed) {
         bridge(w, host, b, n);
         return;

@@ -27,6 +27,7 @@ struct sim_plan {
     bool patient;            /* no fault lasts so long that a connection may time out */
     bool shrinks;            /* links change their MTU */
     bool attacked;           /* a stranger sends forged segments */
+    bool pings;              /* so does the router, echo requests */
     bool starves;            /* ports run out of receive buffers, or refuse to send */
     uint32_t udp_datagrams;  /* a host */
     uint32_t level;          /* of faults, 0..3 */
@@ -76,6 +77,7 @@ struct sim_world {
     uint32_t give_free;
     uint8_t *scratch; /* SIM_SCRATCH_BYTES */
     bool healed, ending, over;
+    uint16_t pings; /* sent */
     uint64_t turns;
     uint64_t idle_ns, idle_turns; /* when everything had been given back, and the turns by then */
     /* What is still under way in the applications. */
@@ -99,6 +101,10 @@ void sim_fault_heal(struct sim_world *w);
 
 /* attack.c: a stranger sends one forged segment to somebody. */
 void sim_attack(struct sim_world *w);
+
+/* ping.c: the router sends one echo request to somebody, and judges what is answered. */
+void sim_ping(struct sim_world *w);
+const char *sim_ping_judge(struct sim_world *w, unsigned host, const uint8_t *b, uint32_t n);
 
 /* host.c */
 void sim_host_init(struct sim_world *w, unsigned host, struct mem *m);

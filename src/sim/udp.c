@@ -50,7 +50,8 @@ void sim_udp_tick(struct sim_app *a)
     struct sim_udp *u = &a->udp;
     unsigned to = rng_below(&a->rng, w->plan.hosts);
     uint32_t n = draw_size(&a->rng);
-    struct mr_addr addr = {.port = SIM_UDP_PORT};
+    /* Now and then to a port where nobody listens: it will be told by ICMP. */
+    struct mr_addr addr = {.port = (uint16_t)(SIM_UDP_PORT + sim_app_chance(a, 10))};
     int rc;
 
     if (!u->open || u->sent >= w->plan.udp_datagrams)
@@ -106,9 +107,11 @@ void sim_udp_read(struct sim_app *a)
             mr_slice_release(a->m, &s);
             continue;
         }
-        int64_t n = mr_recvfrom(a->m, a->udp.sock, w->scratch, SIM_SCRATCH_BYTES, &from);
+        size_t room = sim_app_chance(a, 10) ? rng_below(&a->rng, 100) : SIM_SCRATCH_BYTES;
+        int64_t n = mr_recvfrom(a->m, a->udp.sock, w->scratch, room, &from);
         if (n < 0)
             return;
-        judge(a, w->scratch, (uint32_t)n, &from);
+        if ((size_t)n <= room)
+            judge(a, w->scratch, (uint32_t)n, &from);
     }
 }

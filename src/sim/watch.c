@@ -142,8 +142,19 @@ static const char *judge_ts(struct sim_flow *f, const struct tcp_seg *s)
     return NULL;
 }
 
-static const char *judge_tcp(struct sim_watch *w, const struct ipv4_hdr *ip, const uint8_t *l4,
-                             uint32_t n, bool leaky)
+/* Both sides had finished, but a late copy of a segment has brought the connection to life again,
+ * for it looked like a SYN cookie coming back. */
+static bool is_ghost(const struct sim_flow *f, const struct sim_flow *g, const struct tcp_seg *s)
+{
+    tcp_seq end = seq_add(s->seq, s->len);
+
+    return f->fin && g->fin &&
+           (seq_lt(s->ack, f->ack) || (s->len > 0 && seq_gt(end, f->fin_seq)) ||
+            (s->flags & TH_FIN && !seq_eq(end, f->fin_seq)));
+}
+
+static const char *judge_tcp(struct sim_watch *w, const struct sim_watch_host *h,
+                             const struct ipv4_hdr *ip, const uint8_t *l4, uint32_t n)
 {
     struct tcp_seg s;
     const char *wrong;
@@ -163,7 +174,11 @@ static const char *judge_tcp(struct sim_watch *w, const struct ipv4_hdr *ip, con
         return "a segment without ACK, SYN and RST";
     if (!f->active || !g->active)
         return NULL;
-    wrong = judge_seq(w, f, g, &s, leaky);
+    if (h->ghosts && is_ghost(f, g, &s)) {
+        f->active = false;
+        return NULL;
+    }
+    wrong = judge_seq(w, f, g, &s, h->leaky);
     if (!wrong)
         wrong = judge_ack(f, g, &s);
     return wrong ? wrong : judge_ts(f, &s);
@@ -174,8 +189,8 @@ static bool sum_is_right(const struct sim_watch *w, const uint8_t *p, uint32_t n
     return csum_fold(w->csum(p, n, start)) == 0xffff;
 }
 
-static const char *judge_l4(struct sim_watch *w, const struct ipv4_hdr *ip, const uint8_t *l4,
-                            uint32_t n, bool leaky)
+static const char *judge_l4(struct sim_watch *w, const struct sim_watch_host *h,
+                            const struct ipv4_hdr *ip, const uint8_t *l4, uint32_t n)
 {
     struct udp_hdr udp;
 
@@ -195,7 +210,7 @@ static const char *judge_l4(struct sim_watch *w, const struct ipv4_hdr *ip, cons
     }
     if (!sum_is_right(w, l4, n, ipv4_pseudo_sum(ip->src, ip->dst, ip->proto, n)))
         return "a TCP or UDP checksum is wrong";
-    return ip->proto == IPPROTO_TCP_ ? judge_tcp(w, ip, l4, n, leaky) : NULL;
+    return ip->proto == IPPROTO_TCP_ ? judge_tcp(w, h, ip, l4, n) : NULL;
 }
 
 static const char *judge_ipv4(struct sim_watch *w, const struct sim_watch_host *h,
@@ -215,7 +230,7 @@ static const char *judge_ipv4(struct sim_watch *w, const struct sim_watch_host *
         return "a packet's source is not the host's address";
     if (ip.frag_off || ip.flags & IPV4_MF)
         return NULL;
-    return judge_l4(w, &ip, b + ip.hlen, n - ip.hlen, h->leaky);
+    return judge_l4(w, h, &ip, b + ip.hlen, n - ip.hlen);
 }
 
 void sim_watch_sent(struct sim_watch *w, const struct sim_watch_host *h, const uint8_t *b,

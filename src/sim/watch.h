@@ -63,7 +63,8 @@ struct sim_watch_host {
     struct mac_addr mac;
     be32 addr;
     uint32_t mtu;
-    bool leaky; /* packets have been lost inside the host: gaps prove nothing */
+    bool leaky;  /* packets have been lost inside the host: gaps prove nothing */
+    bool ghosts; /* SYN cookies have come back: old connections may come to life again */
 };
 
 void sim_watch_init(struct sim_watch *w, struct mem *m);

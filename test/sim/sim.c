@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@
 
 #define BLOCK 100u
 #define JOBS_MAX 16
-#define SECONDS_MAX 60u /* a world takes milliseconds */
+#define SECONDS_MAX 60 /* of processor time; a world takes milliseconds */
 #define TOLD_MAX 5u     /* failures told in full */
 
 enum outcome_state { UNTOUCHED, RUNNING, DONE };
@@ -104,6 +105,14 @@ static void run_world(void *memory, uint64_t seed, const struct options *o, stru
     trap.result = NULL;
 }
 
+/* A world that runs for ever ends its process. */
+static void time_limit(int seconds)
+{
+    struct itimerval t = {.it_value = {.tv_sec = seconds}};
+
+    setitimer(ITIMER_VIRTUAL, &t, NULL);
+}
+
 /* ---- many worlds ------------------------------------------------------------------ */
 
 struct jobs {
@@ -126,9 +135,9 @@ static pid_t start_child(const struct jobs *j, size_t from, size_t to)
         if (j->outcome[i].state != UNTOUCHED)
             continue;
         j->outcome[i].state = RUNNING;
-        alarm(SECONDS_MAX);
+        time_limit(SECONDS_MAX);
         run_world(memory, j->seed[i], j->o, &none, &j->outcome[i].result);
-        alarm(0);
+        time_limit(0);
         j->outcome[i].state = DONE;
     }
     _exit(0);
@@ -146,8 +155,8 @@ static bool settle(const struct jobs *j, size_t from, size_t to, int status)
             u->state = DONE;
             u->result.seed = j->seed[i];
             u->result.failed = true;
-            if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-                snprintf(u->result.text, sizeof(u->result.text), "no end after %u s", SECONDS_MAX);
+            if (WIFSIGNALED(status) && WTERMSIG(status) == SIGVTALRM)
+                snprintf(u->result.text, sizeof(u->result.text), "no end after %d s", SECONDS_MAX);
             else
                 snprintf(u->result.text, sizeof(u->result.text), "the process died (status %d)",
                          status);
@@ -212,7 +221,7 @@ static void write_capture(const struct options *o, uint64_t seed, const char *pa
     if (pid == 0) {
         struct sim_result r;
         struct capture c;
-        alarm(SECONDS_MAX);
+        time_limit(SECONDS_MAX);
         /* What a sanitizer had to say was said the first time. */
         if (freopen("/dev/null", "w", stderr) == NULL || !capture_open(&c, path, false))
             _exit(1);
