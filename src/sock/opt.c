@@ -228,18 +228,19 @@ static int udp_setopt(struct udp_pcb *u, enum mr_opt opt, int64_t v)
     }
 }
 
+/* A handle that is no handle any more is told before anything else. */
 int sock_setopt(struct sock *s, mr_sock h, enum mr_opt opt, int64_t value)
 {
+    enum sock_kind kind = sock_kind_of(h);
+    struct tcp_conn *c = kind == SOCK_CONN ? sock_conn(s, h) : NULL;
+    struct tcp_listener *l = kind == SOCK_LISTENER ? sock_listener(s, h) : NULL;
+    struct udp_pcb *u = kind == SOCK_UDP ? sock_udp(s, h) : NULL;
+
+    if (!c && !l && !u)
+        return MR_EBADF;
     if (!value_is_valid(opt, value))
         return opt >= MR_NODELAY && opt <= MR_SNDLOWAT ? MR_EINVAL : MR_ENOPROTOOPT;
-    if (sock_kind_of(h) == SOCK_CONN) {
-        struct tcp_conn *c = sock_conn(s, h);
-        return c ? conn_setopt(s, c, opt, value) : MR_EBADF;
-    }
-    if (sock_kind_of(h) == SOCK_LISTENER) {
-        struct tcp_listener *l = sock_listener(s, h);
-        return l ? listener_setopt(&l->inherit, opt, value) : MR_EBADF;
-    }
-    struct udp_pcb *u = sock_udp(s, h);
-    return u ? udp_setopt(u, opt, value) : MR_EBADF;
+    if (c)
+        return conn_setopt(s, c, opt, value);
+    return l ? listener_setopt(&l->inherit, opt, value) : udp_setopt(u, opt, value);
 }

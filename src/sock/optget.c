@@ -59,25 +59,36 @@ static int64_t error_take(struct sock *s, struct tcp_conn *c)
     return err;
 }
 
-static int conn_getopt(struct sock *s, struct tcp_conn *c, enum mr_opt opt, int64_t *v)
+/* The settings that are flags, of a connection or for those a listener accepts. */
+static bool flag_getopt(uint32_t flags, enum mr_opt opt, int64_t *v)
 {
     switch (opt) {
     case MR_NODELAY:
-        *v = (c->flags & TF_NODELAY) != 0;
-        return 0;
+        *v = (flags & TF_NODELAY) != 0;
+        return true;
     case MR_CORK:
-        *v = (c->flags & TF_CORK) != 0;
-        return 0;
+        *v = (flags & TF_CORK) != 0;
+        return true;
     case MR_KEEPALIVE:
-        *v = (c->flags & TF_KEEPALIVE) != 0;
-        return 0;
+        *v = (flags & TF_KEEPALIVE) != 0;
+        return true;
     case MR_QUICKACK:
-        *v = (c->flags & TF_QUICKACK) != 0;
-        return 0;
+        *v = (flags & TF_QUICKACK) != 0;
+        return true;
     case MR_REUSEADDR:
     case MR_OOBINLINE:
         *v = 1;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int conn_getopt(struct sock *s, struct tcp_conn *c, enum mr_opt opt, int64_t *v)
+{
+    if (flag_getopt(c->flags, opt, v))
         return 0;
+    switch (opt) {
     case MR_SNDBUF:
         *v = c->snd_buf;
         return 0;
@@ -113,15 +124,57 @@ static int conn_getopt(struct sock *s, struct tcp_conn *c, enum mr_opt opt, int6
     }
 }
 
-static int listener_getopt(const struct tcp_listener *l, enum mr_opt opt, int64_t *v)
+/* What a listener passes on. */
+static int inherit_getopt(const struct sock *s, const struct tcp_inherit *i, enum mr_opt opt,
+                          int64_t *v)
 {
+    const struct tcp_config *cf = &s->tcp->config;
+
     switch (opt) {
+    case MR_KEEPIDLE:
+        *v = seconds(i->keep_idle_ms, cf->keep_idle_ms);
+        return 0;
+    case MR_KEEPINTVL:
+        *v = seconds(i->keep_intvl_ms, cf->keep_intvl_ms);
+        return 0;
+    case MR_KEEPCNT:
+        *v = i->keep_cnt ? i->keep_cnt : cf->keep_cnt;
+        return 0;
+    case MR_LINGER:
+        *v = i->linger_s;
+        return 0;
+    case MR_USER_TIMEOUT_MS:
+        *v = i->user_timeout_ms;
+        return 0;
     case MR_SNDBUF:
-        *v = l->inherit.snd_buf;
+        *v = i->snd_buf;
         return 0;
     case MR_RCVBUF:
-        *v = l->inherit.rcv_buf;
+        *v = i->rcv_buf;
         return 0;
+    case MR_MAXSEG:
+        *v = i->maxseg;
+        return 0;
+    case MR_TTL:
+        *v = i->ttl;
+        return 0;
+    case MR_TOS:
+        *v = i->tos;
+        return 0;
+    case MR_CONGESTION:
+        *v = i->cc_kind;
+        return 0;
+    default:
+        return MR_ENOPROTOOPT;
+    }
+}
+
+static int listener_getopt(const struct sock *s, const struct tcp_listener *l, enum mr_opt opt,
+                           int64_t *v)
+{
+    if (flag_getopt(l->inherit.flags, opt, v))
+        return 0;
+    switch (opt) {
     case MR_ERROR:
         *v = 0;
         return 0;
@@ -129,7 +182,7 @@ static int listener_getopt(const struct tcp_listener *l, enum mr_opt opt, int64_
         *v = l->accept_n;
         return 0;
     default:
-        return MR_ENOPROTOOPT;
+        return inherit_getopt(s, &l->inherit, opt, v);
     }
 }
 
@@ -168,7 +221,7 @@ int sock_getopt(struct sock *s, mr_sock h, enum mr_opt opt, int64_t *value)
     }
     if (sock_kind_of(h) == SOCK_LISTENER) {
         struct tcp_listener *l = sock_listener(s, h);
-        return l ? listener_getopt(l, opt, value) : MR_EBADF;
+        return l ? listener_getopt(s, l, opt, value) : MR_EBADF;
     }
     struct udp_pcb *u = sock_udp(s, h);
     return u ? udp_getopt(u, opt, value) : MR_EBADF;

@@ -179,7 +179,8 @@ void tcp_inherit_default(const struct tcp *t, struct tcp_inherit *i)
 /* The settings that live in tcp_cold. */
 void tcp_inherit_apply(struct tcp *t, struct tcp_conn *c, const struct tcp_inherit *i)
 {
-    bool any = i->maxseg || (i->flags & TF_KEEPALIVE) || i->user_timeout_ms || i->linger_s >= 0;
+    bool any = i->maxseg || (i->flags & TF_KEEPALIVE) || i->keep_idle_ms || i->keep_intvl_ms ||
+               i->keep_cnt || i->user_timeout_ms || i->linger_s >= 0;
     struct tcp_cold *cold = any ? tcp_cold_get(t, c) : NULL;
 
     if (!cold)
