@@ -184,31 +184,38 @@ static bool step_sequence(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
     return true;
 }
 
-/* The ACK that completes a simultaneous open. RFC 9293 3.10.7.4, fifth, SYN-RECEIVED. */
-static bool syn_received_ack(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
+/* RFC 9293 3.10.7.4, fifth, SYN-RECEIVED: an ACK must cover our SYN. Closed there, a connection is in
+ * FIN-WAIT-1, and that is still so: else a FIN would lead on to CLOSING with the SYN on its way. */
+static bool acks_our_syn(struct tcp *t, const struct tcp_conn *c, struct tcp_in *in)
 {
-    struct tcp_seg *s = in->s;
+    if (seq_gt(in->s->ack, c->snd_una) && seq_leq(in->s->ack, c->snd_max))
+        return true;
+    tcp_reset_answer(t, in);
+    tcp_drop(in, &t->stats.drop_bad_ack);
+    return false;
+}
 
-    if (!seq_gt(s->ack, c->snd_una) || seq_gt(s->ack, c->snd_max)) {
-        tcp_reset_answer(t, in);
-        tcp_drop(in, &t->stats.drop_bad_ack);
-        return false;
-    }
+/* The ACK that completes the handshake. */
+static void syn_received_ack(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s)
+{
     c->snd_wnd = (uint32_t)s->wnd << tcp_snd_scale(c);
     c->wnd_max = s->wnd;
     c->snd_wl1 = seq_sub(s->seq, 1);
     tcp_established(t, c);
-    return true;
 }
 
 static bool step_ack(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
 {
+    bool opening = c->state == TCPS_SYN_RECEIVED;
+
     if (!(in->s->flags & TH_ACK)) {
         tcp_drop(in, &t->stats.drop_no_ack);
         return false;
     }
-    if (c->state == TCPS_SYN_RECEIVED && !syn_received_ack(t, c, in))
+    if ((opening || (c->flags & TF_SYN_QUEUED)) && !acks_our_syn(t, c, in))
         return false;
+    if (opening)
+        syn_received_ack(t, c, in->s);
     return tcp_ack_input(t, c, in);
 }
 

@@ -296,6 +296,12 @@ static void send_udp(struct fuzz *f, mr_sock s, uint16_t n)
     mr_sendto(f->m, s, zeros, n % sizeof(zeros), &to);
 }
 
+/* Near zero as it is, for what is true or false; beyond, coarse. */
+static int64_t option_value(int8_t v)
+{
+    return v >= -8 && v <= 8 ? v : (int64_t)v * 97;
+}
+
 /* which call and socket (1), argument (2) */
 static void call(struct fuzz *f)
 {
@@ -338,7 +344,7 @@ static void call(struct fuzz *f)
         forget(f, s, true);
         break;
     case 12:
-        mr_setopt(f->m, *s, (enum mr_opt)(arg >> 8), (int8_t)arg * 97);
+        mr_setopt(f->m, *s, (enum mr_opt)(arg >> 8), option_value((int8_t)arg));
         break;
     case 13:
         mr_getopt(f->m, *s, (enum mr_opt)(arg >> 8), &v);
