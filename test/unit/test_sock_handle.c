@@ -151,7 +151,7 @@ static void a_reused_slot_has_another_handle(void **state)
 
 static void a_dead_connection_keeps_its_handle_until_it_is_closed(void **state)
 {
-    struct mr_event ev;
+    struct mr_event ev = {0};
     uint8_t b;
 
     (void)state;
@@ -190,7 +190,7 @@ static void the_user_pointer_is_inherited_until_it_is_set(void **state)
 {
     struct mr_listen_opts o = {.user = &l};
     struct mr_addr at = duo_addr(1, 81);
-    struct mr_event ev;
+    struct mr_event ev = {0};
     mr_sock l2, a[2];
     uint8_t b;
 
@@ -229,7 +229,7 @@ static void timers_fire_in_their_order_and_not_early(void **state)
 {
     static const uint64_t delay[] = {500, 0, 100000, 70000, 3600 * USEC_PER_SEC, 1000};
     uint64_t due[ARRAY_LEN(delay)];
-    struct mr_event ev;
+    struct mr_event ev = {0};
 
     (void)state;
     start();
