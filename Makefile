@@ -2,7 +2,9 @@
 MESON = /usr/bin/meson
 PREFIX ?= /usr/local
 
-.PHONY: all demo test bench fuzz soak install clean doc help
+PROGRAMS = $(addprefix src/tools/millrace-,httpd echo load stat)
+
+.PHONY: all deps demo test bench fuzz soak install clean doc help
 
 all: build/build.ninja
 	@ninja -C build
@@ -12,19 +14,26 @@ FOLDERS := $(wildcard src/*/meson.build test/*/meson.build test/unit/*.c test/fu
 build/build.ninja: meson.build meson_options.txt src/rooms $(FOLDERS)
 	@script/tree build --prefix=$(PREFIX)
 
-demo: all
+deps:
+	@script/install-deps
+
+demo: deps
+	@script/tree build --prefix=$(PREFIX)
+	@ninja -C build --quiet $(PROGRAMS)
 	@script/demo
 
 test:
 	@script/test
 
-bench: all
+bench: deps
+	@$(MAKE) --no-print-directory all
 	@script/bench
 
 fuzz:
 	@script/fuzz $(TARGET)
 
-soak: all
+soak: deps
+	@$(MAKE) --no-print-directory all
 	@script/soak
 
 install: all
