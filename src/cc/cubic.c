@@ -63,8 +63,9 @@ static uint32_t w_cubic(const struct cc_cubic *q, uint32_t t_ms, uint32_t mss)
 }
 
 /* RFC 9438 4.3: what an AIMD flow with the same average window would have; alpha is
- * 3(1-beta)/(1+beta) = 9/17 until W_max is reached again, then 1.  A window of acknowledged bytes is
- * counted and then worth alpha segments: a quotient an ACK would round to nothing in large windows. */
+ * 3(1-beta)/(1+beta) = 9/17 until W_max is reached again, then 1.  A window of acknowledged bytes
+ * is counted and then worth alpha segments: a quotient an ACK would round to nothing in large
+ * windows. */
 static void reno_estimate(struct cc *c, const struct cc_info *i)
 {
     struct cc_cubic *q = &c->cubic;
@@ -122,8 +123,8 @@ static void cubic_loss(struct cc *c, const struct cc_info *i)
     c->cwnd = c->ssthresh;
 }
 
-/* RFC 9438 4.8: the next congestion avoidance begins on the plateau: K is 0, W_max its first window.
- */
+/* RFC 9438 4.8: the next congestion avoidance begins on the plateau: K is 0, W_max its first
+ * window. */
 static void cubic_timeout(struct cc *c, const struct cc_info *i, bool first)
 {
     if (first)

@@ -100,7 +100,8 @@ static void what_a_listener_was_given_its_connections_have(void **state)
 {
     static const struct range given[] = {
         {MR_NODELAY, 1, 0},  {MR_CORK, 1, 0},     {MR_KEEPALIVE, 1, 0}, {MR_KEEPIDLE, 77, 0},
-        {MR_KEEPINTVL, 8, 0}, {MR_KEEPCNT, 9, 0}, {MR_LINGER, 5, 0},    {MR_USER_TIMEOUT_MS, 4444, 0},
+        {MR_KEEPINTVL, 8, 0}, {MR_KEEPCNT, 9, 0}, {MR_LINGER, 5, 0},
+        {MR_USER_TIMEOUT_MS, 4444, 0},
         {MR_SNDBUF, 5000, 0}, {MR_RCVBUF, 6000, 0}, {MR_MAXSEG, 500, 0}, {MR_TTL, 33, 0},
         {MR_TOS, 8, 0},      {MR_CONGESTION, 0, 0}, {MR_QUICKACK, 1, 0},
     };
