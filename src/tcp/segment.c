@@ -184,7 +184,7 @@ static bool step_sequence(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
     return true;
 }
 
-/* RFC 9293 3.10.7.4, fifth, SYN-RECEIVED: an ACK must cover our SYN. Closed there, a connection is in
+/* RFC 9293 3.10.7.4, fifth, SYN-RECEIVED: an ACK must cover our SYN. Closed there, it is in
  * FIN-WAIT-1, and that is still so: else a FIN would lead on to CLOSING with the SYN on its way. */
 static bool acks_our_syn(struct tcp *t, const struct tcp_conn *c, struct tcp_in *in)
 {
