@@ -76,7 +76,8 @@ static void una_advance(struct tcp *t, struct tcp_conn *c, tcp_seq ack)
     else
         tcp_rexmt_arm(t, c);
     struct tcp_cold *cold = tcp_cold(t, c);
-    if (unlikely(cold && cold->user_timeout_ms)) {
+    bool lingers = cold && (c->flags & TF_DETACHED) && cold->linger_s > 0;
+    if (unlikely(cold && cold->user_timeout_ms && !lingers)) {
         tcp_timer_clear(c, TCPT_USER);
         if (!seq_eq(ack, c->snd_max))
             tcp_timer_set(t, c, TCPT_USER, (uint64_t)cold->user_timeout_ms * 1000);
@@ -141,6 +142,7 @@ static bool fin_acked(struct tcp *t, struct tcp_conn *c)
     switch (c->state) {
     case TCPS_FIN_WAIT_1:
         tcp_set_state(t, c, TCPS_FIN_WAIT_2);
+        tcp_timer_clear(c, TCPT_USER); /* the linger time: all is through */
         /* An orphan does not wait for ever. */
         if (c->flags & TF_DETACHED)
             tcp_timer_set(t, c, TCPT_KEEP, (uint64_t)t->config.fin_wait_2_ms * 1000);

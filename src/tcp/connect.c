@@ -74,6 +74,8 @@ int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,
 /* The peer's SYN, with or without an ACK: what it offers of what we offered. */
 static void options_accept(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s)
 {
+    uint32_t promised = tcp_rcv_wnd(c); /* by our SYN */
+
     c->mss_peer = tcp_mss_clamp(s);
     if (s->has_ts && t->config.timestamps) {
         c->flags |= TF_TS;
@@ -82,13 +84,14 @@ static void options_accept(struct tcp *t, struct tcp_conn *c, const struct tcp_s
     if (s->has_sack_ok && t->config.sack)
         c->flags |= TF_SACK;
     if (s->has_wscale && t->config.window_scaling) {
-        unsigned rcv_scale = tcp_wscale_wanted(t, c->rcv_buf, c->flags & TF_RCVBUF_FIXED);
         c->flags |= TF_WSCALE;
-        c->scales = (uint8_t)(min_u32(s->wscale, 14) | rcv_scale << 4);
+        c->scales = (uint8_t)(min_u32(s->wscale, 14) | tcp_rcv_scale(c) << 4);
+    } else {
+        c->scales = 0;
     }
     c->rcv_nxt = seq_add(s->seq, 1);
     c->last_ack_sent = c->rcv_nxt;
-    c->rcv_adv = seq_add(c->rcv_nxt, min_u32(c->rcv_buf, 65535));
+    c->rcv_adv = seq_add(c->rcv_nxt, promised);
     c->snd_wnd = s->wnd; /* a SYN's window is never scaled: RFC 7323 2.2 */
     c->wnd_max = (uint16_t)max_u32(s->wnd >> tcp_snd_scale(c), 1);
     c->snd_wl1 = s->seq;
@@ -150,6 +153,7 @@ void tcp_syn_sent_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
             c->snd_nxt = s->ack;
         c->flags &= ~(uint32_t)TF_SYN_QUEUED;
         tcp_timer_clear(c, TCPT_REXMT);
+        tcp_timer_clear(c, TCPT_USER);
         tcp_established(t, c);
         c->rxtshift = 0;
         tcp_ack_now(t, c);

@@ -4,7 +4,8 @@
 /* Payloads up to this many bytes are copied behind the header: cheaper than a reference. */
 #define COPY_MAX 512u
 
-/* RFC 9293 3.7.1, SHLD-5: every SYN has an MSS. RFC 7323 2.2: its window is never scaled. */
+/* RFC 9293 3.7.1, SHLD-5: every SYN has an MSS. RFC 7323 2.2: its window is never scaled. The first
+ * one settles our shift, and what it promises stands, whatever becomes of the buffer. */
 static void syn_options(struct tcp *t, struct tcp_conn *c, struct tcp_seg *s)
 {
     const struct tcp_cold *cold = tcp_cold(t, c);
@@ -14,9 +15,14 @@ static void syn_options(struct tcp *t, struct tcp_conn *c, struct tcp_seg *s)
     s->mss = tcp_mss_to_announce(t, &c->key.raddr, c->key.lidx, cold ? cold->maxseg : 0);
     s->has_sack_ok = synack ? (c->flags & TF_SACK) != 0 : t->config.sack;
     s->has_wscale = synack ? (c->flags & TF_WSCALE) != 0 : t->config.window_scaling;
-    s->wscale = (uint8_t)tcp_wscale_wanted(t, c->rcv_buf, c->flags & TF_RCVBUF_FIXED);
+    if (s->has_wscale && seq_eq(c->snd_una, c->snd_max))
+        c->scales = (uint8_t)(tcp_snd_scale(c) | tcp_wscale_wanted(t, c->rcv_buf,
+                                                                   c->flags & TF_RCVBUF_FIXED)
+                                                     << 4);
+    s->wscale = (uint8_t)tcp_rcv_scale(c);
     s->has_ts = synack ? (c->flags & TF_TS) != 0 : t->config.timestamps;
-    s->wnd = (uint16_t)min_u32(tcp_rcv_space(c), 65535);
+    s->wnd = (uint16_t)max_u32(min_u32(tcp_rcv_space(c), 65535), tcp_rcv_wnd(c));
+    c->rcv_adv = seq_add(c->rcv_nxt, s->wnd);
 }
 
 /* RFC 9293 3.8.5: the pointer is the distance to the octet after the urgent data (MUST-62); what is

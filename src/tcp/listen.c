@@ -170,7 +170,7 @@ struct tcp_conn *tcp_passive_conn(struct tcp *t, struct tcp_listener *l, const s
     tcp_established(t, c);
     c->rxtshift = 0;
     if (y->sent_us && y->retries == 0) /* Karn: MUST-18 */
-        tcp_rtt_sample(t, c, (uint32_t)t->now - y->sent_us);
+        tcp_rtt_sample(t, c, ((uint32_t)t->now | 1) - y->sent_us);
     else
         tcp_rtt_ack(t, c, in->s);
     return c;

@@ -203,7 +203,7 @@ void tcp_rto_fired(struct tcp *t, struct tcp_conn *c)
     struct tcp_loss *l = tcp_loss(t, c);
 
     t->stats.rto_fired++;
-    if (c->rxtshift < 15)
+    if (c->rxtshift < RXTSHIFT_MAX)
         c->rxtshift++;
     suspect_blackhole(t, c);
     struct cc_info i = tcp_cc_info(t, c, 0);

@@ -329,7 +329,8 @@ struct tcp_cold {
     uint8_t keep_unanswered; /* probes */
     uint8_t src_route_n;
     be32 src_route[IP_SRC_ROUTE_MAX];
-    uint32_t rexmits; /* segments retransmitted */
+    uint32_t rexmits;       /* segments retransmitted */
+    uint32_t keep_probe_ms; /* when the last probe was sent */
 };
 
 struct tcp_tw {

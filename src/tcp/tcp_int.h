@@ -18,6 +18,7 @@ struct tcp_in {
 
 #define TCP_TS_OPTLEN 12u
 #define TCP_DUP_THRESH 3u
+#define RXTSHIFT_MAX 15u
 #define TCP_MSS_DEFAULT 536u /* MUST-15 */
 #define TCP_MSS_MIN 64u      /* below this a peer's option is an attack: CVE-2019-11479 */
 

@@ -54,7 +54,9 @@ static bool r2_reached(const struct tcp *t, const struct tcp_conn *c)
         return silent_ms >= t->config.syn_r2_ms;
     if (cold && cold->user_timeout_ms)
         return false; /* TCPT_USER decides */
-    return c->rxtshift >= t->config.retries_max && silent_ms >= t->config.r2_ms;
+    /* A peer that talks on without acknowledging it does not put the end off for ever. */
+    return c->rxtshift >= RXTSHIFT_MAX ||
+           (c->rxtshift >= t->config.retries_max && silent_ms >= t->config.r2_ms);
 }
 
 static void give_up(struct tcp *t, struct tcp_conn *c)
@@ -135,6 +137,9 @@ static void keepalive_fired(struct tcp *t, struct tcp_conn *c)
     if (!cold || !(c->flags & TF_KEEPALIVE))
         return;
     uint32_t keep_idle = or_default(cold->keep_idle_ms, t->config.keep_idle_ms);
+    /* Heard since the last probe: the interval between probes may be longer than keep_idle. */
+    if ((int32_t)(c->rcv_time_ms - cold->keep_probe_ms) >= 0)
+        cold->keep_unanswered = 0;
     if (idle_ms < keep_idle || tcp_in_flight(c)) {
         cold->keep_unanswered = 0;
         uint32_t wait = idle_ms < keep_idle ? keep_idle - idle_ms : keep_idle;
@@ -146,6 +151,7 @@ static void keepalive_fired(struct tcp *t, struct tcp_conn *c)
         return;
     }
     cold->keep_unanswered++;
+    cold->keep_probe_ms = t->now_ms;
     c->flags |= TF_KEEP_PROBE;
     tcp_mark_output(t, c);
     tcp_timer_set(t, c, TCPT_KEEP,

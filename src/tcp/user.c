@@ -111,7 +111,7 @@ static void orphan_begin(struct tcp *t, struct tcp_conn *c)
     c->events = 0;
     c->flags &= ~(uint32_t)TF_WANT_WRITE;
     fin_queue(t, c);
-    if (linger_s > 0 && c->state != TCPS_CLOSED)
+    if (linger_s > 0 && c->state != TCPS_FIN_WAIT_2)
         tcp_timer_set(t, c, TCPT_USER, (uint64_t)linger_s * USEC_PER_SEC);
     if (c->state == TCPS_FIN_WAIT_2)
         tcp_timer_set(t, c, TCPT_KEEP, (uint64_t)t->config.fin_wait_2_ms * 1000);
