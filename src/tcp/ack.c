@@ -130,7 +130,7 @@ static bool is_duplicate(const struct tcp_conn *c, const struct tcp_seg *s, uint
 {
     if (!tcp_in_flight(c) || (c->flags & TF_PERSIST) || s->len || (s->flags & (TH_SYN | TH_FIN)))
         return false;
-    if (c->flags & TF_SACK)
+    if ((c->flags & TF_SACK) && (c->loss || !s->nsack)) /* no scoreboard left: as without SACK */
         return sack_news;
     return ((uint32_t)s->wnd << tcp_snd_scale(c)) == wnd_was;
 }

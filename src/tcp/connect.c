@@ -47,7 +47,13 @@ int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,
     t->now = now;
     t->now_ms = (uint32_t)(now / USEC_PER_MSEC);
     int err = ends_choose(t, &k, laddr, lport, raddr, rport);
-    if (err || (err = pair_claim(t, &k)))
+    if (err)
+        return err;
+    if (pool_available(&t->conns) == 0) { /* a TIME-WAIT is not given up for nothing */
+        t->stats.no_conn_memory++;
+        return MR_ENOMEM;
+    }
+    if ((err = pair_claim(t, &k)))
         return err;
     struct tcp_conn *c = tcp_conn_new(t);
     if (!c)
@@ -55,6 +61,7 @@ int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,
     c->key = k;
     if (!flow_link(&t->flows, (struct flow_node *)(void *)c)) {
         pool_put(&t->conns, c);
+        t->iss_min = seq_of(0);
         return MR_ENOMEM;
     }
     tcp_conn_setup(t, c, opts);

@@ -46,9 +46,10 @@ static void sack_set(struct tcp *t, struct tcp_conn *c, struct tcp_seg *s)
     if (l && l->has_dsack) {
         t->stats.dsacks_out++;
         l->has_dsack = false;
-        if (!l->nranges && !c->ooo && !tcp_in_recovery(c))
-            tcp_loss_release(t, c);
     }
+    /* A connection that only receives gets no ACKs that would retire it. */
+    if (l && !l->nranges && !c->ooo && !tcp_in_recovery(c))
+        tcp_loss_release(t, c);
 }
 
 /* RFC 9293 3.1. MUST-65: an MSS option, and the others that negotiate, only with a SYN. */

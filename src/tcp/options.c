@@ -91,6 +91,11 @@ void tcp_established(struct tcp *t, struct tcp_conn *c)
         tcp_keep_arm(t, c);
     if (!(c->flags & TF_ACCEPTING))
         tcp_mark_event(t, c, TCP_EV_CONNECTED);
+    if ((c->flags & TF_WANT_WRITE) && c->sndq.cc == 0) {
+        /* Refused for want of memory; no ACK of data will come to wake the writer. */
+        c->flags &= ~(uint32_t)TF_WANT_WRITE;
+        tcp_mark_event(t, c, TCP_EV_WRITABLE);
+    }
     if (c->flags & TF_FIN_QUEUED) /* closed before it was open */
         tcp_set_state(t, c, TCPS_FIN_WAIT_1);
     if (c->sndq.cc || (c->flags & TF_FIN_QUEUED))

@@ -96,7 +96,8 @@ static bool may_enter(const struct tcp *t, const struct tcp_conn *c)
         return false;
     if ((c->flags & TF_SACK) && l && tcp_sack_first_lost(c, l))
         return true;
-    return c->dupacks >= TCP_DUP_THRESH && ((c->flags & TF_SACK) || seq_gt(c->snd_una, c->recover));
+    return c->dupacks >= TCP_DUP_THRESH &&
+           (((c->flags & TF_SACK) && l) || seq_gt(c->snd_una, c->recover));
 }
 
 void tcp_dup_ack(struct tcp *t, struct tcp_conn *c, bool sack_news)
