@@ -1,5 +1,10 @@
 #include "sock/sock_int.h"
 
+static void timer_arm(struct sock *s, struct sock_timer *t)
+{
+    wheel_arm(s->wheel, &t->timer, tick_ceil(s->now) + ticks_of_us(t->due - s->now));
+}
+
 int sock_timer_start(struct sock *s, uint64_t delay_us, void *user, mr_timer *out)
 {
     struct sock_timer *t = pool_get(&s->timers);
@@ -10,8 +15,9 @@ int sock_timer_start(struct sock *s, uint64_t delay_us, void *user, mr_timer *ou
     }
     uint16_t gen = (uint16_t)(t->gen + 1);
     *t = (struct sock_timer){.user = user, .gen = gen ? gen : 1};
+    t->due = s->now + min_u64(delay_us, UINT64_MAX / 2);
     timer_init(&t->timer, TIMER_APP);
-    wheel_arm(s->wheel, &t->timer, tick_ceil(s->now) + ticks_of_us(delay_us));
+    timer_arm(s, t);
     if (out)
         out->v = sock_handle(SOCK_TIMER, t->gen, pool_index(&s->timers, t)).v;
     return 0;
@@ -39,6 +45,10 @@ void sock_timer_fired(struct sock *s, struct timer *tm)
     struct sock_timer *t = container_of(tm, struct sock_timer, timer);
     mem_ref r = mem_ref_of(s->arena, t);
 
+    if (t->due > s->now) { /* TICKS_MAX was not enough */
+        timer_arm(s, t);
+        return;
+    }
     t->fired = true;
     t->next = MEM_NONE;
     /* The slot's links are free now; the generation says later whether it was stopped. */

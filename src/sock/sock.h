@@ -49,6 +49,7 @@ extern const struct stat_group sock_stat_group;
 struct sock_timer {
     struct timer timer;
     void *user;
+    instant due; /* may be further away than the wheel reaches */
     uint16_t gen;
     bool fired;
     mem_ref next; /* fired, not yet pulled */

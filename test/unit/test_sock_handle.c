@@ -252,6 +252,23 @@ static void timers_fire_in_their_order_and_not_early(void **state)
     finish();
 }
 
+static void a_timer_of_days_does_not_fire_after_hours(void **state)
+{
+    mr_timer never;
+
+    (void)state;
+    start();
+    mr_timer_start(w.end[0].m, 100 * 3600 * USEC_PER_SEC, NULL, NULL);
+    mr_timer_start(w.end[0].m, UINT64_MAX, NULL, &never);
+    duo_run(&w, 99 * 3600 * USEC_PER_SEC);
+    assert_false(duo_take(&w, 0, MR_EV_TIMER, NULL));
+    duo_run(&w, 2 * 3600 * USEC_PER_SEC);
+    assert_true(duo_take(&w, 0, MR_EV_TIMER, NULL));
+    assert_false(duo_take(&w, 0, MR_EV_TIMER, NULL));
+    mr_timer_stop(w.end[0].m, never);
+    finish();
+}
+
 static void a_stopped_timer_says_nothing_however_late_it_is_stopped(void **state)
 {
     struct mr *m;
@@ -517,6 +534,7 @@ int main(void)
         cmocka_unit_test(addresses_are_told),
         cmocka_unit_test(the_user_pointer_is_inherited_until_it_is_set),
         cmocka_unit_test(timers_fire_in_their_order_and_not_early),
+        cmocka_unit_test(a_timer_of_days_does_not_fire_after_hours),
         cmocka_unit_test(a_stopped_timer_says_nothing_however_late_it_is_stopped),
         cmocka_unit_test(an_old_timers_handle_does_not_stop_a_new_one),
         cmocka_unit_test(too_many_timers_are_refused),
