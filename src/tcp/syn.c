@@ -253,13 +253,15 @@ bool tcp_syn_ack_send(struct tcp *t, struct tcp_syn *y, tcp_seq iss)
         .has_wscale = y->flags & TSYN_WSCALE,
         .wscale = y->rcv_scale,
     };
-    uint32_t before = t->replies.n;
-
-    tcp_reply(t, &y->key, &s, l->inherit.tos);
-    if (t->replies.n == before)
-        return false;
-    struct pkt *p = pkt_list_pop(&t->replies);
+    struct pkt_list others = t->replies; /* a cookie is sent while others wait */
     struct ip_flow f;
+
+    t->replies = (struct pkt_list){0};
+    tcp_reply(t, &y->key, &s, l->inherit.tos);
+    struct pkt *p = pkt_list_pop(&t->replies);
+    t->replies = others;
+    if (!p)
+        return false;
     memcpy(&f, p->info, sizeof(f));
     f.ttl = l->inherit.ttl;
     f.src_route_n = y->src_route_n;

@@ -9,6 +9,7 @@
 static struct duo w;
 static mr_sock listener;
 static struct tcp_seg syn_ack; /* the last one end 1 sent */
+static uint8_t ttl_of_reset, ttl_of_syn_ack;
 
 /* The test is end 0: end 1's frames are read and go no further. */
 static bool catch(void *arg, unsigned from, const struct pkt *p)
@@ -22,8 +23,10 @@ static bool catch(void *arg, unsigned from, const struct pkt *p)
     size_t n = pkt_total(p);
     if (from == 1 && ipv4_parse(&ip, b + ETH_HLEN, n - ETH_HLEN) == WIRE_OK &&
         ip.proto == IPPROTO_TCP_ &&
-        tcp_parse(&s, b + ETH_HLEN + ip.hlen, ip.total_len - ip.hlen) == WIRE_OK)
+        tcp_parse(&s, b + ETH_HLEN + ip.hlen, ip.total_len - ip.hlen) == WIRE_OK) {
         syn_ack = s;
+        *(s.flags & TH_RST ? &ttl_of_reset : &ttl_of_syn_ack) = ip.ttl;
+    }
     return true;
 }
 
@@ -234,6 +237,23 @@ static void nobody_looks_for_cookies_that_were_never_sent(void **state)
     duo_end(&w);
 }
 
+/* A source route or a TTL must not end up in another peer's packet. */
+static void a_cookie_does_not_change_places_with_a_reset_that_waits(void **state)
+{
+    struct tcp_seg stray = {.sport = 7, .dport = 9, .flags = TH_ACK, .ack = seq_of(1)};
+    struct tcp_seg s = syn(1000, 1);
+
+    (void)state;
+    start();
+    mr_setopt(w.end[1].m, listener, MR_TTL, 33);
+    duo_segment(&w, 1, &stray, NULL, 0);
+    duo_segment(&w, 1, &s, NULL, 0);
+    duo_run(&w, 1000);
+    assert_int_equal(ttl_of_syn_ack, 33);
+    assert_int_equal(ttl_of_reset, 64);
+    duo_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +263,7 @@ int main(void)
         cmocka_unit_test(a_cookie_is_good_for_its_own_pair_and_number_only),
         cmocka_unit_test(guessing_at_random_succeeds_one_time_in_sixteen_million),
         cmocka_unit_test(nobody_looks_for_cookies_that_were_never_sent),
+        cmocka_unit_test(a_cookie_does_not_change_places_with_a_reset_that_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
