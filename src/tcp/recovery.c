@@ -155,7 +155,7 @@ void tcp_recovery_ack(struct tcp *t, struct tcp_conn *c, uint32_t acked)
             c->flags |= TF_REXMT_ONE;
     } else {
         c->flags |= TF_REXMT_ONE;
-        c->cc.cwnd -= min_u32(acked, c->cc.cwnd - c->mss);
+        c->cc.cwnd = max_u32(c->cc.cwnd - min_u32(acked, c->cc.cwnd), c->mss);
         if (acked >= c->mss)
             c->cc.cwnd += c->mss;
     }
