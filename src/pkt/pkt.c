@@ -81,6 +81,9 @@ void pkt_csum_finish(struct pkt *p, uint32_t field_off, csum_fn add)
     uint8_t *l4 = p->buf + p->l4_off;
     uint16_t sum = csum_finish(pkt_csum(p, (uint32_t)(l4 - p->data), add));
 
+    /* RFC 768: 0 would say that there is no checksum; to TCP both zeros are the same. */
+    if (sum == 0)
+        sum = 0xffff;
     memcpy(l4 + field_off, &sum, sizeof(sum));
     p->flags &= (uint8_t)~PKT_CSUM_PARTIAL;
 }

@@ -91,7 +91,7 @@ static const char *judge_seq(struct sim_watch *w, struct sim_flow *f, const stru
     }
     if (seq_gt(s->seq, f->snd_max) && !leaky)
         return "a segment leaves a gap behind what was sent before";
-    if (s->len + s->hlen - TCP_HLEN > room)
+    if (!f->peer_anew && s->len + s->hlen - TCP_HLEN > room)
         return "a segment is larger than the peer's MSS allows";
     if (s->len > 0 && f->has_room && seq_gt(end, f->room)) {
         if (s->len != 1 || !seq_eq(s->seq, f->room))
@@ -148,7 +148,7 @@ static bool is_ghost(const struct sim_flow *f, const struct sim_flow *g, const s
 {
     tcp_seq end = seq_add(s->seq, s->len);
 
-    return f->fin && g->fin &&
+    return f->fin && (g->fin || f->peer_anew) &&
            (seq_lt(s->ack, f->ack) || (s->len > 0 && seq_gt(end, f->fin_seq)) ||
             (s->flags & TH_FIN && !seq_eq(end, f->fin_seq)));
 }
