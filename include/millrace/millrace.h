@@ -153,7 +153,7 @@ int mr_connect(struct mr *m, const struct mr_addr *local, const struct mr_addr *
                mr_sock *out);
 
 /* Copy up to n bytes out.  >0 bytes; 0 end of stream; MR_EAGAIN nothing now; else the error that
- * ended the connection. */
+ * ended the connection.  n must not be 0: MR_EINVAL, since 0 means end of stream. */
 #define MR_PEEK 1u /* mr_recv: leave the data in the queue */
 int64_t mr_recv(struct mr *m, mr_sock s, void *buf, size_t n, unsigned flags);
 
@@ -164,10 +164,10 @@ struct mr_slice {
     void *token;
 };
 
-/* Take up to max slices of received data out of the receive queue.  >0: how many slices; 0 end of
- * stream; MR_EAGAIN; else the error.  The bytes count against the receive window until released
- * (the peer is held back by an application that holds slices); past the port's low-water mark
- * slices are copies in the stack's memory, so holding them never starves the NIC. */
+/* Take up to max slices (max > 0) of received data out of the receive queue.  >0: how many slices; 0
+ * end of stream; MR_EAGAIN; else the error.  The bytes count against the receive window until
+ * released (the peer is held back by an application that holds slices); past the port's low-water
+ * mark slices are copies in the stack's memory, so holding them never starves the NIC. */
 int mr_recv_slices(struct mr *m, mr_sock s, struct mr_slice *out, int max);
 
 /* Give a slice back; order does not matter, the socket may be closed already. */
@@ -308,7 +308,7 @@ struct mr_config {
     const char *pcap;       /* write every packet to this pcapng file; NULL: off */
     const char *control;    /* path of the control socket; NULL: made from the program's name and
                                process; "none": none */
-    uint32_t max_conns;     /* limits, 0: default; see millrace/limits in ARCHITECTURE.md */
+    uint32_t max_conns;     /* sockets at once, 0: the default, 65,536 */
     unsigned spin_us;       /* look for packets this long before sleeping */
     enum mr_cc congestion;
     int cpu; /* pin to this processor; -1: do not */
@@ -317,9 +317,9 @@ struct mr_config {
 void mr_config_init(struct mr_config *c);
 
 /* Try to take argv[*i] (and its value) as one of the network options every program has (--net,
- * --addr, --gateway, --mtu,
- * --vlan, --mac, --pcap, --control, --max-conns, --spin-us, --cc, --cpu).  1 taken, *i moved to the
- * last word used; 0 not ours; -1 bad: one line was printed to stderr (exit with status 2). */
+ * --addr, --gateway, --mtu, --vlan, --mac, --pcap, --control, --max-conns, --spin-us, --cc, --cpu).
+ * 1 taken, *i moved to the last word used; 0 not ours; -1 bad: one line was printed to stderr (exit
+ * with status 2). */
 int mr_config_option(struct mr_config *c, int argc, char **argv, int *i);
 /* The options' help text. */
 const char *mr_config_help(void);

@@ -20,12 +20,12 @@ int mr_connect(struct mr *m, const struct mr_addr *local, const struct mr_addr *
 
 int64_t mr_recv(struct mr *m, mr_sock s, void *buf, size_t n, unsigned flags)
 {
-    return m->be->recv(m, s, buf, n, flags);
+    return n ? m->be->recv(m, s, buf, n, flags) : MR_EINVAL;
 }
 
 int mr_recv_slices(struct mr *m, mr_sock s, struct mr_slice *out, int max)
 {
-    return m->be->recv_slices(m, s, out, max);
+    return max > 0 ? m->be->recv_slices(m, s, out, max) : MR_EINVAL;
 }
 
 void mr_slice_release(struct mr *m, struct mr_slice *slice)

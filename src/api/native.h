@@ -6,8 +6,8 @@
  *     stack_input(...)                       packets
  *     native_advance(n, now)                 time: stack_advance, and application timers
  *     while (native_event(m, &ev)) app->event(...)
- *     native_flush(n, now)                   released buffers go back to the application;
- * stack_output stack_tx(...)                          frames to the port
+ *     native_flush(n, now)                   released buffers go back; stack_output
+ *     stack_tx(...)                          frames to the port
  *
  * The public mr_* calls work on native_mr(n). */
 #pragma once
@@ -16,7 +16,7 @@
 
 #include "stack/stack.h"
 
-struct native; /* embeds struct mr (api/api_int.h) first */
+struct native; /* embeds struct mr (api/backend.h) first */
 
 /* Bytes for native_init. */
 size_t native_bytes(void);

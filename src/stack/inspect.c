@@ -11,6 +11,15 @@ static void row(struct stack_pool *out, unsigned max, unsigned *n, const char *n
     ++*n;
 }
 
+/* A packet is its descriptor and its buffer. */
+static void row_pkts(struct stack_pool *out, unsigned max, unsigned *n, const char *name,
+                     const struct pkt_pool *p)
+{
+    row(out, max, n, name, &p->descs);
+    if (*n <= max)
+        out[*n - 1].object_bytes += p->buf_size;
+}
+
 unsigned stack_pools(const struct stack *s, struct stack_pool *out, unsigned max)
 {
     unsigned n = 0;
@@ -23,14 +32,14 @@ unsigned stack_pools(const struct stack *s, struct stack_pool *out, unsigned max
     row(out, max, &n, "tcp scoreboards", &s->tcp.losses);
     row(out, max, &n, "flow overflow buckets", &s->tcp.flows.overflow);
     row(out, max, &n, "udp endpoints", &s->udp.pcbs);
-    row(out, max, &n, "udp copies", &s->udp.copies.descs);
+    row_pkts(out, max, &n, "udp copies", &s->udp.copies);
     row(out, max, &n, "timers", &s->sock.timers);
     row(out, max, &n, "send buffers", &s->sbufs.bufs);
     row(out, max, &n, "send chunks", &s->sbufs.chunks);
-    row(out, max, &n, "tx packets", &s->tx.descs);
-    row(out, max, &n, "copied packets", &s->copies.descs);
-    row(out, max, &n, "jumbo packets", &s->ip.jumbo.descs);
-    row(out, max, &n, "loopback packets", &s->ip.loop.descs);
+    row_pkts(out, max, &n, "tx packets", &s->tx);
+    row_pkts(out, max, &n, "copied packets", &s->copies);
+    row_pkts(out, max, &n, "jumbo packets", &s->ip.jumbo);
+    row_pkts(out, max, &n, "loopback packets", &s->ip.loop);
     row(out, max, &n, "reassembly datagrams", &s->ip.reass_pool);
     row(out, max, &n, "reassembly chunks", &s->ip.chunk_pool);
     return n;

@@ -14,8 +14,7 @@
  *   NIC --> stack_input -> eth_input -> ip_input -> udp_input, tcp_input      marks "has output"
  *                                                  |  stack_event (pulled)
  *                                     application <+
- *   NIC <-- stack_tx <- eth.txq <- ip_output <- tcp_output <- stack_output    after the burst, with
- * the due timers
+ *   NIC <-- stack_tx <- eth.txq <- ip_output <- tcp_output <- stack_output
  *
  * Nothing is sent inside stack_input: received buffers go back to the NIC first.
  *

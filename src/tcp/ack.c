@@ -1,17 +1,15 @@
 /* Acknowledgements: RFC 9293 3.10.7.4 fifth, RFC 5681, RFC 5961 5. */
 #include "tcp/tcp_int.h"
 
-/* RFC 9293 3.10.7.4: SND.WL1 and SND.WL2 prevent old segments from updating the window. An ACK that
- * moved snd_una is newer than SND.WL2; one that did not is taken only if it opens the window.
- * MUST-1: unsigned. */
-void tcp_wnd_update(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, bool una_moved)
+/* RFC 9293 3.10.7.4: SND.WL1 and SND.WL2 keep old segments from updating the window.  An ACK below
+ * snd_una is older than the segment that moved it; one at snd_una is not older than SND.WL2.
+ * MUST-1: the window is unsigned; MUST-34: it may shrink. */
+void tcp_wnd_update(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s)
 {
     uint32_t wnd = (uint32_t)s->wnd << tcp_snd_scale(c);
     uint32_t was = c->snd_wnd;
 
-    bool newer = una_moved || (seq_eq(s->ack, c->snd_una) && wnd > was);
-    if (seq_gt(c->snd_wl1, s->seq) || (seq_eq(c->snd_wl1, s->seq) && !newer) ||
-        seq_lt(s->ack, c->snd_una))
+    if (seq_gt(c->snd_wl1, s->seq) || seq_lt(s->ack, c->snd_una))
         return;
     c->snd_wl1 = s->seq;
     c->snd_wnd = wnd;
@@ -183,7 +181,7 @@ bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
     else if (sack_news && tcp_in_recovery(c))
         tcp_mark_output(t, c);
     if (!in->old)
-        tcp_wnd_update(t, c, s, una_moves);
+        tcp_wnd_update(t, c, s);
     if (una_moves && sack_news && !tcp_in_recovery(c) && c->loss &&
         tcp_sack_first_lost(c, tcp_loss(t, c)))
         tcp_dup_ack(t, c, true);

@@ -34,7 +34,7 @@ bool tcp_fast_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
     bool una_moves = !seq_eq(s->ack, c->snd_una);
     if (una_moves)
         tcp_ack_new(t, c, s);
-    tcp_wnd_update(t, c, s, una_moves);
+    tcp_wnd_update(t, c, s);
     if (s->len)
         tcp_data_input(t, c, in);
     return true;

@@ -5,9 +5,9 @@
  * State lives in four kinds of object, each in a pool of its own:
  *
  *   tcp_listener  LISTEN: an accept queue and what accepted connections inherit
- *   tcp_syn       SYN-RECEIVED after a passive open: 128 bytes, bounded, replaced by SYN cookies
- * when the pool is used up tcp_conn      everything from SYN-SENT to LAST-ACK: 256 bytes, four
- * cache lines tcp_tw        TIME-WAIT: 64 bytes, on one list in order of expiry
+ *   tcp_syn       SYN-RECEIVED after a passive open: 144 bytes, bounded; beyond, SYN cookies
+ *   tcp_conn      everything from SYN-SENT to LAST-ACK: 256 bytes, four cache lines
+ *   tcp_tw        TIME-WAIT: 64 bytes, on one list in order of expiry
  *
  * What only some connections need lies beside them: tcp_cold (options set away from their defaults,
  * urgent pointers) and tcp_loss (the SACK scoreboard), taken when first needed.  When those pools
@@ -22,14 +22,23 @@
  * than the earliest deadline; when it fires early (the deadline has moved on since) it is armed
  * again.  Moving a deadline later costs one store.
  *
- *   input.c     a burst: parse, checksum, look up, hand over
- *   segment.c   RFC 9293 3.10.7.4, one function a step;  fast.c: the case that is nearly all cases
- *   listen.c    passive open, syn.c the SYN queue, cookie.c SYN cookies;  connect.c active open,
- * SYN-SENT ack.c       acknowledgements;  recovery.c, sack.c: loss;  rtt.c: RFC 6298 data.c
- * received data, reass.c what came early, window.c the receive window output.c    what to send
- * next;  emit.c: a segment;  reset.c: RST and ACK without a connection timers.c    retransmission,
- * persist, keepalive, delayed ACK;  timewait.c;  icmp.c user.c      the calls of the layer above;
- * options.c: what a SYN negotiates;  check.c: invariants */
+ *   input.c            a burst: parse, checksum, look up, hand over
+ *   segment.c          RFC 9293 3.10.7.4, one function a step
+ *   fast.c             the case that is nearly all cases
+ *   listen.c syn.c     passive open, the SYN queue
+ *   cookie.c           SYN cookies
+ *   connect.c          active open, SYN-SENT
+ *   options.c          what a SYN negotiates, and what follows
+ *   ack.c rtt.c        acknowledgements, RFC 6298
+ *   recovery.c sack.c  loss
+ *   data.c reass.c     received data, what came early
+ *   window.c           the receive window and its buffer
+ *   output.c emit.c    what to send next, a segment
+ *   reset.c            RST, and answers without a connection
+ *   timers.c           retransmission, persist, keepalive, delayed ACK
+ *   timewait.c icmp.c  TIME-WAIT, ICMP errors
+ *   user.c             the calls of the layer above
+ *   conn.c check.c     life and lists, invariants */
 #pragma once
 
 #include "buf/buf.h"

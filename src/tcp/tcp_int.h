@@ -147,7 +147,7 @@ void tcp_established(struct tcp *t, struct tcp_conn *c);
 /* ack.c; true: go on with the segment */
 bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
 void tcp_ack_new(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s);
-void tcp_wnd_update(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, bool una_moved);
+void tcp_wnd_update(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s);
 
 /* recovery.c */
 const struct cc_ops *tcp_cc(const struct tcp_conn *c);
