@@ -164,8 +164,8 @@ struct mr_slice {
     void *token;
 };
 
-/* Take up to max slices (max > 0) of received data out of the receive queue.  >0: how many slices; 0
- * end of stream; MR_EAGAIN; else the error.  The bytes count against the receive window until
+/* Take up to max slices (max > 0) of received data out of the receive queue.  >0: how many slices;
+ * 0 end of stream; MR_EAGAIN; else the error.  The bytes count against the receive window until
  * released (the peer is held back by an application that holds slices); past the port's low-water
  * mark slices are copies in the stack's memory, so holding them never starves the NIC. */
 int mr_recv_slices(struct mr *m, mr_sock s, struct mr_slice *out, int max);

@@ -62,6 +62,7 @@ static void una_advance(struct tcp *t, struct tcp_conn *c, tcp_seq ack)
     if (data)
         sndq_drop(&c->sndq, t->sbufs, data);
     c->snd_una = ack;
+    c->snd_wnd -= min_u32(acked, c->snd_wnd); /* the right edge stays until an update moves it */
     if (!tcp_in_recovery(c) && seq_diff(ack, c->recover) > 1u << 30)
         c->recover = seq_sub(ack, 1); /* long behind: it must not seem ahead when numbers wrap */
     if (seq_lt(c->snd_nxt, ack))

@@ -35,7 +35,7 @@ void tcp_sent(struct tcp *t, struct tcp_conn *c, bool more, bool urgent, instant
     tcp_mark_output(t, c);
 }
 
-#define MEMORY_RETRY_US 10000u
+#define MEMORY_RETRY_US 50000u
 
 void tcp_wait_memory(struct tcp *t, struct tcp_conn *c, instant now)
 {
