@@ -116,7 +116,7 @@ static bool has_cause(const struct sim_world *w, const struct sim_end *e, int er
                e->conn->manner[!e->side].user_timeout_ms ||
                (peer->state == SIM_END_NONE && (odd || loses_guests(w, peer->host)));
     case MR_ECONNREFUSED:
-        return w->plan.toggles;
+        return w->plan.toggles || loses_guests(w, peer->host);
     case MR_ETIMEDOUT:
     case MR_EHOSTUNREACH:
     case MR_ENETUNREACH:
