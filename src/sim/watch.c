@@ -62,7 +62,8 @@ static void sent_syn(struct sim_watch *w, struct sim_flow *f, struct sim_flow *g
     if (!f->active || f->begun || !seq_eq(f->iss, s->seq)) {
         *f = (struct sim_flow){.key = f->key, .active = true, .iss = s->seq};
         f->snd_max = seq_add(s->seq, 1);
-        g->peer_anew = g->active;
+        /* Whoever has sent a SYN only is beginning the same one. */
+        g->peer_anew = g->active && g->begun;
         w->segments++;
     }
     f->has_wscale = s->has_wscale;

@@ -222,6 +222,8 @@ static void the_watch_sees_a_right_edge_that_goes_back(void **state)
     (void)state;
     open_conversation(&c);
     assert_non_null(say(&c, false, data(0, 0, 101, 499)));
+    open_conversation(&c);
+    assert_non_null(say(&c, true, data(101, 0, 0, 999)));
 }
 
 static void the_watch_sees_an_ack_for_what_was_never_sent(void **state)
@@ -231,6 +233,8 @@ static void the_watch_sees_an_ack_for_what_was_never_sent(void **state)
     (void)state;
     open_conversation(&c);
     assert_non_null(say(&c, false, data(0, 0, 102, 1000)));
+    open_conversation(&c);
+    assert_non_null(say(&c, true, data(101, 0, 1, 1000)));
 }
 
 static void the_watch_sees_a_gap_and_a_segment_too_large(void **state)
