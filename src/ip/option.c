@@ -32,7 +32,8 @@ static bool hops_are_hosts(const struct ip *ip, const uint8_t *hops, unsigned n)
  * the source itself. */
 static void save_route(struct ip *ip, struct ip_rx *rx, const uint8_t *v, uint8_t len)
 {
-    unsigned n = (len - ROUTE_DATA) / 4;
+    /* An IP header holds nine addresses at most; said here as well, so that the compiler knows. */
+    unsigned n = min_u32((len - ROUTE_DATA) / 4, IP_SRC_ROUTE_MAX - 1);
 
     for (unsigned i = 0; i < n; i++)
         memcpy(&rx->src_route[i], v + ROUTE_DATA + (size_t)(n - 1 - i) * 4, 4);

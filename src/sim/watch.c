@@ -60,7 +60,9 @@ static void sent_syn(struct sim_watch *w, struct sim_flow *f, struct sim_flow *g
 {
     /* A SYN behind other segments is a new one, even if it has the number of the old. */
     if (!f->active || f->begun || !seq_eq(f->iss, s->seq)) {
-        *f = (struct sim_flow){.key = f->key, .active = true, .iss = s->seq};
+        bool varies = f->active && !f->begun;
+        *f = (struct sim_flow){
+            .key = f->key, .active = true, .iss = s->seq, .iss_varies = varies};
         f->snd_max = seq_add(s->seq, 1);
         /* Whoever has sent a SYN only is beginning the same one. */
         g->peer_anew = g->active && g->begun;
@@ -120,7 +122,9 @@ static const char *judge_ack(struct sim_flow *f, const struct sim_flow *g, const
 
     if (f->has_ack && seq_lt(s->ack, f->ack))
         return "the acknowledgment number went back";
-    if (!f->peer_anew && seq_gt(s->ack, g->snd_max))
+    /* Which of several SYNs it was, its sender's next segment tells. */
+    bool is_known = !f->peer_anew && (g->begun || !g->iss_varies);
+    if (is_known && seq_gt(s->ack, g->snd_max))
         return "an acknowledgment covers what was never sent";
     /* Behind the peer's FIN a window says nothing any more. */
     bool ended = g->fin && seq_gt(s->ack, g->fin_seq);

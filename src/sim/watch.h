@@ -38,6 +38,7 @@ struct sim_flow {
     bool active;
     bool begun;          /* a segment that is no SYN was sent */
     bool fin;            /* fin_seq is known */
+    bool iss_varies;     /* it has sent SYNs with several numbers: cookies */
     bool peer_anew;      /* the peer began a new incarnation; we have not yet */
     bool has_ack, has_edge, has_room, has_ts, has_wscale;
     uint8_t wscale;

@@ -105,7 +105,7 @@ void stack_output(struct stack *s, instant now)
         ip_burst(s, &loop);
         tcp_output(&s->tcp, s->now);
     }
-    s->stalled = tcp_has_output(&s->tcp) || ip_loop_waits(&s->ip);
+    s->stalled = (tcp_has_output(&s->tcp) && !tcp_may_transmit(&s->tcp)) || ip_loop_waits(&s->ip);
     sock_udp_wake(&s->sock);
 }
 
@@ -113,12 +113,11 @@ instant stack_deadline(const struct stack *s)
 {
     instant at = wheel_deadline(&s->wheel);
 
+    if (s->tcp.ready_head || s->tcp.ready_listener || s->udp.ready_head || s->sock.fired_head)
+        return 0;
     if (s->stalled)
         return min_u64(at, s->now + STALL_RETRY_US);
-    if (tcp_has_output(&s->tcp) || ip_loop_waits(&s->ip) || s->tcp.ready_head ||
-        s->tcp.ready_listener || s->udp.ready_head || s->sock.fired_head)
-        return 0;
-    return at;
+    return tcp_has_output(&s->tcp) ? 0 : at;
 }
 
 unsigned stack_tx(struct stack *s, unsigned netif, struct pkt **out, unsigned max)

@@ -193,8 +193,8 @@ static void replies_output(struct tcp *t)
     }
 }
 
-/* A connection that could not finish goes back to the end of the list: the next one gets the next
- * packet. */
+/* A connection that has sent its share of a turn goes back to the end of the list: the next one
+ * gets the next packet. */
 void tcp_output(struct tcp *t, instant now)
 {
     t->now = now;
@@ -214,8 +214,10 @@ void tcp_output(struct tcp *t, instant now)
             conn_try_free(t, c);
         } else if (!tcp_conn_output(t, c)) {
             tcp_mark_output(t, c);
-            t->stats.tx_stalled++;
-            return;
+            if (!tcp_may_transmit(t)) {
+                t->stats.tx_stalled++;
+                return;
+            }
         }
     }
 }

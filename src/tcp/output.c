@@ -291,12 +291,13 @@ static bool is_quiet(const struct tcp_conn *c)
                          TF_RTO_RECOVERY | TF_FIN_QUEUED | TF_SYN_QUEUED));
 }
 
-static bool may_transmit(const struct tcp *t)
+bool tcp_may_transmit(const struct tcp *t)
 {
     return pool_available(&t->tx->descs) > 0 && t->ip->eth->txq.n < t->ip->eth->limits.txq;
 }
 
-/* True: nothing more to send now. False: the packets are used up; call again. */
+/* True: nothing more to send now. False: its share of this turn, or the packets, are used up; call
+ * again. */
 bool tcp_conn_output(struct tcp *t, struct tcp_conn *c)
 {
     struct tcp_plan pl;
@@ -307,7 +308,7 @@ bool tcp_conn_output(struct tcp *t, struct tcp_conn *c)
     restart_if_idle(t, c);
     for (;;) {
         /* Making a plan uses it up: ask for room first. */
-        if (burst-- == 0 || !may_transmit(t))
+        if (burst-- == 0 || !tcp_may_transmit(t))
             return false;
         if (!plan_next(t, c, &pl))
             return true;

@@ -446,6 +446,8 @@ void tcp_timer(struct tcp *t, struct timer *tm, instant now);
 /* Send what is marked, while the transmit queue and the packets last. */
 void tcp_output(struct tcp *t, instant now);
 bool tcp_has_output(const struct tcp *t);
+/* There is a packet to send in, and room in the transmit queue. */
+bool tcp_may_transmit(const struct tcp *t);
 
 /* ---- the sockets' side -------------------------------------------------------------------- */
 
