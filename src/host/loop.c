@@ -67,8 +67,6 @@ static int stack_setup(struct host *h, instant now)
         return fail(h, MR_ENOMEM);
     }
     h->shard.stack = stack_init(h->memory, need, &sc, now);
-    /* Received packets wait in the stack's queues, linked by references from the arena's base: the
-     * port's descriptors have to lie behind it. */
     struct mem m;
     mem_init(&m, h->memory + need, h->bytes - need);
     h->shard.native = native_init(mem_carve(&m, native_bytes(), CACHE_LINE), h->shard.stack);

@@ -14,8 +14,7 @@ struct host_port {
 /* Bytes of descriptor memory host_port_open carves at most, whatever the port. */
 size_t host_port_bytes(void);
 
-/* net: "tap:NAME" or "wire:PATH:0|1".  The descriptors come from m, which a stack that queues
- * received packets must reach with its references: behind its own arena, in one reservation.
+/* net: "tap:NAME" or "wire:PATH:0|1".  The descriptors come from m and live as long as the port.
  * 0; or -1, and one line about the reason in why. */
 int host_port_open(struct host_port *p, struct mem *m, const char *net, char *why, size_t n);
 void host_port_close(struct host_port *p);

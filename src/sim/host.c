@@ -36,7 +36,7 @@ static void set_up_addresses(struct sim_world *w, unsigned host, struct stack *s
     MR_ASSERT(rc >= 0);
 }
 
-/* The port's packets must lie behind the stack's memory: sockets refer to them from its start. */
+/* One core: its stack, its port and its context, carved one after another. */
 static void core_init(struct sim_world *w, unsigned host, struct sim_core *core, struct rng *r,
                       bool tiny, struct mem *m)
 {
