@@ -36,8 +36,10 @@ soak: deps
 	@$(MAKE) --no-print-directory all
 	@script/soak
 
-install: all
-	@$(MESON) install -C build
+install:
+	@script/tree build --prefix=$(abspath $(PREFIX))
+	@ninja -C build --quiet
+	@$(MESON) install -C build --no-rebuild --quiet
 
 doc help:
 	@script/help
