@@ -3,8 +3,9 @@
 #include "stat/json.h"
 
 #define CONNS_DEFAULT 256u
-#define CONNS_MAX 1000u   /* a page, at 400 bytes each, fits the control socket's buffer */
-#define SLOTS_MAX 16384u  /* looked at for a page: a core must not stand still for its statistics */
+#define CONNS_MAX 1000u  /* a page, at 400 bytes each, fits the control socket's buffer */
+#define SLOTS_MAX 16384u /* looked at for a page: a core must not stand still for its statistics   \
+                          */
 #define APP_BYTES 16384u
 
 static void put_group(struct json *j, const struct stat_group *g, const void *base)
@@ -155,6 +156,19 @@ static void put_app(struct json *j, const struct status_source *s)
         json_null(j, "app");
 }
 
+/* What only the loop around the stack knows; an application that asks its context has no use for
+ * it. */
+static void put_loop(struct json *j, const struct status_source *s)
+{
+    if (!s->program)
+        return;
+    json_str(j, "program", s->program);
+    json_u64(j, "turns", s->turns);
+    json_u64(j, "busy_turns", s->busy_turns);
+    json_u64(j, "captured", s->captured);
+    json_u64(j, "capture_lost", s->capture_lost);
+}
+
 size_t status_print(const struct status_source *s, char *buf, size_t n)
 {
     const struct tcp *tcp = stack_tcp(s->stack);
@@ -162,13 +176,9 @@ size_t status_print(const struct status_source *s, char *buf, size_t n)
 
     json_init(&j, buf, n);
     json_object(&j, NULL);
-    json_str(&j, "program", s->program ? s->program : "");
     json_str(&j, "version", MR_VERSION);
     json_u64(&j, "now_us", stack_now(s->stack));
-    json_u64(&j, "turns", s->turns);
-    json_u64(&j, "busy_turns", s->busy_turns);
-    json_u64(&j, "captured", s->captured);
-    json_u64(&j, "capture_lost", s->capture_lost);
+    put_loop(&j, s);
     json_u64(&j, "connections", tcp->conns.used);
     json_u64(&j, "half_open", tcp->syns.used);
     json_u64(&j, "time_wait", tcp->tws.used);

@@ -10,11 +10,11 @@
 
 struct status_source {
     struct stack *stack;
-    const char *program;
+    const char *program;      /* NULL: nothing is said of the program and its loop */
     const struct mr_app *app; /* may be NULL; its status becomes "app" */
     void *core_state;
-    const struct pkt_pool *rx_pool; /* the port's; may be NULL */
-    uint64_t turns, busy_turns;     /* of the loop */
+    const struct pkt_pool *rx_pool;  /* the port's; may be NULL */
+    uint64_t turns, busy_turns;      /* of the loop */
     uint64_t captured, capture_lost; /* frames */
 };
 
