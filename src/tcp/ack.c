@@ -88,9 +88,19 @@ static void loss_retire(struct tcp *t, struct tcp_conn *c)
 {
     struct tcp_loss *l = tcp_loss(t, c);
 
-    tcp_sack_advance(c, l);
     if (l->nranges == 0 && !tcp_in_recovery(c) && !c->ooo && !l->has_dsack)
         tcp_loss_release(t, c);
+}
+
+/* A range that begins where the ACK ends should have been acknowledged with it: the receiver has
+ * taken a SACK back (RFC 2018 8). Only counted: the time-out forgets the scoreboard. */
+static void scoreboard_advance(struct tcp *t, struct tcp_conn *c)
+{
+    struct tcp_loss *l = tcp_loss(t, c);
+
+    tcp_sack_advance(c, l);
+    if (l->nranges && seq_eq(l->range[0].start, c->snd_una))
+        t->stats.sack_reneged++;
 }
 
 void tcp_ack_new(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s)
@@ -111,7 +121,7 @@ void tcp_ack_new(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s)
         c->dupacks = 0;
     una_advance(t, c, s->ack);
     if (unlikely(c->loss != MEM_NONE))
-        tcp_sack_advance(c, tcp_loss(t, c));
+        scoreboard_advance(t, c);
     if (unlikely(tcp_in_recovery(c)))
         tcp_recovery_ack(t, c, acked);
     if (unlikely(c->loss != MEM_NONE))
@@ -178,14 +188,14 @@ bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
     if (una_moves)
         tcp_ack_new(t, c, s);
     else if (seq_eq(s->ack, c->snd_una) && is_duplicate(c, s, wnd_was, sack_news))
-        tcp_dup_ack(t, c, sack_news);
+        tcp_dup_ack(t, c);
     else if (sack_news && tcp_in_recovery(c))
         tcp_mark_output(t, c);
     if (!in->old)
         tcp_wnd_update(t, c, s);
     if (una_moves && sack_news && !tcp_in_recovery(c) && c->loss &&
         tcp_sack_first_lost(c, tcp_loss(t, c)))
-        tcp_dup_ack(t, c, true);
+        tcp_dup_ack(t, c);
     if (una_moves && (c->flags & TF_FIN_SENT) && seq_eq(c->snd_una, c->snd_max) &&
         c->sndq.cc == 0 && !fin_acked(t, c))
         return false;

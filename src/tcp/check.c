@@ -19,7 +19,7 @@ static void check_sequence(const struct tcp_conn *c)
 
 /* A timer for everything in flight, and for everything that waits with nothing in flight to bring
  * an ACK. */
-static void check_timers(const struct tcp *t, const struct tcp_conn *c)
+static void check_timers(const struct tcp_conn *c)
 {
     bool timer = tcp_timer_is_set(c, TCPT_REXMT);
 
@@ -34,7 +34,6 @@ static void check_timers(const struct tcp *t, const struct tcp_conn *c)
     for (unsigned i = 0; i < TCPT_COUNT; i++)
         if (c->deadline[i])
             MR_ASSERT(timer_is_armed(&c->timer) && tick_leq(c->timer.expires, c->deadline[i]));
-    (void)t;
 }
 
 static void check_scoreboard(const struct tcp *t, const struct tcp_conn *c)
@@ -87,7 +86,7 @@ static void check_conn(const struct tcp *t, const struct tcp_conn *c)
     }
     MR_ASSERT(flow_find(&t->flows, &c->key, flow_hash(&t->flows, &c->key)) == (const void *)c);
     check_sequence(c);
-    check_timers(t, c);
+    check_timers(c);
     check_scoreboard(t, c);
 }
 

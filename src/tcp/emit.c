@@ -16,9 +16,8 @@ static void syn_options(struct tcp *t, struct tcp_conn *c, struct tcp_seg *s)
     s->has_sack_ok = synack ? (c->flags & TF_SACK) != 0 : t->config.sack;
     s->has_wscale = synack ? (c->flags & TF_WSCALE) != 0 : t->config.window_scaling;
     if (s->has_wscale && seq_eq(c->snd_una, c->snd_max))
-        c->scales = (uint8_t)(tcp_snd_scale(c) | tcp_wscale_wanted(t, c->rcv_buf,
-                                                                   c->flags & TF_RCVBUF_FIXED)
-                                                     << 4);
+        c->scales = (uint8_t)(tcp_snd_scale(c) |
+                              tcp_wscale_wanted(t, c->rcv_buf, c->flags & TF_RCVBUF_FIXED) << 4);
     s->wscale = (uint8_t)tcp_rcv_scale(c);
     s->has_ts = synack ? (c->flags & TF_TS) != 0 : t->config.timestamps;
     s->wnd = (uint16_t)max_u32(min_u32(tcp_rcv_space(c), 65535), tcp_rcv_wnd(c));
@@ -158,6 +157,8 @@ static void sent(struct tcp *t, struct tcp_conn *c, const struct tcp_plan *pl)
         c->snd_nxt = end;
     if (seq_gt(end, c->snd_max))
         c->snd_max = end;
+    if (unlikely(c->dupacks && !again && !tcp_in_recovery(c) && tcp_in_flight(c) > c->cc.cwnd))
+        t->stats.limited_transmits++;
     if (!tcp_timer_is_set(c, TCPT_REXMT) || (c->flags & TF_PERSIST))
         tcp_rexmt_arm(t, c);
     const struct tcp_cold *cold = tcp_cold(t, c);

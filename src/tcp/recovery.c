@@ -48,7 +48,7 @@ struct tcp_loss *tcp_loss_get(struct tcp *t, struct tcp_conn *c)
         t->stats.no_scoreboard++;
         return NULL;
     }
-    l->high_rxt = l->rescue_rxt = c->snd_una;
+    l->high_rxt = c->snd_una;
     l->rescue_done = l->has_dsack = false;
     l->nranges = l->nrecent = 0;
     l->sacked = 0;
@@ -100,7 +100,7 @@ static bool may_enter(const struct tcp *t, const struct tcp_conn *c)
            (((c->flags & TF_SACK) && l) || seq_gt(c->snd_una, c->recover));
 }
 
-void tcp_dup_ack(struct tcp *t, struct tcp_conn *c, bool sack_news)
+void tcp_dup_ack(struct tcp *t, struct tcp_conn *c)
 {
     t->stats.dup_acks_in++;
     if (c->dupacks < UINT8_MAX)
@@ -114,7 +114,6 @@ void tcp_dup_ack(struct tcp *t, struct tcp_conn *c, bool sack_news)
         tcp_mark_output(t, c);
         return;
     }
-    (void)sack_news;
     if (may_enter(t, c))
         recovery_enter(t, c);
     else if (!tcp_in_recovery(c))

@@ -315,8 +315,7 @@ _Static_assert(offsetof(struct tcp_conn, timer) == 192, "line 3");
  * connection is whole again. */
 struct tcp_loss {
     tcp_seq high_rxt;   /* end of what was retransmitted in this recovery (RFC 6675 2) */
-    tcp_seq rescue_rxt; /* RFC 6675 4: at most one rescue retransmission a recovery */
-    bool rescue_done;
+    bool rescue_done; /* RFC 6675 4: at most one rescue retransmission a recovery */
     uint8_t nranges;
     uint8_t nrecent; /* receiver: blocks in recent[] */
     bool has_dsack;

@@ -154,7 +154,7 @@ const struct cc_ops *tcp_cc(const struct tcp_conn *c);
 bool tcp_app_limited(const struct tcp_conn *c, uint32_t acked);
 struct cc_info tcp_cc_info(const struct tcp *t, const struct tcp_conn *c, uint32_t acked);
 uint32_t tcp_initial_window(const struct tcp *t, const struct tcp_conn *c);
-void tcp_dup_ack(struct tcp *t, struct tcp_conn *c, bool sack_news);
+void tcp_dup_ack(struct tcp *t, struct tcp_conn *c);
 void tcp_recovery_ack(struct tcp *t, struct tcp_conn *c, uint32_t acked);
 void tcp_rto_fired(struct tcp *t, struct tcp_conn *c);
 void tcp_loss_release(struct tcp *t, struct tcp_conn *c);
