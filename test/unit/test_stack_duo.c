@@ -101,6 +101,54 @@ static void a_lossy_wire_changes_no_byte(void **state)
     finish(l, h);
 }
 
+static bool lose_all(void *arg, unsigned from, const struct pkt *p)
+{
+    (void)arg;
+    (void)from;
+    (void)p;
+    return true;
+}
+
+/* RFC 2018 8.
+ *      una      1 MSS      2 MSS
+ *       |--------|##########|          '#' SACKed; then the ACK stops where it begins
+ */
+static void a_sack_taken_back_is_counted(void **state)
+{
+    static const uint8_t data[4000];
+    mr_sock h[2];
+
+    (void)state;
+    duo_start(&w);
+    mr_sock l = duo_listen(&w, 1);
+    duo_connect(&w, l, h);
+    struct tcp *t = duo_tcp(&w, 0);
+    const struct tcp_conn *c = pool_at(&t->conns, 0);
+    w.lose = lose_all;
+    assert_int_equal(mr_send(w.end[0].m, h[0], data, sizeof(data), 0), sizeof(data));
+    duo_run(&w, 1000);
+    tcp_seq first = seq_add(c->snd_una, c->mss);
+    struct tcp_seg s = {
+        .seq = c->rcv_nxt,
+        .ack = c->snd_una,
+        .sport = c->key.rport,
+        .dport = c->key.lport,
+        .flags = TH_ACK,
+        .wnd = 1000,
+        .has_ts = true,
+        .ts_val = c->ts_recent,
+        .nsack = 1,
+        .sack = {{first, seq_add(first, c->mss)}},
+    };
+    duo_segment(&w, 0, &s, NULL, 0);
+    assert_int_equal(t->stats.sack_reneged, 0);
+    s.ack = first;
+    s.nsack = 0;
+    duo_segment(&w, 0, &s, NULL, 0);
+    assert_int_equal(t->stats.sack_reneged, 1);
+    duo_end(&w);
+}
+
 static void the_side_that_closes_last_need_not_wait(void **state)
 {
     mr_sock h[2];
@@ -294,6 +342,7 @@ int main(void)
         cmocka_unit_test(a_limit_is_printed_for_every_pool),
         cmocka_unit_test(a_connection_carries_bytes_both_ways_and_leaves_nothing),
         cmocka_unit_test(a_lossy_wire_changes_no_byte),
+        cmocka_unit_test(a_sack_taken_back_is_counted),
         cmocka_unit_test(the_side_that_closes_last_need_not_wait),
         cmocka_unit_test(a_sender_without_packets_to_send_in_goes_on_when_there_are_some),
         cmocka_unit_test(a_receiver_that_holds_every_buffer_loses_nothing),
