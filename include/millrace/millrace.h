@@ -134,8 +134,13 @@ struct mr_event {
 /* ---- TCP -------------------------------------------------------------------------- */
 
 struct mr_listen_opts {
-    uint32_t backlog; /* connections not yet accepted; 0: the default, 1024 */
+    uint32_t backlog; /* connections not yet accepted, on each core; 0: the default, 1024 */
     void *user;       /* user pointer of the listener, inherited by what it accepts */
+    bool every_core;  /* open it on every core by this one call: each core's events come to its own
+                       * context, with a handle of its own and the same user pointer.  Options set
+                       * through *out and its closing hold for all.  Other cores follow within
+                       * microseconds; one that has no room or has the port already goes without,
+                       * and connections that arrive there are accepted elsewhere */
 };
 
 /* Listen on local (port required).  opts may be NULL.
@@ -283,18 +288,29 @@ int mr_timer_start(struct mr *m, uint64_t delay_us, void *user, mr_timer *out);
 /* Cancel; a timer that expired already is no error. */
 void mr_timer_stop(struct mr *m, mr_timer t);
 
+/* ---- cores ------------------------------------------------------------------------ */
+
+/* Which core's context this is, from 0, and how many there are.  Any thread. */
+unsigned mr_core(const struct mr *m);
+unsigned mr_cores(const struct mr *m);
+
 /* ---- programs --------------------------------------------------------------------- */
 
 struct mr_app {
     const char *name;
     void *arg;                                               /* passed through */
-    int (*init)(struct mr *m, void *arg, void **core_state); /* once a core; <0 stops the program */
+    /* Once a core, on the core's own thread, one core after the other: core 1's begins when core
+     * 0's has returned.  No core turns before all are through.  <0 stops the program. */
+    int (*init)(struct mr *m, void *arg, void **core_state);
     void (*event)(struct mr *m, void *core_state, const struct mr_event *ev);
-    void (*fini)(struct mr *m, void *core_state); /* may be NULL */
+    void (*fini)(struct mr *m, void *core_state); /* may be NULL; one core after the other, too */
     /* Fill buf with a JSON object for the control socket ("app" member); may be NULL.  Returns its
      * length. */
     size_t (*status)(void *core_state, char *buf, size_t n);
 };
+
+#define MR_CORES_MAX 64u
+#define MR_SPIN_ALWAYS UINT32_MAX
 
 /* Where and how to run: filled from the command line by mr_options_*, or by hand. */
 struct mr_config {
@@ -309,9 +325,14 @@ struct mr_config {
     const char *control;    /* path of the control socket; NULL: made from the program's name and
                                process; "none": none */
     uint32_t max_conns;     /* sockets at once, 0: the default, 65,536 */
-    unsigned spin_us;       /* look for packets this long before sleeping */
+    unsigned spin_us;       /* look for packets this long before sleeping; MR_SPIN_ALWAYS: never
+                               sleep */
     enum mr_cc congestion;
-    int cpu; /* pin to this processor; -1: do not */
+    unsigned cores;   /* stacks, each with its thread and its queue; 1..64 */
+    int cpu;          /* pin to this processor; -1: do not */
+    const char *cpus; /* processors to pin them to, in order: "2", "0-3,8"; NULL: with one core none,
+                         else the first that the process may use, one NUMA node after the other */
+    bool rss_symmetric; /* ask the port for a hash that is the same in both directions of a flow */
 };
 
 void mr_config_init(struct mr_config *c);

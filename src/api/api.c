@@ -133,3 +133,13 @@ const char *mr_status_json(struct mr *m)
 {
     return m->be->status_json(m);
 }
+
+unsigned mr_core(const struct mr *m)
+{
+    return m->core;
+}
+
+unsigned mr_cores(const struct mr *m)
+{
+    return m->cores;
+}

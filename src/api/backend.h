@@ -56,6 +56,7 @@ struct mr_backend {
 
 struct mr {
     const struct mr_backend *be; /* static */
+    unsigned core, cores;
 };
 
 /* Largest buffer mr_send_give takes. */

@@ -171,10 +171,17 @@ struct native *native_init(void *memory, struct stack *s)
 {
     struct native *n = memory;
 
-    n->mr.be = &native_backend;
+    n->mr = (struct mr){&native_backend, stack_cores(s)->home.self, stack_cores(s)->home.cores};
     n->stack = s;
     n->stopped = false;
     return n;
+}
+
+void native_letter(struct native *n, const struct letter *l, instant now)
+{
+    (void)n;
+    (void)l;
+    (void)now;
 }
 
 struct mr *native_mr(struct native *n)

@@ -22,6 +22,8 @@ struct native; /* embeds struct mr (api/backend.h) first */
 size_t native_bytes(void);
 struct native *native_init(void *memory, struct stack *s);
 struct mr *native_mr(struct native *n);
+/* A letter from another core's context, of one of the kinds that api reads. */
+void native_letter(struct native *n, const struct letter *l, instant now);
 void native_advance(struct native *n, instant now);
 bool native_event(struct native *n, struct mr_event *ev);
 void native_flush(struct native *n, instant now);

@@ -37,9 +37,9 @@ static void put_addresses(struct json *j, const struct ip *ip, unsigned netif)
     json_end(j);
 }
 
-static void put_port(struct json *j, const struct nic *nic)
+static void put_port(struct json *j, const struct nic *nic, unsigned queue)
 {
-    const struct nic_stats *st = &nic->stats;
+    const struct nic_stats *st = &nic->stats[queue];
 
     json_u64(j, "rx_packets", st->rx_packets);
     json_u64(j, "rx_bytes", st->rx_bytes);
@@ -70,7 +70,7 @@ static void put_netif(struct json *j, const struct status_source *s, unsigned i)
     json_u64(j, "tso_max", nif->tso_max);
     put_addresses(j, stack_ip(s->stack), i);
     if (nif->nic)
-        put_port(j, nif->nic);
+        put_port(j, nif->nic, nif->queue);
     json_end(j);
 }
 

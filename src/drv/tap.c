@@ -52,13 +52,13 @@ static void rx_offload(struct pkt *p, const struct virtio_net_hdr_v1 *h)
 }
 
 /* One frame; NULL when none waits. */
-static struct pkt *rx_one(struct tap *t, struct tap_queue *q)
+static struct pkt *rx_one(struct nic_stats *st, struct tap_queue *q)
 {
     struct pkt *p = pkt_get(&q->pool);
     struct virtio_net_hdr_v1 h;
 
     if (unlikely(!p)) {
-        t->nic.stats.rx_nobuf++;
+        st->rx_nobuf++;
         return NULL;
     }
     for (;;) {
@@ -72,7 +72,7 @@ static struct pkt *rx_one(struct tap *t, struct tap_queue *q)
         if (n < 0 && errno == EINTR)
             continue;
         if (n >= 0 || errno != EAGAIN)
-            t->nic.stats.rx_error++;
+            st->rx_error++;
         q->gone = n < 0 && errno == EBADFD;
         pkt_put(p);
         return NULL;
@@ -85,11 +85,11 @@ static unsigned rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsi
     struct tap_queue *q = &t->queue[queue];
     unsigned n = 0;
 
-    while (n < max && !q->gone && (out[n] = rx_one(t, q))) {
-        nic->stats.rx_bytes += out[n]->len;
+    while (n < max && !q->gone && (out[n] = rx_one(&nic->stats[queue], q))) {
+        nic->stats[queue].rx_bytes += out[n]->len;
         n++;
     }
-    nic->stats.rx_packets += n;
+    nic->stats[queue].rx_packets += n;
     return n;
 }
 
@@ -172,12 +172,12 @@ static unsigned tx_burst(struct nic *nic, unsigned queue, struct pkt **p, unsign
         /* EIO is a device that is down, EINVAL a frame it does not like: lost either way. */
         enum tx_result r = tx_one(q, p[i]);
         if (r == TX_FULL) {
-            nic->stats.tx_full++;
+            nic->stats[queue].tx_full++;
             return i;
         }
-        nic->stats.tx_packets += r == TX_SENT;
-        nic->stats.tx_bytes += r == TX_SENT ? len : 0;
-        nic->stats.tx_error += r == TX_LOST;
+        nic->stats[queue].tx_packets += r == TX_SENT;
+        nic->stats[queue].tx_bytes += r == TX_SENT ? len : 0;
+        nic->stats[queue].tx_error += r == TX_LOST;
         pkt_put(p[i]);
     }
     return count;
@@ -216,7 +216,7 @@ size_t tap_bytes(const struct tap_config *c)
 {
     size_t pool = (size_t)buffers_of(c) * sizeof(struct pkt) + 4096;
 
-    return sizeof(struct tap) + 4096 + c->queues * (sizeof(struct tap_queue) + pool);
+    return sizeof(struct tap) + 4096 + c->queues * (sizeof(struct tap_queue) + sizeof(struct nic_stats) + pool);
 }
 
 static bool queue_open(struct tap_queue *q, struct mem *m, const struct tap_config *c, char *why,
@@ -261,6 +261,7 @@ struct tap *tap_open(struct mem *m, const struct tap_config *c, char *why, size_
 
     t->nic.ops = &tap_ops;
     t->queue = mem_carve(m, c->queues * sizeof(*t->queue), CACHE_LINE);
+    t->nic.stats = mem_carve(m, c->queues * sizeof(*t->nic.stats), CACHE_LINE);
     for (t->queues = 0; ok && t->queues < c->queues; t->queues++)
         ok = queue_open(&t->queue[t->queues], m, c, why, n);
     if (ok)

@@ -29,6 +29,7 @@
 
 #include "base/hash.h"
 #include "base/rng.h"
+#include "flow/home.h"
 #include "nic/nic.h"
 #include "stat/stat.h"
 #include "time/kinds.h"
@@ -153,6 +154,8 @@ struct eth {
     struct eth_limits limits;
     struct wheel *wheel;       /* borrowed from the stack */
     struct pkt_pool *txpool;   /* borrowed: ARP packets come from here, ip's too */
+    struct cores *cores;       /* borrowed: set by the stack after eth_init, never NULL then; the rooms
+                                * above come to it through here */
     csum_fn csum;
     unsigned netifs;
     struct netif netif[NETIFS_MAX];

@@ -278,6 +278,18 @@ static inline bool ip_loop_waits(const struct ip *ip)
     return ip->loopq.n > 0;
 }
 
+/* ---- many cores --------------------------------------------------------------------- */
+
+/* At most so many cores look at a packet: where it landed, where its fragments meet, its flow's
+ * home, and who has it. */
+#define IP_HOPS_MAX 3u
+
+/* Send a received packet (l3_off set, wherever its data begins now) to another core; takes p. */
+void ip_pass(struct ip *ip, struct pkt *p, unsigned core);
+/* The packet of a MAIL_PACKET letter, ready for ip_input, out of `small` or the jumbo pool; NULL:
+ * no buffer (counted). */
+struct pkt *ip_passed(struct ip *ip, const struct letter *l, struct pkt_pool *small);
+
 /* TIMER_REASS and TIMER_PMTU. */
 void ip_timer(struct ip *ip, struct timer *t, instant now);
 

@@ -41,7 +41,7 @@ struct mr *kapi_open(const struct mr_config *c)
 
     if (k == NULL)
         return NULL;
-    k->base.be = &kapi_backend;
+    k->base = (struct mr){&kapi_backend, 0, 1};
     k->max_socks = c->max_conns != 0 ? c->max_conns : SOCKS_DEFAULT;
     if (k->max_socks > SOCKS_MAX)
         k->max_socks = SOCKS_MAX;

@@ -134,7 +134,7 @@ static unsigned rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsi
             prefetch(q->rx.bufs + (size_t)idx[i] * q->buf_size + PKT_HEADROOM);
     for (uint32_t i = 0; i < n; i++) {
         if (unlikely(!is_posted(q, idx[i]))) {
-            nic->stats.rx_error++;
+            nic->stats[queue].rx_error++;
             continue;
         }
         struct pkt *p = pool_at(&q->pool.descs, idx[i]);
@@ -145,13 +145,13 @@ static unsigned rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsi
         p->len = min_u32(d->len, q->buf_size - PKT_HEADROOM);
         p->gso_size = d->gso_size;
         p->flags = d->flags & (PKT_CSUM_OK | PKT_CSUM_PARTIAL);
-        nic->stats.rx_bytes += p->len;
+        nic->stats[queue].rx_bytes += p->len;
         if (likely(p->len > 0))
             out[got++] = p;
         else
             pkt_put(p);
     }
-    nic->stats.rx_packets += got;
+    nic->stats[queue].rx_packets += got;
     refill(q);
     return got;
 }
@@ -186,19 +186,19 @@ static unsigned tx_burst(struct nic *nic, unsigned queue, struct pkt **p, unsign
     for (uint32_t i = 0; i < n; i++) {
         uint32_t len = pkt_total(p[i]);
         if (port->down || idx[i] >= q->buffers) {
-            nic->stats.tx_error++;
+            nic->stats[queue].tx_error++;
         } else {
             bool sent = transfer(q, idx[i], p[i]);
-            nic->stats.tx_bytes += sent ? len : 0;
-            nic->stats.tx_packets += sent;
-            nic->stats.tx_error += !sent;
+            nic->stats[queue].tx_bytes += sent ? len : 0;
+            nic->stats[queue].tx_packets += sent;
+            nic->stats[queue].tx_error += !sent;
             idx[ready++] = idx[i];
         }
         pkt_put(p[i]);
     }
     if (ready)
         ring_u32_push(q->tx.full, idx, ready);
-    nic->stats.tx_full += n < want;
+    nic->stats[queue].tx_full += n < want;
     return n;
 }
 
@@ -234,6 +234,7 @@ struct memwire_port *memwire_open(struct mem *m, void *shared, size_t shared_byt
     port = mem_carve(m, sizeof(*port), CACHE_LINE);
     port->queue = mem_carve(m, c->queues * sizeof(*port->queue), CACHE_LINE);
     port->queues = c->queues;
+    struct nic_stats *stats = mem_carve(m, c->queues * sizeof(*stats), CACHE_LINE);
     port->nic = (struct nic){
         .ops = &memwire_ops,
         .caps = {.mtu = c->mtu,
@@ -245,6 +246,7 @@ struct memwire_port *memwire_open(struct mem *m, void *shared, size_t shared_byt
                  .queues = (uint16_t)c->queues},
         .mac = {{0x02, 0x6d, 0x72, 0, 0, (uint8_t)(side + 1)}},
         .name = "wire",
+        .stats = stats,
     };
     for (unsigned q = 0; q < c->queues; q++)
         queue_open(&port->queue[q], m, shared, c, side, q);

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "base/addr.h"
+#include "nic/rss.h"
 #include "pkt/pkt.h"
 
 struct nic;
@@ -27,7 +28,15 @@ struct nic_caps {
     uint16_t queues;
 };
 
+/* How frames are spread over the queues of a port. */
+enum nic_spread {
+    NIC_SPREAD_NONE,    /* one queue gets everything, or a frame lands anywhere */
+    NIC_SPREAD_UNKNOWN, /* by flow, but nobody knows how */
+    NIC_SPREAD_RSS,     /* as nic.rss says */
+};
+
 struct nic_stats {
+    MR_ALIGNED(CACHE_LINE)
     uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
     uint64_t rx_nobuf; /* not received: the pool was empty */
     uint64_t rx_error; /* not received: bad frame, or longer than a buffer */
@@ -52,7 +61,10 @@ struct nic {
     struct nic_caps caps;
     struct mac_addr mac;
     char name[16];
-    struct nic_stats stats; /* of queue 0; drivers with more queues keep their own per queue */
+    enum nic_spread spread;
+    const struct rss *rss;   /* NIC_SPREAD_RSS: what the port does; owned by the driver */
+    struct nic_stats *stats; /* one for each queue; owned by the driver, each written by the thread
+                              * of its queue only */
 };
 
 /* Up to max packets; each one's data is the whole frame.  They belong to the caller. */

@@ -25,6 +25,7 @@ struct pkt *pkt_get(struct pkt_pool *pool)
     p->gso_size = 0;
     p->flags = 0;
     p->nfrags = 0;
+    p->hops = 0;
     return p;
 }
 

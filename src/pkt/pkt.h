@@ -104,7 +104,9 @@ struct pkt {
     uint8_t flags;         /* enum pkt_flags */
     uint8_t nfrags;
     uint8_t netif; /* index of the interface it came from or goes to */
-    uint8_t spare[5];
+    uint8_t hops;  /* cores it was passed on by */
+    uint8_t core;  /* where it is to be passed on to */
+    uint8_t spare[3];
     union {
         struct pkt_frag frags[PKT_FRAGS];
         /* Parsed headers of a received packet, written by the layer that parsed them (struct

@@ -6,14 +6,33 @@
 /* A port that is full says so without telling when it will not be: look again this soon. */
 #define TX_RETRY_US 100u
 
+/* Letters a turn: others who write without pause must not keep packets waiting. */
+#define LETTERS_MAX 256u
+
+static bool read_mail(struct shard *sh, instant now)
+{
+    struct letter l;
+    unsigned n = 0;
+
+    while (n < LETTERS_MAX && mail_next(sh->mail, &l)) {
+        if (!stack_letter(sh->stack, &l, now))
+            native_letter(sh->native, &l, now);
+        mail_done(sh->mail, &l);
+        n++;
+    }
+    stack_letters_done(sh->stack, now);
+    return n > 0;
+}
+
 static bool receive(struct shard *sh, unsigned netif, instant now)
 {
     struct pkt *frames[BURST_MAX];
     unsigned max = sh->burst ? sh->burst : BURST_MAX;
     unsigned n = nic_rx_burst(sh->nic[netif], sh->queue[netif], frames, max);
+    bool mail = sh->mail && mail_waits(sh->mail) && read_mail(sh, now);
 
     if (n == 0)
-        return false;
+        return mail;
     if (sh->tap.frame)
         for (unsigned i = 0; i < n; i++)
             sh->tap.frame(sh->tap.arg, frames[i], false, now);
@@ -73,6 +92,8 @@ bool shard_turn(struct shard *sh, instant now)
     native_flush(sh->native, now);
     for (unsigned i = 1; i <= sh->netifs; i++)
         busy |= transmit(sh, i, now);
+    if (sh->mail)
+        sh->wake |= mail_take_wakes(sh->mail);
     sh->turns++;
     sh->busy_turns += busy;
     return busy;

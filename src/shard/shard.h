@@ -1,4 +1,7 @@
-/* shard: one core's loop: poll the port, run the stack, deliver events, send.
+/* shard: one core's loop: poll the port, read mail, run the stack, deliver events, send.
+ *
+ * A turn takes frames from the port, then reads what other cores have written, then looks at the
+ * frames: see mail/mail.h for why in this order.
  *
  * The loop is pure: the host room calls shard_turn with the time and decides how to wait when there
  * was nothing to do.  The observer (capture) sees every frame in and out; it is a function because
@@ -23,8 +26,10 @@ struct shard {
     uint16_t queue[NETIFS_MAX];
     unsigned refused[NETIFS_MAX]; /* frames at the front of the transmit queue that the port did
                                    * not take, and the observer has seen */
+    struct mail *mail; /* borrowed; NULL: alone */
     struct shard_tap tap;
     uint64_t turns, busy_turns;
+    uint64_t wake; /* cores to be woken, by the last turn: bit by core.  The host does it */
 };
 
 /* One turn.  True if anything was done (packets in, events, packets out): call again soon. */

@@ -70,12 +70,12 @@ static unsigned tx_burst(struct nic *n, unsigned queue, struct pkt **k, unsigned
     if (p->refuse)
         take = min_u32(take, p->refuse - 1);
     for (uint32_t i = 0; i < take; i++) {
-        n->stats.tx_packets++;
-        n->stats.tx_bytes += pkt_total(k[i]);
+        n->stats->tx_packets++;
+        n->stats->tx_bytes += pkt_total(k[i]);
         transmit(p, k[i]);
         give_back(p, k[i]);
     }
-    n->stats.tx_full += take < count;
+    n->stats->tx_full += take < count;
     return take;
 }
 
@@ -112,6 +112,7 @@ struct sim_port *sim_port_init(struct mem *m, unsigned host, const struct sim_po
                  .queues = 1},
         .mac = {{0x02, 0x51, 0, 0, 0, (uint8_t)(host + 1)}},
         .name = "sim",
+        .stats = &p->stats,
     };
     return p;
 }
@@ -144,19 +145,19 @@ bool sim_port_receive(struct sim_port *p, const uint8_t *frame, uint32_t n)
         return true;
     k = p->starved ? NULL : pkt_get(&p->pool);
     if (!k) {
-        p->nic.stats.rx_nobuf++;
+        p->nic.stats->rx_nobuf++;
         return false;
     }
     if (n > p->nic.caps.rx_buf_size) {
-        p->nic.stats.rx_error++;
+        p->nic.stats->rx_error++;
         pkt_put(k);
         return false;
     }
     memcpy(k->data, frame, n);
     k->len = n;
     k->flags = right ? PKT_CSUM_OK : 0;
-    p->nic.stats.rx_packets++;
-    p->nic.stats.rx_bytes += n;
+    p->nic.stats->rx_packets++;
+    p->nic.stats->rx_bytes += n;
     p->pool.posted++;
     pkt_list_append(&p->rx, k);
     return true;

@@ -28,6 +28,7 @@ struct sim_port_wire { /* where frames go; the network implements it */
 
 struct sim_port {
     struct nic nic; /* first: a port is a nic */
+    struct nic_stats stats;
     struct pkt_pool pool;
     struct pkt_list rx;
     struct sim_port_wire wire;

@@ -3,6 +3,7 @@
 
 #define TX_BUF 2048u
 #define COPY_BUF 2048u
+#define MAILED_BUF 2048u
 #define CHUNK 2048u
 
 void stack_limits_default(struct stack_limits *l)
@@ -25,6 +26,7 @@ void stack_limits_for(struct stack_limits *l, uint32_t max_conns)
     l->tcp.time_wait = n;
     l->tcp.cold = max_u32(n / 4, 64);
     l->tcp.loss = clamp_u32(n / 8, 64, 65536);
+    l->mailed = 2048;
     l->tx_packets = 4096;
     l->copy_packets = clamp_u32(n, 4096, 65536);
     l->snd_chunks = clamp_u32(2 * n, 16384, 4u << 20);
@@ -47,9 +49,17 @@ static void layout(struct stack *s, struct mem *m, const struct stack_config *c)
 
     pkt_pool_init(&s->tx, m, "tx packets", l->tx_packets, TX_BUF, PKT_HEADROOM, NULL);
     pkt_pool_init(&s->copies, m, "copies", l->copy_packets, COPY_BUF, 0, NULL);
+    s->cores = (struct cores){.home = c->home, .mail = c->mail};
+    s->cores.home.cores = max_u32(l->cores, 1);
+    port_cores_init(&s->cores.ports, m, &s->cores.home);
+    if (home_is_shared(&s->cores.home)) {
+        pkt_pool_init(&s->mailed, m, "mailed", l->mailed, MAILED_BUF, PKT_HEADROOM, NULL);
+        s->mailed.low_water = l->mailed / 4;
+    }
     sbuf_pool_init(&s->sbufs, m, l->snd_bufs, l->snd_chunks, CHUNK);
     s->tx.sbufs = &s->sbufs;
     eth_init(&s->eth, m, &l->eth, &s->wheel, &s->tx, seed, csum);
+    s->eth.cores = &s->cores;
     ip_init(&s->ip, m, &l->ip, &s->eth, &s->wheel, mix64(seed + 1));
     udp_init(&s->udp, m, &l->udp, mix64(seed + 2));
     s->tcp.ip = &s->ip;
@@ -86,6 +96,7 @@ struct stack *stack_init(void *memory, size_t bytes, const struct stack_config *
     struct mem m;
 
     MR_ASSERT(bytes >= stack_bytes(&c->limits));
+    MR_ASSERT(c->limits.cores <= 1 || (c->mail && c->home.law && c->home.self < c->limits.cores));
     mem_init(&m, memory, bytes);
     struct stack *s = mem_carve(&m, sizeof(struct stack), CACHE_LINE);
     memset(s, 0, sizeof(*s));
@@ -123,6 +134,10 @@ int stack_neigh_add(struct stack *s, unsigned netif, const struct ip_addr *a,
     return eth_neigh_add_permanent(&s->eth, (uint8_t)netif, a, mac) == NEIGH_NONE ? MR_ENOMEM : 0;
 }
 
+const struct cores *stack_cores(const struct stack *s)
+{
+    return &s->cores;
+}
 struct sock *stack_sock(struct stack *s)
 {
     return &s->sock;

@@ -22,6 +22,7 @@
  * latest one seen). Thread: one stack, one thread at a time. */
 #pragma once
 
+#include "mail/mail.h"
 #include "sock/sock.h"
 
 /* Every limit of a stack, in one place.  Memory for them is reserved at start and committed on
@@ -32,6 +33,8 @@ struct stack_limits {
     struct udp_limits udp;
     struct tcp_limits tcp;
     struct sock_limits sock;
+    uint32_t cores;      /* of the program; 0, 1: alone */
+    uint32_t mailed;     /* packets from other cores, 2 KB each; larger ones: ip.jumbo */
     uint32_t tx_packets; /* packets being sent at one time */
     uint32_t
         copy_packets; /* received packets whose payload was moved off a NIC's buffers (2 KB each) */
@@ -42,9 +45,22 @@ void stack_limits_default(struct stack_limits *l);
 /* Scale the defaults to a number of connections (and as many in TIME_WAIT). */
 void stack_limits_for(struct stack_limits *l, uint32_t max_conns);
 
+/* A stack that is one of many (config.home.cores > 1) finds the owner of what is not its own:
+ *
+ *   a packet whose connection is not here   goes home (flow/home.h), and from there to the core that
+ *                                           has it, or has a listener for it
+ *   a fragment                              goes where its datagram is put together, the whole one
+ *                                           home
+ *   an ICMP error                           goes home by the packet it quotes
+ *   what ARP says                           everybody hears
+ *
+ * by letters that stack_input, stack_output and the sockets' calls write, and stack_letter reads. */
 struct stack_config {
     struct stack_limits limits;
     struct tcp_config tcp; /* knobs: see tcp/tcp.h; tcp_config_default fills them */
+    struct home home;      /* which of limits.cores this is; all zero: alone.  The law must outlive
+                            * the stack */
+    struct mail *mail;     /* to the other cores; NULL when alone.  Borrowed, outlives the stack */
     uint64_t secret[4];    /* random bits for ISNs, cookies, ports, hashes: from the OS, or from a
                               simulation's seed */
 };
@@ -80,6 +96,10 @@ int stack_neigh_add(struct stack *s, unsigned netif, const struct ip_addr *a,
 
 /* Frames from interface netif's port; consumes them all.  n <= BURST_MAX. */
 void stack_input(struct stack *s, unsigned netif, struct pkt **frames, unsigned n, instant now);
+/* A letter from another core, of one of the stack's kinds; false: it is not the stack's. */
+bool stack_letter(struct stack *s, const struct letter *l, instant now);
+/* There is no further letter: the packets that came in letters go their way. */
+void stack_letters_done(struct stack *s, instant now);
 /* The next piece of news, or false. */
 bool stack_event(struct stack *s, struct mr_event *ev);
 void stack_advance(struct stack *s, instant now);
@@ -95,6 +115,7 @@ void stack_tx_return(struct stack *s, unsigned netif, struct pkt **frames, unsig
 
 /* ---- for tests, statistics and tools ------------------------------------------------ */
 
+const struct cores *stack_cores(const struct stack *s);
 struct sock *stack_sock(struct stack *s);
 struct tcp *stack_tcp(struct stack *s);
 struct udp *stack_udp(struct stack *s);

@@ -6,7 +6,7 @@
  * the latest. */
 #define STALL_RETRY_US 500u
 
-static instant clock_set(struct stack *s, instant now)
+instant stack_clock_set(struct stack *s, instant now)
 {
     if (now > s->now)
         s->now = now;
@@ -26,7 +26,7 @@ static void errors_deliver(struct stack *s)
     }
 }
 
-static void ip_burst(struct stack *s, struct burst *packets)
+void stack_ip_burst(struct stack *s, struct burst *packets)
 {
     struct ip_result r;
 
@@ -43,7 +43,7 @@ void stack_input(struct stack *s, unsigned netif, struct pkt **frames, unsigned 
     struct burst in, ipv4;
 
     MR_ASSERT(n <= BURST_MAX);
-    clock_set(s, now);
+    stack_clock_set(s, now);
     in.n = n;
     for (unsigned i = 0; i < n; i++) {
         in.p[i] = frames[i];
@@ -51,7 +51,7 @@ void stack_input(struct stack *s, unsigned netif, struct pkt **frames, unsigned 
     }
     eth_input(&s->eth, &in, &ipv4, s->now);
     if (ipv4.n)
-        ip_burst(s, &ipv4);
+        stack_ip_burst(s, &ipv4);
 }
 
 bool stack_event(struct stack *s, struct mr_event *ev)
@@ -88,7 +88,7 @@ void stack_advance(struct stack *s, instant now)
 {
     struct timer *t;
 
-    clock_set(s, now);
+    stack_clock_set(s, now);
     wheel_advance(&s->wheel, s->now);
     while ((t = wheel_pop(&s->wheel)))
         timer_run(s, t);
@@ -99,12 +99,14 @@ void stack_output(struct stack *s, instant now)
 {
     struct burst loop;
 
-    clock_set(s, now);
+    stack_clock_set(s, now);
     tcp_output(&s->tcp, s->now);
     for (unsigned i = 0; i < LOOP_ROUNDS && ip_loop_burst(&s->ip, &loop); i++) {
-        ip_burst(s, &loop);
+        stack_ip_burst(s, &loop);
         tcp_output(&s->tcp, s->now);
     }
+    if (home_is_shared(&s->cores.home))
+        stack_tell(s);
     s->stalled = (tcp_has_output(&s->tcp) && !tcp_may_transmit(&s->tcp)) || ip_loop_waits(&s->ip);
     sock_udp_wake(&s->sock);
 }

@@ -61,7 +61,7 @@ static void run(struct host_port p[2])
 
 static void report(const struct host_port *p)
 {
-    const struct nic_stats *s = &p->nic->stats;
+    const struct nic_stats *s = p->nic->stats;
 
     printf("%s rx %llu tx %llu rx_nobuf %llu rx_error %llu tx_full %llu tx_error %llu held %u\n",
            p->nic->name, (unsigned long long)s->rx_packets, (unsigned long long)s->tx_packets,

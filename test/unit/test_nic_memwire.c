@@ -150,7 +150,7 @@ static void a_slow_receiver_makes_the_sender_wait_and_loses_nothing(void **state
     for (unsigned i = 0; i < 20; i++)
         p[i] = frame(&w, 60, (uint8_t)i);
     assert_int_equal(nic_tx_burst(a, 0, p, 20), 8);
-    assert_int_equal(a->stats.tx_full, 1);
+    assert_int_equal(a->stats->tx_full, 1);
     assert_int_equal(nic_tx_burst(a, 0, p + 8, 12), 0);
     assert_int_equal(receive(&w, 1, out), 8);
     for (unsigned i = 0; i < 8; i++)
@@ -178,7 +178,7 @@ static void a_pulled_cable_loses_frames_and_counts_them(void **state)
     for (unsigned i = 0; i < 50; i++)
         assert_int_equal(send_one(&w, 0, frame(&w, 60, 1)), 1);
     assert_int_equal(receive(&w, 1, out), 0);
-    assert_int_equal(memwire_nic(w.end[0])->stats.tx_error, 50);
+    assert_int_equal(memwire_nic(w.end[0])->stats->tx_error, 50);
     memwire_set_down(w.end[0], false);
     assert_int_equal(send_one(&w, 0, frame(&w, 60, 1)), 1);
     assert_int_equal(receive(&w, 1, out), 1);
@@ -197,7 +197,7 @@ static void a_frame_too_long_for_the_buffer_is_lost_and_its_buffer_is_not(void *
         assert_int_equal(send_one(&w, 0, frame(&w, 4000, 1)), 1);
         assert_int_equal(receive(&w, 1, out), 0);
     }
-    assert_int_equal(memwire_nic(w.end[0])->stats.tx_error, 100);
+    assert_int_equal(memwire_nic(w.end[0])->stats->tx_error, 100);
     assert_int_equal(send_one(&w, 0, frame(&w, 60, 1)), 1);
     assert_int_equal(receive(&w, 1, out), 1);
     pkt_put(out[0]);
@@ -222,7 +222,7 @@ static void buffer_numbers_out_of_range_are_refused(void **state)
     world_start(&w, 8, 0, false);
     ring_u32_push(ring_of_side_0(&w, true), bad, 4);
     assert_int_equal(receive(&w, 0, out), 0);
-    assert_int_equal(memwire_nic(w.end[0])->stats.rx_error, 4);
+    assert_int_equal(memwire_nic(w.end[0])->stats->rx_error, 4);
     world_end(&w);
 }
 
@@ -239,7 +239,7 @@ static void a_buffer_number_said_twice_is_refused_the_second_time(void **state)
     idx[1] = idx[0];
     ring_u32_push(ring_of_side_0(&w, true), idx, 2);
     assert_int_equal(receive(&w, 0, out), 1);
-    assert_int_equal(memwire_nic(w.end[0])->stats.rx_error, 1);
+    assert_int_equal(memwire_nic(w.end[0])->stats->rx_error, 1);
     pkt_put(out[0]);
     world_end(&w);
 }

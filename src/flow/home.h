@@ -1,0 +1,93 @@
+/* flow/home: which core a flow belongs to.
+ *
+ * THEORY OF OPERATION
+ *
+ * Every flow has one home core, by a law that never changes while the program runs:
+ *
+ *     home(flow) = rss.table[Toeplitz(peer -> us) & mask]
+ *
+ * A NIC whose key and table are those of the law delivers every packet at home, and no core ever
+ * hears of another.  That is the fast case, and an optimisation only: the law is ours, what the NIC
+ * does is a guess at it.  A packet that lands elsewhere and finds no connection there is passed on
+ * to its home by mail, whether the NIC's hash is unknown, wrong, absent, or was changed a second
+ * ago.
+ *
+ * Who lives away from home (a connection bound to a port that hashes elsewhere, or accepted by the
+ * only core that listens) is registered at its home, which passes packets on (tcp/away.c).
+ *
+ * `ports` says for every TCP and UDP port which cores have a listener (an endpoint) there; every
+ * core has its own copy, kept up by mail. */
+#pragma once
+
+#include "base/addr.h"
+#include "mail/mail.h"
+#include "mem/mem.h"
+#include "nic/rss.h"
+
+#define CORES_MAX MAIL_CORES_MAX
+
+struct home {
+    const struct rss *law; /* borrowed, shared, constant; table entries are cores */
+    unsigned self, cores;
+};
+
+/* Is there anybody else? */
+static inline bool home_is_shared(const struct home *h)
+{
+    return h->cores > 1;
+}
+
+/* raddr:rport is the peer, laddr:lport ours. */
+static inline unsigned home_of_flow(const struct home *h, be32 raddr, be32 laddr, uint16_t rport,
+                                    uint16_t lport)
+{
+    return rss_queue(h->law, rss_hash_flow(h->law, raddr, laddr, rport, lport));
+}
+/* Fragments meet here. */
+static inline unsigned home_of_pair(const struct home *h, be32 raddr, be32 laddr)
+{
+    return rss_queue(h->law, rss_hash_pair(h->law, raddr, laddr));
+}
+
+/* ---- who has a port ------------------------------------------------------------------ */
+
+enum port_kind { PORT_TCP, PORT_UDP, PORT_KINDS };
+
+struct port_cores {
+    uint64_t *mask[PORT_KINDS]; /* by port: bit c: core c has it; 512 KB each, nearly all untouched;
+                                 * NULL when there is one core */
+    /* What each other core must still be told: bit by port, and how many bits are set.  Ours is
+     * not used. */
+    uint64_t *news[CORES_MAX][PORT_KINDS];
+    uint32_t news_n[CORES_MAX];
+    unsigned self, cores;
+};
+
+/* Carves nothing with one core. */
+void port_cores_init(struct port_cores *p, struct mem *m, const struct home *h);
+/* We have it now, or no longer; every other core is to be told.  Nothing changes: nothing said. */
+void port_cores_set_own(struct port_cores *p, enum port_kind kind, uint16_t port, bool have);
+/* Core says so. */
+void port_cores_set(struct port_cores *p, unsigned core, enum port_kind kind, uint16_t port,
+                    bool have);
+/* What to tell core next; false: nothing.  Stays until port_cores_told. */
+bool port_cores_news(const struct port_cores *p, unsigned core, enum port_kind *kind,
+                     uint16_t *port, bool *have);
+void port_cores_told(struct port_cores *p, unsigned core, enum port_kind kind, uint16_t port);
+
+/* One of the cores that have the port, the same for the same hash; self if nobody has. */
+unsigned port_cores_pick(const struct port_cores *p, enum port_kind kind, uint16_t port,
+                         uint32_t hash);
+static inline bool port_cores_elsewhere(const struct port_cores *p, enum port_kind kind,
+                                        uint16_t port)
+{
+    return p->mask[kind] && (p->mask[kind][port] & ~(UINT64_C(1) << p->self)) != 0;
+}
+
+/* ---- all a stack knows of the others --------------------------------------------------- */
+
+struct cores {
+    struct home home;
+    struct mail *mail;       /* borrowed; NULL: alone */
+    struct port_cores ports; /* ours, kept up by mail */
+};

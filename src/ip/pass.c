@@ -1,0 +1,42 @@
+/* Packets whose owner is another core: into a letter, and out of one. */
+#include "ip/ip_int.h"
+
+/* What a packet's letter begins with. */
+struct passed {
+    uint16_t gso_size;
+    uint8_t netif, flags, hops;
+};
+
+void ip_pass(struct ip *ip, struct pkt *p, unsigned core)
+{
+    struct passed head = {p->gso_size, p->netif, p->flags, (uint8_t)(p->hops + 1)};
+    struct mail *mail = ip->eth->cores->mail;
+    uint8_t *ip_header = p->buf + p->l3_off;
+
+    /* Whoever looked at the packet has only moved its beginning. */
+    pkt_push(p, (uint32_t)(p->data - ip_header));
+    if (!mail_send(mail, core, MAIL_PACKET, &head, sizeof(head), p))
+        mail->stats.drop_packet_full++;
+    pkt_put(p);
+}
+
+struct pkt *ip_passed(struct ip *ip, const struct letter *l, struct pkt_pool *small)
+{
+    struct passed head;
+    bool fits = small->buf_size - PKT_HEADROOM >= l->body_len;
+    struct pkt *p = pkt_get(fits ? small : &ip->jumbo);
+
+    if (!p) {
+        ip->eth->cores->mail->stats.drop_packet_nobuf++;
+        return NULL;
+    }
+    memcpy(&head, l->head, sizeof(head));
+    memcpy(p->data, l->body, l->body_len);
+    p->len = l->body_len;
+    p->l3_off = (uint16_t)(p->data - p->buf);
+    p->gso_size = head.gso_size;
+    p->netif = head.netif;
+    p->flags = head.flags;
+    p->hops = head.hops;
+    return p;
+}
