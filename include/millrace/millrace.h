@@ -328,17 +328,19 @@ struct mr_config {
     unsigned spin_us;       /* look for packets this long before sleeping; MR_SPIN_ALWAYS: never
                                sleep */
     enum mr_cc congestion;
-    unsigned cores;   /* stacks, each with its thread and its queue; 1..64 */
-    int cpu;          /* pin to this processor; -1: do not */
+    unsigned cores;   /* stacks, each with its thread and its queue; 0: 1; at most MR_CORES_MAX */
     const char *cpus; /* processors to pin them to, in order: "2", "0-3,8"; NULL: with one core none,
                          else the first that the process may use, one NUMA node after the other */
     bool rss_symmetric; /* ask the port for a hash that is the same in both directions of a flow */
+    bool rss_off;       /* ask the port for no hash at all, for tests: what arrives at the wrong core
+                           is passed on */
 };
 
 void mr_config_init(struct mr_config *c);
 
 /* Try to take argv[*i] (and its value) as one of the network options every program has (--net,
- * --addr, --gateway, --mtu, --vlan, --mac, --pcap, --control, --max-conns, --spin-us, --cc, --cpu).
+ * --addr, --gateway, --mtu, --vlan, --mac, --pcap, --control, --max-conns, --spin-us, --busy, --cc,
+ * --cores, --cpus, --rss-symmetric, --rss-off).
  * 1 taken, *i moved to the last word used; 0 not ours; -1 bad: one line was printed to stderr (exit
  * with status 2). */
 int mr_config_option(struct mr_config *c, int argc, char **argv, int *i);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "os/os.h"
+
 #include <millrace/millrace.h>
 
 #define MTU_MIN 576u
@@ -13,7 +15,6 @@
 #define CONNS_MAX 16000000u
 #define SPIN_US_MAX 1000000u
 #define SPIN_US_DEFAULT 20u
-#define CPU_MAX 1023u
 
 void mr_config_init(struct mr_config *c)
 {
@@ -22,7 +23,7 @@ void mr_config_init(struct mr_config *c)
         .prefix_len = 24,
         .spin_us = SPIN_US_DEFAULT,
         .congestion = MR_CC_CUBIC,
-        .cpu = -1,
+        .cores = 1,
     };
 }
 
@@ -42,8 +43,12 @@ const char *mr_config_help(void)
            "                         $XDG_RUNTIME_DIR or /tmp /millrace-PROGRAM-PID.sock)\n"
            "  --max-conns N          most sockets at once\n"
            "  --spin-us N            look for packets this long before sleeping (default 20)\n"
+           "  --busy                 never sleep\n"
            "  --cc cubic|newreno     congestion control (default cubic)\n"
-           "  --cpu N                pin to processor N\n";
+           "  --cores N              1..64 stacks, each with a thread and a queue (default 1)\n"
+           "  --cpus LIST            processors to pin them to, in order: 2 or 0-3,8\n"
+           "  --rss-symmetric        spread frames by a hash that both directions of a flow share\n"
+           "  --rss-off              for tests: ask the port for no hash\n";
 }
 
 /* Everything between min and max, in decimal digits and nothing else. */
@@ -170,19 +175,44 @@ static bool take_spin(struct mr_config *c, const char *value)
     return number(value, 0, SPIN_US_MAX, &c->spin_us);
 }
 
-static bool take_cpu(struct mr_config *c, const char *value)
+static bool take_busy(struct mr_config *c, const char *value)
 {
-    unsigned v = 0;
-    bool good = number(value, 0, CPU_MAX, &v);
+    (void)value;
+    c->spin_us = MR_SPIN_ALWAYS;
+    return true;
+}
 
-    c->cpu = (int)v;
-    return good;
+static bool take_cores(struct mr_config *c, const char *value)
+{
+    return number(value, 1, MR_CORES_MAX, &c->cores);
+}
+
+static bool take_cpus(struct mr_config *c, const char *value)
+{
+    uint16_t cpus[OS_CPUS_MAX];
+
+    c->cpus = value;
+    return os_cpus_parse(value, cpus, OS_CPUS_MAX) > 0;
+}
+
+static bool take_rss_symmetric(struct mr_config *c, const char *value)
+{
+    (void)value;
+    c->rss_symmetric = true;
+    return true;
+}
+
+static bool take_rss_off(struct mr_config *c, const char *value)
+{
+    (void)value;
+    c->rss_off = true;
+    return true;
 }
 
 static const struct option {
     const char *name;
     bool (*take)(struct mr_config *c, const char *value);
-    const char *wants;
+    const char *wants; /* NULL: it has no value */
 } options[] = {
     {"--net", take_net, "kernel, tap:NAME or wire:PATH:0|1"},
     {"--addr", take_addr, "an address like 10.0.0.2/24"},
@@ -195,7 +225,11 @@ static const struct option {
     {"--max-conns", take_max_conns, "a number from 1 to 16000000"},
     {"--spin-us", take_spin, "a number from 0 to 1000000"},
     {"--cc", take_cc, "cubic or newreno"},
-    {"--cpu", take_cpu, "a processor number"},
+    {"--busy", take_busy, NULL},
+    {"--cores", take_cores, "a number from 1 to 64"},
+    {"--cpus", take_cpus, "processors like 2 or 0-3,8"},
+    {"--rss-symmetric", take_rss_symmetric, NULL},
+    {"--rss-off", take_rss_off, NULL},
 };
 
 int mr_config_option(struct mr_config *c, int argc, char **argv, int *i)
@@ -206,8 +240,11 @@ int mr_config_option(struct mr_config *c, int argc, char **argv, int *i)
         const struct option *o = &options[k];
         size_t n = strlen(o->name);
         const char *value;
-        if (strncmp(word, o->name, n) != 0 || (word[n] != '\0' && word[n] != '='))
+        if (strncmp(word, o->name, n) != 0 ||
+            (word[n] != '\0' && (word[n] != '=' || o->wants == NULL)))
             continue;
+        if (o->wants == NULL)
+            return o->take(c, NULL);
         value = word[n] == '=' ? word + n + 1 : *i + 1 < argc ? argv[*i + 1] : NULL;
         if (value == NULL || !o->take(c, value)) {
             fprintf(stderr, "%s: %s wants %s%s%s%s\n", argv[0], o->name, o->wants,

@@ -192,12 +192,13 @@ static bool addresses_make_sense(struct host *h)
 static int setup(struct host *h)
 {
     const struct mr_config *c = h->config;
-    int rc;
+    int rc, cpu;
 
     if (!addresses_make_sense(h))
         return fail(h, MR_EINVAL);
-    if (c->cpu >= 0 && os_pin(c->cpu) < 0) {
-        snprintf(h->why, sizeof(h->why), "--cpu %d: there is no such processor", c->cpu);
+    rc = os_cpus_choose(c->cpus, 1, &cpu);
+    if (rc < 0 || (cpu >= 0 && os_pin(cpu) < 0)) {
+        snprintf(h->why, sizeof(h->why), "--cpus %s: there is no such processor", c->cpus);
         return fail(h, MR_EINVAL);
     }
     os_exact_timeouts();
@@ -277,7 +278,7 @@ static int turn_until(struct host *h, instant until)
         if (shard_turn(&h->shard, now)) {
             last_busy = now;
             h->blind_sleep_us = BLIND_SLEEP_MIN_US;
-        } else if (now - last_busy >= h->config->spin_us) {
+        } else if (now - last_busy >= h->config->spin_us && h->config->spin_us != MR_SPIN_ALWAYS) {
             if (!sleep_until(h, min_u64(shard_deadline(&h->shard), until))) {
                 snprintf(h->why, sizeof(h->why), "%s: the device is gone", h->port.nic->name);
                 return fail(h, MR_ENETDOWN);

@@ -1,12 +1,11 @@
 /* Running a program: signals, the loop, the end. */
 #define _GNU_SOURCE 1
 
-#include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "kapi/kapi_int.h"
+#include "os/os.h"
 
 #define IDLE_WAIT_US 1000000u
 #define DRAIN_US 2000000u /* queued data gets this long to reach the kernel at the end */
@@ -46,18 +45,6 @@ static void give_signals_back(const sigset_t *before, const struct sigaction old
     sigprocmask(SIG_SETMASK, before, NULL);
 }
 
-static int pin(int cpu)
-{
-    cpu_set_t set;
-
-    if (cpu < 0)
-        return MR_OK;
-    if (cpu >= CPU_SETSIZE)
-        return MR_EINVAL;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)cpu, &set);
-    return sched_setaffinity(0, sizeof(set), &set) == 0 ? MR_OK : kapi_err(errno);
-}
 
 /* What describes a stack of our own means nothing here; saying so beats
  * ignoring it. */
@@ -130,17 +117,18 @@ int kapi_run(const struct mr_config *c, const struct mr_app *app)
     const char *option = misplaced_option(c);
     struct sigaction old[2];
     sigset_t wait_mask, before;
+    int err, cpu = -1;
     struct mr *m;
-    int err;
 
     if (option != NULL) {
         fprintf(stderr, "%s: %s needs a stack of our own, not --net kernel\n", app->name, option);
         return MR_EINVAL;
     }
-    err = pin(c->cpu);
+    err = os_cpus_choose(c->cpus, 1, &cpu);
+    err = err < 0 ? err : cpu >= 0 ? os_pin(cpu) : MR_OK;
     m = err == MR_OK ? kapi_open(c) : NULL;
     if (m == NULL) {
-        fprintf(stderr, "%s: cannot start on processor %d: %s\n", app->name, c->cpu,
+        fprintf(stderr, "%s: cannot start on processor %d: %s\n", app->name, cpu,
                 mr_strerror(err != MR_OK ? err : MR_ENOMEM));
         return err != MR_OK ? err : MR_ENOMEM;
     }

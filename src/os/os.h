@@ -6,6 +6,7 @@
 
 #include "base/types.h"
 
+#include <pthread.h>
 #include <sys/types.h>
 
 /* ---- time.c ------------------------------------------------------------------------- */
@@ -29,13 +30,39 @@ void os_random(void *out, size_t n);
 
 /* ---- cpu.c -------------------------------------------------------------------------- */
 
+#define OS_CPUS_MAX 1024u
+
 /* Bind the calling thread to one processor. */
 int os_pin(int cpu);
+/* Processors like "2" or "0-3,8", in the order they are named; how many, or -EINVAL. */
+int os_cpus_parse(const char *list, uint16_t *out, unsigned max);
+/* Those that this thread may use, one NUMA node after the other; how many. */
+unsigned os_cpus_allowed(uint16_t *out, unsigned max);
+/* A processor for each of `cores` threads: from the list, or without one from those allowed, from
+ * the front again when there are not enough.  One thread without a list: -1, anywhere.  How many
+ * different ones there are to choose from, or -EINVAL: the list is none. */
+int os_cpus_choose(const char *list, unsigned cores, int *out);
 /* Be kind to the other hyper-thread while spinning. */
 static inline void os_relax(void)
 {
     __builtin_ia32_pause();
 }
+
+/* ---- thread.c ----------------------------------------------------------------------- */
+
+struct os_thread {
+    pthread_t id;
+    void (*run)(void *arg);
+    void *arg;
+};
+/* The thread borrows *t until it is joined.  Signals that ask to stop go to others. */
+int os_thread_start(struct os_thread *t, void (*run)(void *arg), void *arg);
+void os_thread_join(struct os_thread *t);
+
+/* A bell: a descriptor that is readable once it was rung, until it is quieted.  Any thread. */
+int os_bell_make(void);
+void os_bell_ring(int fd);
+void os_bell_quiet(int fd);
 
 /* ---- fd.c --------------------------------------------------------------------------- */
 

@@ -34,7 +34,7 @@ refuses("a name too long for a device", echo, "--net", "tap:averyveryverylongnam
         "10.9.0.2/24")
 refuses("an MTU larger than the port's", echo, *own, "--mtu", "9000")
 refuses("a gateway outside the network", echo, *own, "--gateway", "10.99.0.1")
-refuses("a processor that does not exist", echo, *own, "--cpu", "1000")
+refuses("a processor that does not exist", echo, *own, "--cpus", "1000")
 refuses("a capture file that cannot be made", echo, *own, "--pcap", "/nowhere/x.pcapng")
 refuses("--pcap on the kernel's sockets", echo, "--net", "kernel", "--pcap", capture)
 refuses("a control socket that cannot be made", echo, *own, "--control", "/nowhere/x.sock")

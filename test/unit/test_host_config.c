@@ -59,7 +59,8 @@ static void good_values_are_taken(void **state)
     assert_int_equal(taken("--max-conns", "1000000").max_conns, 1000000);
     assert_int_equal(taken("--spin-us", "0").spin_us, 0);
     assert_int_equal(taken("--cc", "newreno").congestion, MR_CC_NEWRENO);
-    assert_int_equal(taken("--cpu", "1").cpu, 1);
+    assert_int_equal(taken("--cores", "64").cores, 64);
+    assert_string_equal(taken("--cpus", "0-3,8").cpus, "0-3,8");
 }
 
 static void a_value_after_an_equals_sign_is_taken(void **state)
@@ -73,6 +74,24 @@ static void a_value_after_an_equals_sign_is_taken(void **state)
     assert_int_equal(take(&c, "--mtu=1400", NULL, &i, said), 1);
     assert_int_equal(i, 1);
     assert_int_equal(c.mtu, 1400);
+}
+
+static void an_option_without_a_value_leaves_the_next_word_alone(void **state)
+{
+    struct mr_config c;
+    char said[512];
+    int i;
+
+    (void)state;
+    mr_config_init(&c);
+    assert_int_equal(c.cores, 1);
+    assert_int_equal(take(&c, "--busy", "7", &i, said), 1);
+    assert_int_equal(i, 1);
+    assert_int_equal(c.spin_us, MR_SPIN_ALWAYS);
+    assert_int_equal(take(&c, "--rss-symmetric", NULL, &i, said), 1);
+    assert_int_equal(take(&c, "--rss-off", NULL, &i, said), 1);
+    assert_true(c.rss_symmetric && c.rss_off);
+    assert_int_equal(take(&c, "--busy=yes", NULL, &i, said), 0);
 }
 
 static void a_foreign_option_is_left_alone(void **state)
@@ -128,7 +147,17 @@ static void bad_values_get_one_line(void **state)
         {"--max-conns", "0"},
         {"--spin-us", "1e6"},
         {"--cc", "reno2"},
-        {"--cpu", "-1"},
+        {"--cores", "0"},
+        {"--cores", "65"},
+        {"--cores", "two"},
+        {"--cpus", ""},
+        {"--cpus", "-1"},
+        {"--cpus", "3-1"},
+        {"--cpus", "1,"},
+        {"--cpus", "1-"},
+        {"--cpus", "0x1"},
+        {"--cpus", "1024"},
+        {"--cpus", NULL},
     };
     (void)state;
     for (size_t k = 0; k < sizeof(bad) / sizeof(bad[0]); k++) {
@@ -146,7 +175,9 @@ static void the_help_names_every_option(void **state)
 {
     static const char *const names[] = {"--net",       "--addr",    "--gateway", "--mtu",
                                         "--vlan",      "--mac",     "--pcap",    "--control",
-                                        "--max-conns", "--spin-us", "--cc",      "--cpu"};
+                                        "--max-conns", "--spin-us", "--cc",      "--cores",
+                                        "--cpus",      "--busy",    "--rss-symmetric",
+                                        "--rss-off"};
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         assert_non_null(strstr(mr_config_help(), names[i]));
@@ -157,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_values_are_taken),
         cmocka_unit_test(a_value_after_an_equals_sign_is_taken),
+        cmocka_unit_test(an_option_without_a_value_leaves_the_next_word_alone),
         cmocka_unit_test(a_foreign_option_is_left_alone),
         cmocka_unit_test(bad_values_get_one_line),
         cmocka_unit_test(the_help_names_every_option),

@@ -95,6 +95,58 @@ static void a_processor_that_is_not_there_is_an_error(void **state)
     assert_true(os_pin(1023) < 0);
 }
 
+static void a_list_of_processors_is_read_in_its_order(void **state)
+{
+    uint16_t cpus[8];
+    static const char *const bad[] = {"", "a", "1,", ",1", "1-", "2-1", "1-2-3", "1 ", "1024", "0-8",
+                                      "99999999999999999999", "-1"};
+
+    (void)state;
+    assert_int_equal(os_cpus_parse("8,0-3,2", cpus, 8), 6);
+    assert_memory_equal(cpus, ((uint16_t[]){8, 0, 1, 2, 3, 2}), 12);
+    assert_int_equal(os_cpus_parse("0-7", cpus, 8), 8);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_int_equal(os_cpus_parse(bad[i], cpus, 8), -EINVAL);
+}
+
+static void processors_are_given_out_in_order_and_again_from_the_front(void **state)
+{
+    int cpu[5];
+
+    (void)state;
+    assert_int_equal(os_cpus_choose(NULL, 1, cpu), (int)os_cpus_allowed((uint16_t[1024]){0}, 1024));
+    assert_int_equal(cpu[0], -1);
+    assert_int_equal(os_cpus_choose("7", 1, cpu), 1);
+    assert_int_equal(cpu[0], 7);
+    assert_int_equal(os_cpus_choose("3,1", 5, cpu), 2);
+    assert_memory_equal(cpu, ((int[]){3, 1, 3, 1, 3}), sizeof(cpu));
+    assert_int_equal(os_cpus_choose("x", 2, cpu), -EINVAL);
+}
+
+static void ring(void *arg)
+{
+    os_bell_ring(*(int *)arg);
+}
+
+static void a_bell_wakes_until_it_is_quieted(void **state)
+{
+    int bell = os_bell_make();
+    struct os_wait w = {.fd = bell};
+    struct os_thread t;
+
+    (void)state;
+    assert_true(bell >= 0);
+    assert_int_equal(os_wait(&w, 1, 0), 0);
+    assert_int_equal(os_thread_start(&t, ring, &bell), 0);
+    assert_int_equal(os_wait(&w, 1, 5000000), 1);
+    os_thread_join(&t);
+    os_bell_ring(bell);
+    os_bell_quiet(bell);
+    assert_int_equal(os_wait(&w, 1, 0), 0);
+    os_bell_quiet(bell);
+    os_close(bell);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +157,9 @@ int main(void)
         cmocka_unit_test(reserved_memory_is_zero_and_writable),
         cmocka_unit_test(random_bits_differ),
         cmocka_unit_test(a_processor_that_is_not_there_is_an_error),
+        cmocka_unit_test(a_list_of_processors_is_read_in_its_order),
+        cmocka_unit_test(processors_are_given_out_in_order_and_again_from_the_front),
+        cmocka_unit_test(a_bell_wakes_until_it_is_quieted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
