@@ -271,8 +271,14 @@ struct tap *tap_open(struct mem *m, const struct tap_config *c, char *why, size_
         return NULL;
     }
     caps_fill(&t->nic.caps, c, mtu);
+    t->nic.spread = t->queues > 1 ? NIC_SPREAD_UNKNOWN : NIC_SPREAD_NONE;
     snprintf(t->nic.name, sizeof(t->nic.name), "%s", c->name);
     return t;
+}
+
+const char *tap_steering_why(const struct tap *t)
+{
+    return t->queues > 1 ? "frames are spread as the kernel likes" : "";
 }
 
 struct nic *tap_nic(struct tap *t)

@@ -28,15 +28,26 @@ struct tap_config {
     uint32_t queues;      /* 1.., one descriptor each; more than one needs a multi-queue device */
     uint32_t buffers;     /* receive buffers a queue; 0: TAP_BUFFERS */
     bool no_offload;      /* exchange plain frames: for tests */
+    const struct rss *steer; /* how the kernel is to spread frames over the queues, entries < queues;
+                              * copied; NULL: as it likes */
 };
 #define TAP_BUFFERS 2048u
 
 /* Bytes of descriptor memory tap_open carves from its struct mem. */
 size_t tap_bytes(const struct tap_config *c);
 
-/* Attach or create.  NULL, and one line about the reason in why. */
+/* Attach or create.  NULL, and one line about the reason in why.
+ *
+ * What can be done without is done without: a device that was made with one queue is opened with
+ * one, and where the kernel takes no steering program frames are spread as it likes.  nic.caps.queues
+ * and nic.spread say what is so, and tap_steering_why says why. */
 struct tap *tap_open(struct mem *m, const struct tap_config *c, char *why, size_t n);
 struct nic *tap_nic(struct tap *t);
 struct pkt_pool *tap_rx_pool(struct tap *t, unsigned queue);
+/* One line about why frames are not spread as asked; "" when they are, or nothing was asked. */
+const char *tap_steering_why(const struct tap *t);
+/* Spread frames as r says from the next one on: r has the entries that `steer` had, its key may
+ * differ.  0, or an error: -ENOTSUP without steering. */
+int tap_set_steering(struct tap *t, const struct rss *r);
 /* The device was removed under us: nothing will ever come or go again. */
 bool tap_is_gone(const struct tap *t);

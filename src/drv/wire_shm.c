@@ -32,9 +32,9 @@ static const struct memwire_config wire_config = {
     .csum_offload = true,
 };
 
-size_t wire_shm_bytes(void)
+size_t wire_shm_bytes(uint32_t queues)
 {
-    return sizeof(struct wire_shm) + 65536 + wire_config.buffers * sizeof(struct pkt);
+    return sizeof(struct wire_shm) + 65536 + queues * wire_config.buffers * sizeof(struct pkt);
 }
 
 static bool parse(struct wire_shm *w, const char *spec, char *why, size_t n)
@@ -101,8 +101,10 @@ static int attach_patiently(struct wire_shm *w)
     return rc;
 }
 
-struct wire_shm *wire_shm_open(struct mem *m, const char *spec, char *why, size_t n)
+struct wire_shm *wire_shm_open(struct mem *m, const char *spec, uint32_t queues,
+                               const struct rss *rss, char *why, size_t n)
 {
+    (void)queues, (void)rss;
     struct wire_shm *w = mem_carve(m, sizeof(*w), CACHE_LINE);
 
     if (!parse(w, spec, why, n))

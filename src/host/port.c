@@ -11,7 +11,7 @@ static struct tap_config tap_config_for(const char *name)
 size_t host_port_bytes(void)
 {
     struct tap_config c = tap_config_for("");
-    size_t tap = tap_bytes(&c), wire = wire_shm_bytes();
+    size_t tap = tap_bytes(&c), wire = wire_shm_bytes(1);
 
     return (tap > wire ? tap : wire) + 4096;
 }
@@ -29,7 +29,7 @@ static void open_tap(struct host_port *p, struct mem *m, const char *name, char 
 
 static void open_wire(struct host_port *p, struct mem *m, const char *spec, char *why, size_t n)
 {
-    p->wire = wire_shm_open(m, spec, why, n);
+    p->wire = wire_shm_open(m, spec, 1, NULL, why, n);
     if (p->wire) {
         p->nic = wire_shm_nic(p->wire);
         p->pool = wire_shm_rx_pool(p->wire, 0);

@@ -2,27 +2,48 @@
  *
  * THEORY OF OPERATION
  *
- * It imitates a NIC that writes received frames into host memory.  For each direction and queue the
- * shared memory holds the receiver's buffers and two single-producer rings of buffer numbers:
+ * It imitates a NIC with many queues that writes received frames into host memory.  An end has
+ * queues, one thread each; whatever a thread sends goes to the queue of the other end that that
+ * end's rule for spreading says (nic/rss.h), as on a real NIC the receiver's hash decides.
  *
- *      receiver --- fill: empty buffers ---> sender
- *      receiver <-- full: frames ----------- sender
+ * The buffers of a receive queue are the receiver's.  For every queue of the sender that may write
+ * to it there is a lane, two single-producer rings of buffer numbers:
+ *
+ *      receive queue r --- fill: empty buffers ---> send queue s
+ *      receive queue r <-- full: frames ----------- send queue s
+ *
+ * so no two threads ever write the same word, but for one: a receive queue with several lanes has
+ * a word of bits, one a lane, set by a sender after it has filled the lane's `full` and taken all
+ * at once by the receiver, which therefore looks at lanes with frames only.  With one lane the word
+ * is not used.
  *
  * tx_burst takes an empty buffer off `fill`, copies the frame and its fragments into it (the
  * "DMA"), writes length and offload flags into the buffer's descriptor, pushes the number on
  * `full`.  rx_burst wraps the buffer in the packet of the same number, without copying; pkt_put
- * returns it to the receive pool, and the next rx_burst refills.  A slow receiver runs `fill` dry,
- * and tx_burst says so by taking less: frames wait at the sender, as on a paused link.
+ * returns it to the receive pool, and the next rx_burst gives it to a lane that is short of
+ * buffers; each lane has its equal share at most.
+ *
+ * A slow receiver runs `fill` dry, and tx_burst says so by taking less: frames wait at the sender,
+ * as on a paused link.  Frames for other queues go past those that must wait.  A queue among
+ * several that has stopped altogether must not fill its sender with frames that wait: after so many
+ * attempts (MEMWIRE_PATIENCE) without one buffer coming back, frames for it are lost, as on a NIC
+ * whose queue is full.
  *
  * The shared memory holds numbers only, never pointers, and each side checks the numbers it reads.
- */
+ *
+ * Thread: a queue belongs to its thread, all else to whoever opened the port.  How frames are
+ * spread may be changed at any time, by one thread. */
 #pragma once
 
 #include "nic/nic.h"
 
+#define MEMWIRE_QUEUES_MAX 64u
+#define MEMWIRE_PATIENCE 1024u
+
 struct memwire_config {
-    uint32_t queues;  /* 1.. */
-    uint32_t buffers; /* receive buffers a queue and direction, a power of two */
+    uint32_t queues;  /* 1 to MEMWIRE_QUEUES_MAX: of side 0, */
+    uint32_t queues1; /* and of side 1; 0: as many */
+    uint32_t buffers; /* receive buffers a queue, a power of two, shared out over its lanes */
     uint32_t
         buf_size; /* bytes a buffer: at least headroom + mtu + 18, or headroom + tso_max + 256 */
     uint32_t mtu;
@@ -33,16 +54,37 @@ struct memwire_config {
 /* Bytes of shared memory the wire needs. */
 size_t memwire_bytes(const struct memwire_config *c);
 
-/* Format shared memory (zeroed, aligned to 64); once, before either end is opened. */
+/* Format shared memory (zeroed, aligned to 64); once, before either end is opened.  Frames are
+ * spread by RSS with the default key and RSS_ENTRIES entries. */
 void memwire_format(void *shared, const struct memwire_config *c);
 
 struct memwire_port;
 
-/* Open an end (side 0 or 1) on formatted memory: descriptors come from m.  Returns NULL if the
- * memory is not a formatted wire.  rx_pool(q) is the queue's receive pool. */
+/* Bytes memwire_open carves. */
+size_t memwire_port_bytes(const struct memwire_config *c, unsigned side);
+
+/* Open an end (side 0 or 1) on formatted memory: descriptors come from m, each queue's on pages of
+ * its own.  Returns NULL if the memory is not a formatted wire. */
 struct memwire_port *memwire_open(struct mem *m, void *shared, size_t shared_bytes, unsigned side);
+/* How many queues the formatted wire has at this side; 0: it is none. */
+uint32_t memwire_queues(const void *shared, size_t shared_bytes, unsigned side);
+
 struct nic *memwire_nic(struct memwire_port *p);
+/* The queue's receive pool. */
 struct pkt_pool *memwire_rx_pool(struct memwire_port *p, unsigned queue);
+
+/* From now on frames for this end are spread as r says, and nic.rss tells it (a copy).  Frames on
+ * their way stay where they are. */
+void memwire_set_rss(struct memwire_port *p, const struct rss *r);
+
+/* What NICs do that do not help. */
+enum memwire_spread {
+    MEMWIRE_ALL_TO_ONE, /* queue 0 gets everything; nic.spread says NONE */
+    MEMWIRE_SECRET_KEY, /* by flow, with a key drawn from seed; nic.spread says UNKNOWN */
+    MEMWIRE_ANYWHERE,   /* each frame somewhere; nic.spread says NONE */
+    MEMWIRE_REPROGRAMMED, /* the table alone is drawn anew from seed; nic tells what it told before */
+};
+void memwire_set_spread(struct memwire_port *p, enum memwire_spread how, uint64_t seed);
 
 /* Pull the cable (true) or plug it in again: tx frames are then taken and lost (counted in
  * tx_error). */

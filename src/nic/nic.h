@@ -73,8 +73,9 @@ static inline unsigned nic_rx_burst(struct nic *n, unsigned queue, struct pkt **
     return n->ops->rx_burst(n, queue, out, max);
 }
 
-/* Offer packets (whole frames); returns how many were taken, in order.  The rest stay the caller's.
- */
+/* Offer packets (whole frames); returns how many were taken.  The rest stay the caller's: they are
+ * at the end of p, in order; a port that spreads frames may have taken frames of other flows that
+ * stood behind them. */
 static inline unsigned nic_tx_burst(struct nic *n, unsigned queue, struct pkt **p, unsigned count)
 {
     return n->ops->tx_burst(n, queue, p, count);

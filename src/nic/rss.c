@@ -46,6 +46,13 @@ void rss_init(struct rss *r, const uint8_t key[RSS_KEY_BYTES], unsigned entries,
         r->table[i] = (uint16_t)(i % queues);
 }
 
+void rss_set_table(struct rss *r, const uint16_t *queue, unsigned entries)
+{
+    MR_ASSERT(is_pow2(entries) && entries <= RSS_TABLE_MAX);
+    memcpy(r->table, queue, entries * sizeof(*queue));
+    r->mask = entries - 1;
+}
+
 bool rss_frame_hash(const struct rss *r, const uint8_t *frame, uint32_t len, uint32_t *hash)
 {
     uint32_t at = 14;

@@ -49,6 +49,9 @@ extern const uint8_t rss_key_symmetric[RSS_KEY_BYTES];
 /* entries: a power of two, at most RSS_TABLE_MAX; entry i is queue i % queues. */
 void rss_init(struct rss *r, const uint8_t key[RSS_KEY_BYTES], unsigned entries, unsigned queues);
 
+/* entries: as above; a table that is in use by other threads may not be changed. */
+void rss_set_table(struct rss *r, const uint16_t *queue, unsigned entries);
+
 /* What `bytes` contribute at offset `at` of the input. */
 static inline uint32_t rss_part16(const struct rss *r, unsigned at, uint16_t v)
 {
