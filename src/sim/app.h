@@ -70,6 +70,7 @@ struct sim_end {
     enum sim_tag tag; /* SIM_TAG_END */
     enum sim_end_state state;
     uint8_t host, side; /* side 0: the client */
+    uint8_t core;       /* drawn for who opens it; else where it was accepted */
     bool timer_on;
     bool keeps_alive;   /* by the stack's keepalive; */
     bool watched;       /* by ourselves, for there was no memory for that */
@@ -133,11 +134,11 @@ struct sim_give {
     uint8_t bytes[SIM_GIVE_BYTES];
 };
 
-/* One host's application. */
+/* One host's application on one of its cores. */
 struct sim_app {
     struct sim_world *world; /* borrowed */
     struct mr *m;            /* borrowed */
-    unsigned host;
+    unsigned host, core;
     bool ending;             /* everything is done: close what is still open */
     bool poll;               /* a timer could not be had: look at everything each turn */
     uint32_t guests_lost;    /* ended before they said who they are */
@@ -190,6 +191,8 @@ void sim_guest_event(struct sim_app *a, struct sim_guest *g, const struct mr_eve
 
 /* client.c */
 void sim_client_connect(struct sim_app *a, struct sim_conn *c);
+/* The home of a connection with a fixed local port has refused it: try again later. */
+void sim_client_again(struct sim_app *a, struct sim_end *e);
 
 /* udp.c */
 void sim_udp_open(struct sim_app *a);

@@ -9,6 +9,22 @@ static struct sim_end *opened_by(const struct sim_app *a, struct sim_conn *c)
     return &c->end[c->twin && c->server == a->host];
 }
 
+static void retry(struct sim_app *a, struct sim_conn *c, struct sim_end *e, int why)
+{
+    sim_note(a->world, a->host, "conn %u: cannot connect: %s", c->id, mr_strerror(why));
+    if (mr_timer_start(a->m, 1 + rng_below(&a->rng, RETRY_US), c, &e->timer) != 0)
+        a->poll = true;
+}
+
+void sim_client_again(struct sim_app *a, struct sim_end *e)
+{
+    mr_close(a->m, e->sock);
+    e->state = SIM_END_NONE;
+    if (e->side == 1)
+        a->world->open_ends--;
+    retry(a, e->conn, e, MR_EADDRINUSE);
+}
+
 static int try_connect(struct sim_app *a, struct sim_conn *c, struct sim_end *e, mr_sock *s)
 {
     const struct sim_end *peer = &c->end[!e->side];
@@ -32,9 +48,7 @@ void sim_client_connect(struct sim_app *a, struct sim_conn *c)
     /* Ports or memory used up: they come back. */
     if (rc == MR_EADDRNOTAVAIL || rc == MR_ENOMEM || rc == MR_ENOBUFS ||
         (rc == MR_EADDRINUSE && c->local_port)) {
-        sim_note(a->world, a->host, "conn %u: cannot connect: %s", c->id, mr_strerror(rc));
-        if (mr_timer_start(a->m, 1 + rng_below(&a->rng, RETRY_US), c, &e->timer) != 0)
-            a->poll = true;
+        retry(a, c, e, rc);
         return;
     }
     if (rc != 0) {
@@ -45,9 +59,10 @@ void sim_client_connect(struct sim_app *a, struct sim_conn *c)
     sim_end_open(a, e, s, 0);
 }
 
-static bool is_opener(const struct sim_app *a, const struct sim_conn *c)
+static bool is_opener(const struct sim_app *a, struct sim_conn *c)
 {
-    return c->client == a->host || (c->twin && c->server == a->host);
+    return (c->client == a->host || (c->twin && c->server == a->host)) &&
+           opened_by(a, c)->core == a->core;
 }
 
 int sim_app_init(struct mr *m, void *arg, void **core_state)
@@ -60,6 +75,8 @@ int sim_app_init(struct mr *m, void *arg, void **core_state)
     for (unsigned i = 0; i < SIM_LISTENERS; i++) {
         struct sim_listener *l = &a->listener[i];
         *l = (struct sim_listener){.tag = SIM_TAG_LISTENER, .port = (uint16_t)(SIM_PORT_FIRST + i)};
+        if (!(w->host[a->host].listens[i] >> a->core & 1))
+            continue;
         sim_server_open(a, l);
         if (w->plan.toggles && i == 0)
             mr_timer_start(m, 1 + rng_below(&a->rng, 2000000), l, &l->timer);
@@ -129,8 +146,8 @@ void sim_app_event(struct mr *m, void *core_state, const struct mr_event *ev)
     MR_ASSERT(m == a->m);
     if (a->world->over)
         return;
-    sim_digest_u64(&a->world->digest,
-                   (uint64_t)a->host << 32 | (uint32_t)ev->type << 16 | (ev->err & 0xffff));
+    sim_digest_u64(&a->world->digest, (uint64_t)(a->host << 8 | a->core) << 32 |
+                                          (uint32_t)ev->type << 16 | (ev->err & 0xffff));
     if (!ev->user)
         sim_fail(a->world, "host %u: event %d has no user", a->host, (int)ev->type);
     else if (ev->type == MR_EV_TIMER)
@@ -152,7 +169,8 @@ void sim_app_poll(struct sim_app *a)
             sim_client_connect(a, c);
         for (unsigned side = 0; side < 2; side++) {
             struct sim_end *e = &c->end[side];
-            if (e->host == a->host && !e->timer_on && (e->state == SIM_END_OPEN || e->held_n))
+            if (e->host == a->host && e->core == a->core && !e->timer_on &&
+                (e->state == SIM_END_OPEN || e->held_n))
                 sim_end_poke(a, e);
         }
     }

@@ -35,6 +35,7 @@ static void small_limits(struct stack_limits *l)
     l->copy_packets = 512;
     l->snd_chunks = 512;
     l->snd_bufs = 1024;
+    l->mailed = 128;
 }
 
 /* Connections this host opens: as a server it needs some more, or hosts that all open connections
@@ -77,6 +78,8 @@ static void tiny_limits(struct sim_world *w, struct rng *r, unsigned host, struc
         l->sock.timers = between(r, 4, 40);
     l->tcp.ooo_runs = between(r, 1, 8);
     l->tcp.sack_ranges = between(r, 1, l->tcp.sack_ranges);
+    if (rng_chance(r, 1, 2))
+        l->mailed = between(r, 8, 40);
     l->ip.reass_datagrams = between(r, 1, 4);
     l->ip.jumbo = between(r, 2, 4);
     l->eth.neigh_pending = between(r, 1, 4);
@@ -124,6 +127,8 @@ void sim_draw_limits(struct sim_world *w, struct rng *r, unsigned host, bool tin
     if (tiny)
         tiny_limits(w, r, host, &c->limits);
     draw_knobs(w, r, tiny, &c->tcp);
+    c->limits.cores = w->plan.cores[host];
+    /* One for all cores: a flow's sequence numbers go on where it ended on another core. */
     for (unsigned i = 0; i < ARRAY_LEN(c->secret); i++)
         c->secret[i] = rng_u64(r);
 }

@@ -1,6 +1,8 @@
 /* A world is drawn: how many hosts, who talks to whom, how, and over what. */
 #include "sim/sim_int.h"
 
+#define TOTAL_CORES_MAX 10u
+
 static uint32_t between(struct rng *r, uint32_t lo, uint32_t hi)
 {
     return lo + rng_below(r, hi - lo + 1);
@@ -14,12 +16,26 @@ static uint32_t spread(struct rng *r, uint32_t lo, uint32_t hi)
     return between(r, lo, max_u32(lo, top >> rng_below(r, 8)));
 }
 
+/* For now the hosts have one core each. */
+static void draw_cores(struct rng *r, struct sim_plan *p)
+{
+    bool many = rng_chance(r, 0, 3);
+    unsigned left = TOTAL_CORES_MAX - p->hosts;
+
+    for (unsigned i = 0; i < p->hosts; i++) {
+        unsigned n = many && rng_chance(r, 3, 4) ? between(r, 2, SIM_CORES_MAX) : 1;
+        p->cores[i] = (uint8_t)min_u32(n, 1 + left);
+        left -= p->cores[i] - 1u;
+    }
+}
+
 void sim_draw_plan(struct sim_world *w)
 {
     struct rng *r = &w->rng;
     struct sim_plan *p = &w->plan;
 
     p->hosts = rng_chance(r, 2, 3) ? 2 : between(r, 3, SIM_HOSTS_MAX);
+    draw_cores(r, p);
     p->routed = rng_chance(r, 1, 2);
     p->calm = rng_chance(r, 1, 10);
     p->level = p->calm ? 0 : between(r, 1, 3);
@@ -141,6 +157,7 @@ static void draw_conn(struct sim_world *w, struct rng *r, uint32_t id, uint32_t 
             .side = (uint8_t)side,
             .conn = c,
         };
+        c->end[side].core = (uint8_t)rng_below(r, w->plan.cores[c->end[side].host]);
     }
     draw_pattern(r, c);
     if (rng_chance(r, 1, 12))

@@ -44,13 +44,57 @@ static const char *stack_leftover(struct stack *s)
 
 const char *sim_host_leftover(struct sim_host *h)
 {
-    if (sim_port_lent(h->port) || h->port->rx.n)
+    if (sim_port_lent(h->port) || !sim_port_is_idle(h->port))
         return "received packets";
     for (unsigned i = 0; i < h->cores; i++) {
+        if (h->law && mail_waits(&h->core[i].mail))
+            return "letters";
         const char *what = stack_leftover(h->core[i].stack);
         if (what)
             return what;
     }
+    return NULL;
+}
+
+/* A connection that may live away from home: bound to a port, or both of its ends here. */
+static bool is_bound(const struct sim_conn *c, unsigned host)
+{
+    return (c->client == host && (c->local_port || c->server == host)) ||
+           (c->twin && c->server == host);
+}
+
+/* Is there a reason for packets to go from core to core? */
+static bool needs_mail(struct sim_world *w, unsigned host)
+{
+    struct sim_host *h = &w->host[host];
+    uint8_t all = (uint8_t)((1u << h->cores) - 1);
+
+    if (h->port->spread != SIM_SPREAD_RSS || w->plan.toggles)
+        return true;
+    for (unsigned i = 0; i < SIM_LISTENERS; i++)
+        if (h->listens[i] != all || h->one_call[i])
+            return true;
+    if (w->plan.udp_datagrams > 0 && h->udp != all)
+        return true;
+    for (uint32_t i = 0; i < w->plan.conns; i++)
+        if (is_bound(&w->conn[i], host))
+            return true;
+    /* Fragments land by addresses alone; the whole datagram goes home. */
+    for (unsigned i = 0; i < h->cores; i++)
+        if (stack_ip(h->core[i].stack)->stats.rx_fragments > 0)
+            return true;
+    return false;
+}
+
+const char *sim_host_needless_mail(struct sim_world *w, unsigned host)
+{
+    struct sim_host *h = &w->host[host];
+
+    if (!h->law || needs_mail(w, host))
+        return NULL;
+    for (unsigned i = 0; i < h->cores; i++)
+        if (h->core[i].mail.stats.packets_sent > 0)
+            return "packets were passed on though the port spreads them right";
     return NULL;
 }
 

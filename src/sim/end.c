@@ -97,7 +97,7 @@ static bool has_left(const struct sim_world *w, const struct sim_end *e)
 /* The server has given up guests, of whom it does not know who they were. */
 static bool loses_guests(const struct sim_world *w, unsigned host)
 {
-    return w->host[host].app.guests_lost > 0;
+    return sim_host_guests_lost(&w->host[host]) > 0;
 }
 
 static bool has_cause(const struct sim_world *w, const struct sim_end *e, int err)
@@ -121,8 +121,10 @@ static bool has_cause(const struct sim_world *w, const struct sim_end *e, int er
     case MR_EHOSTUNREACH:
     case MR_ENETUNREACH:
         /* Without cookies a SYN queue that is too small makes the unlucky wait for too long. */
-        return !w->plan.patient || e->keeps_alive || e->conn->manner[e->side].user_timeout_ms ||
-               peer->quit || peer->err || (w->plan.tiny && e->state == SIM_END_CONNECTING);
+        return !w->plan.patient || sim_host_loses_mail(&w->host[e->host]) ||
+               sim_host_loses_mail(&w->host[peer->host]) || e->keeps_alive ||
+               e->conn->manner[e->side].user_timeout_ms || peer->quit || peer->err ||
+               (w->plan.tiny && e->state == SIM_END_CONNECTING);
     case MR_ENOMEM:
     case MR_ENOBUFS:
         return w->plan.tiny;
@@ -280,7 +282,9 @@ static void closed(struct sim_app *a, struct sim_end *e, int err)
                  e->conn->id);
     if (e->state == SIM_END_OPEN)
         step(a, e);
-    if (err != 0 && (e->state == SIM_END_OPEN || e->state == SIM_END_CONNECTING))
+    if (err == MR_EADDRINUSE && e->conn->local_port && e->state == SIM_END_CONNECTING)
+        sim_client_again(a, e);
+    else if (err != 0 && (e->state == SIM_END_OPEN || e->state == SIM_END_CONNECTING))
         sim_end_error(a, e, err);
 }
 

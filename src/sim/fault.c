@@ -1,6 +1,10 @@
 /* Faults come and go until the world is healed. */
 #include "sim/sim_int.h"
 
+#define STALL_US_MAX 1500000u
+/* Not before all cores know of each other's listeners. */
+#define STALL_FIRST_NS (20 * SIM_NS_PER_MSEC)
+
 static uint32_t sometimes(struct rng *r, uint32_t one_in, uint32_t max)
 {
     return rng_below(r, one_in) == 0 ? rng_below(r, max + 1) : 0;
@@ -38,8 +42,7 @@ static void shrink(struct sim_world *w, struct sim_link *l)
 static void strike_link(struct sim_world *w)
 {
     struct rng *r = &w->rng;
-    struct sim_link *l =
-        &w->net.link[rng_below(r, w->plan.hosts)][rng_below(r, w->plan.hosts)];
+    struct sim_link *l = &w->net.link[rng_below(r, w->plan.hosts)][rng_below(r, w->plan.hosts)];
 
     draw_faults(r, w->plan.level, &l->faults);
     if (w->plan.shrinks)
@@ -59,6 +62,20 @@ static void strike_host(struct sim_world *w)
     p->refuse = rng_below(r, 3) == 0 ? 1 + rng_below(r, 8) : 0;
 }
 
+/* A core stands still; the table by which its port spreads frames changes. */
+static void strike_cores(struct sim_world *w, struct sim_host *h)
+{
+    struct rng *r = &w->rng;
+    struct sim_core *c = &h->core[rng_below(r, h->cores)];
+
+    if (h->port->spread == SIM_SPREAD_MOVED && rng_chance(r, 1, 2))
+        sim_port_move(h->port, r);
+    if (w->now > STALL_FIRST_NS && rng_chance(r, 1, 6)) {
+        c->stall_ns = w->now + rng_below(r, STALL_US_MAX) * SIM_NS_PER_USEC;
+        sim_note(w, c->app.host, "core %u stands still", c->app.core);
+    }
+}
+
 void sim_fault_next(struct sim_world *w)
 {
     uint32_t span_ms = (uint32_t)(w->plan.heal_ns / SIM_NS_PER_MSEC);
@@ -70,6 +87,9 @@ void sim_fault_next(struct sim_world *w)
             strike_link(w);
     if (w->plan.starves)
         strike_host(w);
+    for (unsigned i = 0; i < w->plan.hosts; i++)
+        if (w->host[i].law)
+            strike_cores(w, &w->host[i]);
     if (w->plan.attacked)
         sim_attack(w);
     if (w->plan.pings)
@@ -92,6 +112,8 @@ void sim_fault_heal(struct sim_world *w)
         }
         w->host[i].port->starved = false;
         w->host[i].port->refuse = 0;
+        for (unsigned k = 0; k < w->host[i].cores; k++)
+            w->host[i].core[k].stall_ns = 0;
         sim_host_wake(w, i, w->now);
     }
 }

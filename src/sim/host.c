@@ -1,4 +1,4 @@
-/* A host: a clock, a port, a stack, the loop around it, an application. */
+/* A host: a clock, a port, cores, an application. */
 #include "sim/sim_int.h"
 
 /* Clocks start anywhere; half of them shortly before a 32-bit count of ticks (128 us) or of
@@ -21,123 +21,131 @@ static void wire_send(void *arg, unsigned host, const uint8_t *frame, uint32_t n
     sim_net_send(arg, host, frame, n);
 }
 
-static void set_up_addresses(struct sim_world *w, unsigned host, struct stack *s, int netif)
+/* On which cores the application has its sockets. */
+static void draw_sockets(struct sim_host *h, struct rng *r)
 {
-    struct ip_addr own = ip4_addr(sim_net_addr(&w->net, host));
-    struct ip_addr gateway = ip4_addr(sim_net_gateway(&w->net, host));
-    struct ip_addr any = ip4_of(0, 0, 0, 0);
+    uint8_t all = (uint8_t)((1u << h->cores) - 1);
 
-    int rc;
-
-    MR_ASSERT(netif == 1);
-    rc = stack_addr_add(s, 1, &own, 24, false);
-    MR_ASSERT(rc >= 0);
-    rc = w->plan.routed ? stack_route_add(s, &any, 0, &gateway, 1) : 0;
-    MR_ASSERT(rc >= 0);
+    for (unsigned i = 0; i < SIM_LISTENERS; i++)
+        h->listens[i] = all;
+    h->udp = all;
+    (void)r;
 }
 
-/* One core: its stack, its port and its context, carved one after another. */
-static void core_init(struct sim_world *w, unsigned host, struct sim_core *core, struct rng *r,
-                      bool tiny, struct mem *m)
+/* A host of many cores: who belongs where, and mail between them. */
+static void *cores_init(struct sim_host *h, struct rng *r, bool tiny, struct sim_port_config *port,
+                        struct rss *other, struct mem *m)
 {
-    struct sim_host *h = &w->host[host];
-    struct sim_port_wire wire = {.send = wire_send, .arg = w};
-    struct sim_port_config port;
-    struct stack_config c;
-    size_t bytes;
-    uint8_t *memory;
+    uint32_t ring = sim_draw_ring(r, tiny);
+    void *mail = mem_carve(m, mail_bytes(h->cores, ring), CACHE_LINE);
 
-    sim_draw_limits(w, r, host, tiny, &c);
-    sim_draw_port(w, r, tiny, &port);
-    bytes = align_up(stack_bytes(&c.limits), 4096);
-    memory = mem_carve(m, bytes, 4096);
-    memset(memory, 0, bytes);
-    core->stack = stack_init(memory, bytes, &c, sim_clock_read(&h->clock, 0));
-    sim_stack_fill(core->stack, w->options.fill);
-    h->port = sim_port_init(m, host, &port, &wire);
-    h->seen = (struct sim_watch_host){
-        .mac = h->port->nic.mac, .addr = sim_net_addr(&w->net, host), .mtu = port.mtu};
-    set_up_addresses(w, host, core->stack, stack_port_add(core->stack, &h->port->nic, 0, 0, 0));
-    memory = mem_carve(m, native_bytes(), 4096);
-    memset(memory, 0, native_bytes());
-    core->native = native_init(memory, core->stack);
-    core->shard = (struct shard){
-        .stack = core->stack,
-        .native = core->native,
-        .app = &h->mr_app,
-        .netifs = 1,
-        .burst = rng_chance(r, 1, 3) ? 1 + rng_below(r, 8) : 0,
-    };
-    core->shard.nic[1] = &h->port->nic;
+    sim_draw_law(h, r, m);
+    sim_draw_spread(h, r, port, other);
+    memset(mail, 0, mail_bytes(h->cores, ring));
+    mail_format(mail, h->cores, ring);
+    return mail;
 }
 
 void sim_host_init(struct sim_world *w, unsigned host, struct mem *m)
 {
     struct sim_host *h = &w->host[host];
+    struct sim_port_wire wire = {.send = wire_send, .arg = w};
+    struct sim_port_config port;
+    struct stack_config c;
+    struct rss other;
     struct rng r;
     bool tiny = w->plan.tiny && rng_chance(&w->rng, 2, 3);
+    void *mail = NULL;
 
     rng_init(&r, rng_u64(&w->rng));
     draw_clock(w, &r, &h->clock);
+    h->cores = w->plan.cores[host];
     h->nap_us = rng_chance(&r, 1, 2) ? rng_below(&r, 500) : 0;
+    h->wake_us = rng_chance(&r, 1, 2) ? rng_below(&r, 500) : 0;
     h->txdone_us = 1 + rng_below(&r, 300);
-    h->app = (struct sim_app){.world = w, .host = host};
-    rng_init(&h->app.rng, rng_u64(&r));
-    h->mr_app = (struct mr_app){
-        .name = "sim", .arg = &h->app, .init = sim_app_init, .event = sim_app_event};
-    h->cores = 1;
-    core_init(w, host, &h->core[0], &r, tiny, m);
-    sim_app_init(native_mr(h->core[0].native), &h->app, &h->core[0].shard.core_state);
-    h->wake_ns = 0;
+    rng_init(&h->rng, rng_u64(&r));
+    draw_sockets(h, &r);
+    sim_draw_limits(w, &r, host, tiny, &c);
+    sim_draw_port(w, &r, tiny, &port);
+    if (h->cores > 1)
+        mail = cores_init(h, &r, tiny, &port, &other, m);
+    h->port = sim_port_init(m, host, &port, &wire);
+    h->seen = (struct sim_watch_host){
+        .mac = h->port->nic.mac, .addr = sim_net_addr(&w->net, host), .mtu = port.mtu};
+    h->mr_app = (struct mr_app){.name = "sim", .init = sim_app_init, .event = sim_app_event};
+    for (unsigned i = 0; i < h->cores; i++)
+        sim_core_init(w, host, i, &c, mail, m);
+    for (unsigned i = 0; i < h->cores; i++)
+        sim_app_init(native_mr(h->core[i].native), &h->core[i].app, &h->core[i].shard.core_state);
 }
 
 void sim_host_wake(struct sim_world *w, unsigned host, uint64_t ns)
 {
-    struct sim_host *h = &w->host[host];
-
-    h->wake_ns = min_u64(h->wake_ns, ns);
+    for (unsigned i = 0; i < w->host[host].cores; i++)
+        sim_core_wake(w, host, i, ns);
 }
 
-/* The next turn by itself: what the stack asks for, but never twice in the same microsecond. */
-static uint64_t next_turn(const struct sim_world *w, const struct sim_host *h)
+uint64_t sim_host_next(const struct sim_host *h)
 {
     uint64_t at = SIM_NEVER;
 
     for (unsigned i = 0; i < h->cores; i++)
-        at = min_u64(at, sim_clock_find(&h->clock, shard_deadline(&h->core[i].shard)));
-    return at == SIM_NEVER ? at : max_u64(at, w->now + SIM_NS_PER_USEC);
-}
-
-void sim_host_txdone(struct sim_world *w, unsigned host)
-{
-    struct sim_host *h = &w->host[host];
-
-    h->txdone_due = sim_port_complete(h->port, 4) > 0;
-    if (h->txdone_due)
-        sim_queue_add(&w->queue, w->now + h->txdone_us * SIM_NS_PER_USEC, SIM_EV_TXDONE, host);
-    sim_host_wake(w, host, w->now);
+        at = min_u64(at, sim_core_next(&h->core[i]));
+    return at;
 }
 
 void sim_host_turn(struct sim_world *w, unsigned host)
 {
     struct sim_host *h = &w->host[host];
-    instant now = sim_clock_read(&h->clock, w->now);
+    unsigned due[SIM_CORES_MAX], n = 0;
 
-    h->wake_ns = SIM_NEVER;
-    h->turns++;
-    sim_app_poll(&h->app);
-    for (unsigned i = 0; i < h->cores && !w->over; i++) {
-        shard_turn(&h->core[i].shard, now);
-        if (++w->turns % w->plan.check_every == 0)
-            stack_check(h->core[i].stack);
+    for (unsigned i = 0; i < h->cores; i++)
+        if (sim_core_next(&h->core[i]) <= w->now)
+            due[n++] = i;
+    for (; n > 0 && !w->over; n--) {
+        unsigned k = n > 1 ? rng_below(&h->rng, n) : 0;
+        sim_core_turn(w, host, due[k]);
+        due[k] = due[n - 1];
     }
-    if (h->port->held_n && !h->txdone_due) {
-        h->txdone_due = true;
-        sim_queue_add(&w->queue, w->now + h->txdone_us * SIM_NS_PER_USEC, SIM_EV_TXDONE, host);
+}
+
+/* ---- over all cores ---------------------------------------------------------------- */
+
+/* Packets may wait for a neighbour, and there is room for a few only. */
+bool sim_host_is_leaky(struct sim_host *h)
+{
+    bool leaky = false;
+
+    for (unsigned i = 0; i < h->cores; i++) {
+        const struct eth_stats *s = &stack_eth(h->core[i].stack)->stats;
+        leaky |= s->drop_pending || s->drop_unresolved || s->drop_txq_full || s->drop_neigh_full;
     }
-    sim_host_wake(w, host, next_turn(w, h));
-    if (h->port->rx.n)
-        sim_host_wake(w, host, w->now + 10 * SIM_NS_PER_USEC);
-    if (h->app.poll)
-        sim_host_wake(w, host, w->now + 40 * SIM_NS_PER_MSEC);
+    return leaky;
+}
+
+bool sim_host_has_ghosts(struct sim_host *h)
+{
+    bool ghosts = false;
+
+    for (unsigned i = 0; i < h->cores; i++)
+        ghosts |= stack_tcp(h->core[i].stack)->stats.syncookies_good > 0;
+    return ghosts;
+}
+
+uint32_t sim_host_guests_lost(const struct sim_host *h)
+{
+    uint32_t n = 0;
+
+    for (unsigned i = 0; i < h->cores; i++)
+        n += h->core[i].app.guests_lost;
+    return n;
+}
+
+bool sim_host_loses_mail(const struct sim_host *h)
+{
+    bool loses = false;
+
+    for (unsigned i = 0; i < h->cores; i++)
+        loses |= h->core[i].mail.stats.drop_packet_full || h->core[i].mail.stats.drop_packet_nobuf;
+    return loses;
 }

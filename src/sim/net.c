@@ -239,14 +239,6 @@ static void bridge(struct sim_world *w, unsigned src, const uint8_t *b, uint32_t
     }
 }
 
-/* Packets may wait for a neighbour, and there is room for a few only. */
-static bool is_leaky(const struct sim_host *h)
-{
-    const struct eth_stats *s = &stack_eth(h->core[0].stack)->stats;
-
-    return s->drop_pending || s->drop_unresolved || s->drop_txq_full || s->drop_neigh_full;
-}
-
 void sim_net_send(struct sim_world *w, unsigned host, const uint8_t *b, uint32_t n)
 {
     struct mac_addr dst;
@@ -256,9 +248,8 @@ void sim_net_send(struct sim_world *w, unsigned host, const uint8_t *b, uint32_t
     sim_digest_bytes(&w->digest, b, n);
     if (w->options.observer.frame)
         w->options.observer.frame(w->options.observer.arg, w->now, host, true, b, n, NULL);
-    w->host[host].seen.leaky = is_leaky(&w->host[host]);
-    w->host[host].seen.ghosts =
-        stack_tcp(w->host[host].core[0].stack)->stats.syncookies_good > 0;
+    w->host[host].seen.leaky = sim_host_is_leaky(&w->host[host]);
+    w->host[host].seen.ghosts = sim_host_has_ghosts(&w->host[host]);
     sim_watch_sent(&w->watch, &w->host[host].seen, b, n);
     if (w->watch.wrong) {
         sim_fail(w, "host %u: %s: %s", host, w->watch.wrong, w->watch.detail);
@@ -286,7 +277,9 @@ void sim_net_arrive(struct sim_world *w, uint32_t index)
     struct sim_net *n = &w->net;
     struct sim_frame *f = &n->frame[index];
     struct sim_host *h = &w->host[f->dst];
-    bool taken = !n->link[f->src][f->dst].down && sim_port_receive(h->port, f->bytes, f->len);
+    unsigned queue = sim_port_steer(h->port, f->bytes, f->len);
+    bool taken =
+        !n->link[f->src][f->dst].down && sim_port_receive(h->port, queue, f->bytes, f->len);
 
     n->stats.delivered += taken;
     n->stats.nobuf += !taken;
@@ -299,6 +292,7 @@ void sim_net_arrive(struct sim_world *w, uint32_t index)
                                   : f->forged  ? "forged"
                                                : NULL);
     if (taken)
-        sim_host_wake(w, f->dst, w->now + rng_below(&n->rng, h->nap_us + 1) * SIM_NS_PER_USEC);
+        sim_core_wake(w, f->dst, queue,
+                      w->now + rng_below(&n->rng, h->nap_us + 1) * SIM_NS_PER_USEC);
     frame_put(n, f);
 }

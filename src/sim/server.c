@@ -65,9 +65,7 @@ static void guest_lose(struct sim_app *a, struct sim_guest *g)
  * copy of the first data segment does this, once the connection it belongs to is gone. */
 static void guest_is_ghost(struct sim_app *a, struct sim_guest *g, const struct sim_conn *c)
 {
-    const struct tcp *t = stack_tcp(a->world->host[a->host].core[0].stack);
-
-    if (t->stats.syncookies_good == 0 || c->end[1].state != SIM_END_DONE)
+    if (!sim_host_has_ghosts(&a->world->host[a->host]) || c->end[1].state != SIM_END_DONE)
         sim_fail(a->world, "host %u conn %u: accepted twice", a->host, c->id);
     mr_abort(a->m, g->sock);
     guest_done(a, g);
@@ -92,6 +90,7 @@ static void guest_promote(struct sim_app *a, struct sim_guest *g)
         load_be32(peer.ip + 12) != be32_get(sim_net_addr(&a->world->net, c->client)))
         sim_fail(a->world, "host %u conn %u: the peer's address is wrong", a->host, c->id);
     c->end[1].state = SIM_END_OPEN;
+    c->end[1].core = (uint8_t)a->core;
     sim_end_open(a, &c->end[1], s, SIM_HELLO);
     guest_done(a, g);
     sim_end_poke(a, &c->end[1]);
@@ -151,8 +150,8 @@ void sim_server_accept(struct sim_app *a, struct sim_listener *l)
         g->n = 0;
         a->world->guests++;
         mr_set_user(a->m, g->sock, g);
-        g->timer_on = !sim_app_keepalive(a, g->sock) &&
-                      mr_timer_start(a->m, GUEST_US_MAX, g, &g->timer) == 0;
+        g->timer_on =
+            !sim_app_keepalive(a, g->sock) && mr_timer_start(a->m, GUEST_US_MAX, g, &g->timer) == 0;
         guest_read(a, g);
     }
 }

@@ -2,18 +2,25 @@
  *
  * THEORY OF OPERATION
  *
- * A world is drawn from a seed: two to six hosts, each with a stack of its own, a drifting clock
- * and limits that may be tiny; links that lose, repeat, reorder, damage, delay and shrink; and
- * applications that talk over them through the public API.  It runs as a chain of events ordered
- * by (time, order of adding); between two events nothing happens, so virtual time jumps.
+ * A world is drawn from a seed: two to six hosts, each with one to four cores, a stack for each, a
+ * drifting clock and limits that may be tiny; links that lose, repeat, reorder, damage, delay and
+ * shrink; and applications that talk over them through the public API.  It runs as a chain of
+ * events ordered by (time, order of adding); between two events nothing happens, so virtual time
+ * jumps.
  *
  *      application     application        bytes from the oracle, checked at the other end
  *      -----------     -----------
- *       stack 0         stack 1           the real code, a drifting clock each
- *       port  0         port  1           struct nic: small rings, offloads, refusals
+ *      stacks of 0     stacks of 1        the real code, a drifting clock a host; mail between
+ *        port 0          port 1           struct nic: small rings, offloads, refusals, spreading
  *          \               /
  *           links, a router                faults, drawn anew every few moments
  *              watch                       judges every frame that is sent
+ *
+ * The cores of a host take their turns in an order that is drawn anew each time, and a core that
+ * has nothing to do sleeps until its deadline, a frame, or a wake-up by another.  The law by which
+ * flows belong to cores is drawn for each host, and what its port does with the frames is drawn
+ * besides: the same, the same until its table is re-programmed, something else, nothing at all.
+ * Now and then a core stands still for a while; its frames and its mail wait, or overflow.
  *
  * At a drawn time everything is healed; from then on every transfer must come to an end in bounded
  * time, every connection must go away and every pool must be full again.
@@ -32,6 +39,7 @@
 #include "base/types.h"
 
 #define SIM_HOSTS_MAX 6u
+#define SIM_CORES_MAX 4u
 #define SIM_MEMORY_BYTES ((size_t)192 << 20) /* committed on touch; most worlds touch a few MB */
 #define SIM_TEXT_BYTES 256u
 

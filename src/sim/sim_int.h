@@ -12,7 +12,7 @@
 
 enum sim_event_kind {
     SIM_EV_FRAME,  /* arg: index of the frame that arrives */
-    SIM_EV_TXDONE, /* arg: host; its port gives packets back */
+    SIM_EV_TXDONE, /* arg: host * SIM_CORES_MAX + queue; the port gives packets back */
     SIM_EV_FAULT,  /* draw new faults */
     SIM_EV_HEAL,   /* from now on all is well */
 };
@@ -29,20 +29,24 @@ struct sim_plan {
     bool attacked;           /* a stranger sends forged segments */
     bool pings;              /* so does the router, echo requests */
     bool starves;            /* ports run out of receive buffers, or refuse to send */
-    uint32_t udp_datagrams;  /* a host */
+    uint8_t cores[SIM_HOSTS_MAX];
+    uint32_t udp_datagrams;  /* a core that has a socket for them */
     uint32_t level;          /* of faults, 0..3 */
     uint64_t heal_ns;
     uint64_t bound_ns;       /* everything must be over by then */
     uint32_t check_every;
 };
 
-/* One core of a host: a stack, and the loop around it.  Hosts have one; a host of many is a matter
- * of this array and of the order in which they are stepped. */
-#define SIM_CORES_MAX 1u
+/* One core of a host: a stack, the loop around it, and its part of the application. */
 struct sim_core {
     struct stack *stack;
     struct native *native;
+    struct mail mail;
     struct shard shard;
+    struct sim_app app;
+    uint64_t wake_ns;  /* the next turn; SIM_NEVER: none */
+    uint64_t stall_ns; /* it stands still until then */
+    bool txdone_due;
 };
 
 struct sim_host {
@@ -51,14 +55,15 @@ struct sim_host {
     struct sim_port *port;
     struct sim_core core[SIM_CORES_MAX];
     unsigned cores;
-    struct sim_app app;
+    struct rss *law;            /* NULL with one core */
     struct mr_app mr_app;
-    uint64_t wake_ns; /* the next turn; SIM_NEVER: none */
+    uint8_t listens[SIM_LISTENERS]; /* bit by core: has the listener */
+    bool one_call[SIM_LISTENERS];   /* all of them, by one call */
+    uint8_t udp;                /* bit by core: has a UDP socket */
+    struct rng rng;             /* of the order of turns */
     uint32_t nap_us;  /* an arrived frame may wait so long for its turn */
+    uint32_t wake_us; /* so may a core that is woken by another */
     uint32_t txdone_us;
-    bool txdone_due;
-    uint64_t turns;
-    struct mem mem;
 };
 
 struct sim_world {
@@ -79,6 +84,7 @@ struct sim_world {
     bool healed, ending, over;
     uint16_t pings; /* sent */
     uint64_t turns;
+    uint32_t cores; /* of all hosts */
     uint64_t idle_ns, idle_turns; /* when everything had been given back, and the turns by then */
     /* What is still under way in the applications. */
     uint32_t unfinished, open_ends, guests, held, gives_out;
@@ -108,9 +114,33 @@ const char *sim_ping_judge(struct sim_world *w, unsigned host, const uint8_t *b,
 
 /* host.c */
 void sim_host_init(struct sim_world *w, unsigned host, struct mem *m);
+/* All its cores. */
 void sim_host_wake(struct sim_world *w, unsigned host, uint64_t ns);
+/* When the first of its cores has its turn; SIM_NEVER: none has. */
+uint64_t sim_host_next(const struct sim_host *h);
+/* The cores whose turn it is, in an order drawn anew. */
 void sim_host_turn(struct sim_world *w, unsigned host);
-void sim_host_txdone(struct sim_world *w, unsigned host);
+/* Over all cores. */
+bool sim_host_is_leaky(struct sim_host *h);
+bool sim_host_has_ghosts(struct sim_host *h);
+uint32_t sim_host_guests_lost(const struct sim_host *h);
+/* Mail between its cores has been lost, as on a link. */
+bool sim_host_loses_mail(const struct sim_host *h);
+
+/* core.c */
+void sim_core_init(struct sim_world *w, unsigned host, unsigned core, const struct stack_config *c,
+                   void *mail, struct mem *m);
+void sim_core_wake(struct sim_world *w, unsigned host, unsigned core, uint64_t ns);
+void sim_core_turn(struct sim_world *w, unsigned host, unsigned core);
+void sim_core_txdone(struct sim_world *w, unsigned host, unsigned core);
+uint64_t sim_core_next(const struct sim_core *c);
+
+/* spread.c: the law of a host of many cores, and what its port makes of it.  mail_bytes: of a
+ * ring. */
+void sim_draw_law(struct sim_host *h, struct rng *r, struct mem *m);
+void sim_draw_spread(struct sim_host *h, struct rng *r, struct sim_port_config *port,
+                     struct rss *other);
+uint32_t sim_draw_ring(struct rng *r, bool tiny);
 /* config.c: limits and knobs, tiny or not. */
 void sim_draw_limits(struct sim_world *w, struct rng *r, unsigned host, bool tiny,
                      struct stack_config *c);
@@ -118,6 +148,8 @@ void sim_draw_port(struct sim_world *w, struct rng *r, bool tiny, struct sim_por
 
 /* empty.c: what must be there no more when the world is over; NULL, or what still is. */
 const char *sim_host_leftover(struct sim_host *h);
+/* Packets went from core to core where none had to; NULL: none did. */
+const char *sim_host_needless_mail(struct sim_world *w, unsigned host);
 void sim_stack_fill(struct stack *s, uint8_t byte);
 
 struct mac_addr sim_router_mac(unsigned host);

@@ -1,12 +1,23 @@
-/* Datagrams: each says its size and number; the rest is the oracle's.  They may be lost, doubled
- * and reordered, but never changed. */
+/* Datagrams: each says its size and number, and from which core it is; the rest is the oracle's.
+ * They may be lost, doubled and reordered, but never changed. */
 #include "sim/sim_int.h"
 
 #define DATAGRAM_MAX 65507u
 
+/* A datagram's name: the core it is from, and its number there. */
+#define CORE_SHIFT 24u
+
 static uint64_t stream_of(unsigned host, uint32_t id)
 {
     return UINT64_C(1) << 63 | (uint64_t)host << 32 | id;
+}
+
+static bool was_sent(const struct sim_world *w, unsigned host, uint32_t id)
+{
+    const struct sim_host *h = &w->host[host];
+    uint32_t core = id >> CORE_SHIFT;
+
+    return core < h->cores && (id & ((1u << CORE_SHIFT) - 1)) <= h->core[core].app.udp.sent;
 }
 
 static void fill(const struct sim_world *w, unsigned host, uint32_t id, uint8_t *b, uint32_t n)
@@ -21,7 +32,7 @@ void sim_udp_open(struct sim_app *a)
     struct mr_addr local = {.port = SIM_UDP_PORT};
 
     a->udp = (struct sim_udp){.tag = SIM_TAG_UDP};
-    if (a->world->plan.udp_datagrams == 0)
+    if (a->world->plan.udp_datagrams == 0 || !(a->world->host[a->host].udp >> a->core & 1))
         return;
     int rc = mr_udp_open(a->m, &local, &a->udp, &a->udp.sock);
     if (rc != 0)
@@ -58,7 +69,7 @@ void sim_udp_tick(struct sim_app *a)
         return;
     addr.ip[10] = addr.ip[11] = 0xff;
     store_be32(addr.ip + 12, be32_get(sim_net_addr(&w->net, to)));
-    fill(w, a->host, u->sent, w->scratch, n);
+    fill(w, a->host, (uint32_t)a->core << CORE_SHIFT | u->sent, w->scratch, n);
     rc = mr_sendto(a->m, u->sock, w->scratch, n, &addr);
     if (rc != 0 && rc != MR_EAGAIN && rc != MR_ENOMEM && rc != MR_ENOBUFS &&
         rc != MR_EHOSTUNREACH && rc != MR_ECONNREFUSED)
@@ -79,14 +90,14 @@ static void judge(struct sim_app *a, const uint8_t *b, uint32_t n, const struct 
         sim_fail(w, "host %u: a datagram from nowhere", a->host);
         return;
     }
-    if (n < SIM_UDP_HELLO || load_be32(b) != n || load_be32(b + 4) > w->host[host].app.udp.sent) {
+    if (n < SIM_UDP_HELLO || load_be32(b) != n || !was_sent(w, host, load_be32(b + 4))) {
         sim_fail(w, "host %u: a datagram from host %u of %u bytes that it never sent", a->host,
                  host, n);
         return;
     }
     uint64_t stream = stream_of(host, load_be32(b + 4));
-    size_t good = sim_oracle_check(&w->oracle, stream, SIM_UDP_HELLO, b + SIM_UDP_HELLO,
-                                   n - SIM_UDP_HELLO);
+    size_t good =
+        sim_oracle_check(&w->oracle, stream, SIM_UDP_HELLO, b + SIM_UDP_HELLO, n - SIM_UDP_HELLO);
     if (good < n - SIM_UDP_HELLO)
         sim_fail(w, "host %u: byte %u of a datagram from host %u is wrong", a->host,
                  (uint32_t)good + SIM_UDP_HELLO, host);

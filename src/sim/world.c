@@ -69,8 +69,10 @@ struct sim_world *sim_init(void *memory, size_t bytes, const struct sim_options 
     gives_init(w, &m);
     sim_draw_conns(w);
     sim_draw_links(w);
-    for (unsigned i = 0; i < w->plan.hosts; i++)
+    for (unsigned i = 0; i < w->plan.hosts; i++) {
         sim_host_init(w, i, &m);
+        w->cores += w->plan.cores[i];
+    }
     sim_queue_add(&w->queue, 1, SIM_EV_FAULT, 0);
     sim_queue_add(&w->queue, w->plan.heal_ns, SIM_EV_HEAL, 0);
     w->result.hosts = w->plan.hosts;
@@ -91,7 +93,8 @@ static void begin_ending(struct sim_world *w)
     w->ending = true;
     sim_note(w, 0, "every plan is carried out");
     for (unsigned i = 0; i < w->plan.hosts; i++) {
-        sim_app_end(&w->host[i].app);
+        for (unsigned k = 0; k < w->host[i].cores; k++)
+            sim_app_end(&w->host[i].core[k].app);
         sim_host_wake(w, i, w->now);
     }
 }
@@ -113,6 +116,11 @@ static const char *leftover(struct sim_world *w, unsigned *host)
 
 static void world_end(struct sim_world *w)
 {
+    for (unsigned i = 0; i < w->plan.hosts; i++) {
+        const char *what = sim_host_needless_mail(w, i);
+        if (what)
+            sim_fail(w, "host %u: %s", i, what);
+    }
     w->over = true;
     sim_digest_u64(&w->digest, w->net.stats.sent);
     sim_digest_u64(&w->digest, w->result.conns_whole);
@@ -153,7 +161,7 @@ static void handle(struct sim_world *w, const struct sim_event *e)
         sim_net_arrive(w, e->arg);
         break;
     case SIM_EV_TXDONE:
-        sim_host_txdone(w, e->arg);
+        sim_core_txdone(w, e->arg / SIM_CORES_MAX, e->arg % SIM_CORES_MAX);
         break;
     case SIM_EV_FAULT:
         sim_fault_next(w);
@@ -165,13 +173,18 @@ static void handle(struct sim_world *w, const struct sim_event *e)
 }
 
 /* The host whose turn comes first. */
-static unsigned next_host(const struct sim_world *w)
+static unsigned next_host(const struct sim_world *w, uint64_t *at)
 {
     unsigned first = 0;
 
-    for (unsigned i = 1; i < w->plan.hosts; i++)
-        if (w->host[i].wake_ns < w->host[first].wake_ns)
+    *at = SIM_NEVER;
+    for (unsigned i = 0; i < w->plan.hosts; i++) {
+        uint64_t next = sim_host_next(&w->host[i]);
+        if (next < *at) {
+            *at = next;
             first = i;
+        }
+    }
     return first;
 }
 
@@ -185,7 +198,7 @@ static void judge_idle(struct sim_world *w)
     }
     if (w->now - w->idle_ns < IDLE_S * SIM_NS_PER_SEC)
         return;
-    if (w->turns - w->idle_turns > IDLE_S * w->plan.hosts)
+    if (w->turns - w->idle_turns > IDLE_S * w->cores)
         sim_fail(w, "idle hosts took %llu turns in %llu s",
                  (unsigned long long)(w->turns - w->idle_turns), (unsigned long long)IDLE_S);
     else
@@ -208,8 +221,8 @@ static void judge_progress(struct sim_world *w)
 
 bool sim_step(struct sim_world *w)
 {
-    unsigned host = next_host(w);
-    uint64_t wake = w->host[host].wake_ns;
+    uint64_t wake;
+    unsigned host = next_host(w, &wake);
     bool has_event = w->queue.n > 0;
     struct sim_event e;
 
@@ -251,9 +264,10 @@ size_t sim_print(const struct sim_world *w, char *buf, size_t n)
     const struct sim_plan *p = &w->plan;
 
     return fmt_print(buf, n,
-                     "%u hosts %s, %u connections, faults %u%s%s%s%s%s, healed after %u ms, %u UDP",
-                     p->hosts, p->routed ? "routed" : "on one segment", p->conns, p->level,
-                     p->quits ? " quits" : "", p->toggles ? " toggles" : "",
+                     "%u hosts %s, %u cores, %u connections, faults %u%s%s%s%s%s, healed after %u "
+                     "ms, %u UDP",
+                     p->hosts, p->routed ? "routed" : "on one segment", w->cores, p->conns,
+                     p->level, p->quits ? " quits" : "", p->toggles ? " toggles" : "",
                      p->tiny ? " tiny" : "", p->shrinks ? " shrinks" : "",
                      p->starves ? " starves" : "", (uint32_t)(p->heal_ns / SIM_NS_PER_MSEC),
                      p->udp_datagrams);

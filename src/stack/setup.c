@@ -45,7 +45,9 @@ static void layout(struct stack *s, struct mem *m, const struct stack_config *c)
 {
     const struct stack_limits *l = &c->limits;
     csum_fn csum = csum_select();
-    uint64_t seed = c->secret[0] ^ mix64(c->secret[1]) ^ mix64(c->secret[2] + 1) ^ c->secret[3];
+    /* The cores of a program may share a secret, but must not draw the same numbers from it. */
+    uint64_t seed = c->secret[0] ^ mix64(c->secret[1]) ^ mix64(c->secret[2] + 1) ^ c->secret[3] ^
+                    mix64(c->home.self);
 
     pkt_pool_init(&s->tx, m, "tx packets", l->tx_packets, TX_BUF, PKT_HEADROOM, NULL);
     pkt_pool_init(&s->copies, m, "copies", l->copy_packets, COPY_BUF, 0, NULL);

@@ -127,10 +127,10 @@ static void turn(struct fuzz *f)
 
 static void arrive(struct fuzz *f, const uint8_t *b, size_t n, bool trusted)
 {
-    if (n == 0 || n > f->port->nic.caps.rx_buf_size || !sim_port_receive(f->port, b, (uint32_t)n))
+    if (n == 0 || n > f->port->nic.caps.rx_buf_size || !sim_port_receive(f->port, 0, b, (uint32_t)n))
         return;
     if (trusted)
-        f->port->rx.tail->flags |= PKT_CSUM_OK;
+        f->port->queue[0].rx.tail->flags |= PKT_CSUM_OK;
 }
 
 static size_t headers(uint8_t *b, be32 src, uint8_t proto, uint16_t frag, uint32_t n)
