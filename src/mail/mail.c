@@ -6,6 +6,7 @@ STAT_GROUP(mail_stat_group, "mail", MAIL_STATS);
 
 #define ALIGN 16u
 #define RING_MIN 1024u
+#define RING_MAX (UINT32_C(1) << 30) /* the counts wrap at twice as much, at least */
 
 /* Written by one core, read by one other; each keeps its copy of the other's count beside its own,
  * so that a ring that is neither full nor empty costs each one line of the other. */
@@ -72,7 +73,7 @@ static struct mail_ring *ring_at(uint8_t *memory, unsigned from, unsigned to)
 void mail_format(void *memory, unsigned cores, uint32_t ring_bytes)
 {
     MR_ASSERT(cores >= 1 && cores <= MAIL_CORES_MAX && is_pow2(ring_bytes) &&
-              ring_bytes >= RING_MIN);
+              ring_bytes >= RING_MIN && ring_bytes <= RING_MAX);
     *format_of(memory) = (struct format){cores, ring_bytes};
     for (unsigned from = 0; from < cores; from++)
         for (unsigned to = 0; to < cores; to++)
@@ -93,7 +94,8 @@ void mail_open(struct mail *m, void *memory, unsigned self)
 
 /* ---- writing ------------------------------------------------------------------------- */
 
-/* Where a record of n bytes may be written; NULL: nowhere. */
+/* Where a record of n bytes may be written; NULL: nowhere.  A filler is shorter than the record
+ * that did not fit there, so half a ring and its filler always fit into an empty one. */
 static struct record *place(struct mail_ring *r, uint32_t *tail, uint32_t n)
 {
     uint32_t size = r->mask + 1, at = *tail & r->mask;
@@ -127,20 +129,25 @@ static void tell(struct mail *m, unsigned to)
 bool mail_send(struct mail *m, unsigned to, enum mail_kind kind, const void *head, uint32_t n,
                const struct pkt *p)
 {
-    struct mail_ring *r = m->out[to];
     uint32_t body = p ? pkt_total(p) : 0;
     uint32_t body_at = (uint32_t)(sizeof(struct record) + align_up(n, ALIGN));
     uint32_t bytes = (uint32_t)align_up(body_at + body, ALIGN);
-    uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
 
     MR_ASSERT(to < m->cores && to != m->self && n <= MAIL_HEAD_MAX);
-    struct record *rec = bytes <= (r->mask + 1) / 2 ? place(r, &tail, bytes) : NULL;
+    struct mail_ring *r = m->out[to];
+    if (bytes > (r->mask + 1) / 2) {
+        m->stats.too_long++;
+        return false;
+    }
+    uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+    struct record *rec = place(r, &tail, bytes);
     if (!rec) {
         m->stats.full++;
         return false;
     }
     *rec = (struct record){bytes, (uint16_t)kind, (uint16_t)n, body, 0};
-    memcpy(rec + 1, head, n);
+    if (n)
+        memcpy(rec + 1, head, n);
     if (p)
         pkt_copy_out(p, (uint8_t *)rec + body_at);
     atomic_store_explicit(&r->tail, tail + bytes, memory_order_release);

@@ -56,6 +56,7 @@ enum mail_kind {
     X(packets_sent, "of those sent, packets that arrived at the wrong core")                       \
     X(packets_received, "of those received, packets")                                              \
     X(full, "letters not sent: the other core's ring was full")                                    \
+    X(too_long, "letters not sent: longer than half a ring")                                       \
     X(wakes, "times another core had to be woken")                                                 \
     X(drop_packet_full, "dropped: packet for a core whose ring was full")                          \
     X(drop_packet_nobuf, "dropped: packet from another core, and no buffer for it")
@@ -88,7 +89,8 @@ void mail_open(struct mail *m, void *memory, unsigned self);
 /* ---- writing ------------------------------------------------------------------------- */
 
 /* head: n <= MAIL_HEAD_MAX bytes.  p: a packet whose bytes [data, end) and fragments follow; NULL:
- * none; it stays the caller's.  False: no room (counted). */
+ * none; it stays the caller's.  False: no room, or longer than half a ring (counted).  head may be
+ * NULL if n is 0. */
 bool mail_send(struct mail *m, unsigned to, enum mail_kind kind, const void *head, uint32_t n,
                const struct pkt *p);
 
