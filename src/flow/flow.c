@@ -127,10 +127,10 @@ bool flow_link(struct flow_table *t, struct flow_node *node)
 
 /* Where in the table node is; its bucket and way. */
 static struct flow_bucket *locate(const struct flow_table *t, const struct flow_node *node,
-                                  uint32_t *way)
+                                  struct flow_bucket *home, uint32_t *way)
 {
     mem_ref r = mem_ref_of(t->arena, node);
-    struct flow_bucket *b = flow_home(t, flow_hash(t, &node->key));
+    struct flow_bucket *b = home;
 
     for (; b; b = overflow_of(t, b))
         for (*way = 0; *way < b->n; ++*way)
@@ -145,9 +145,11 @@ static struct flow_bucket *locate(const struct flow_table *t, const struct flow_
 void flow_unlink(struct flow_table *t, struct flow_node *node)
 {
     uint32_t way;
-    struct flow_bucket *b = locate(t, node, &way);
-    struct flow_bucket *last = flow_home(t, flow_hash(t, &node->key)), *before = NULL;
+    uint64_t addr = flow_hash_addr(t, &node->key);
+    struct flow_bucket *last = flow_home(t, flow_hash_rest(t, addr, &node->key)), *before = NULL;
+    struct flow_bucket *b = locate(t, node, last, &way);
 
+    t->freed[flow_freed_of(addr)]++;
     while (last->overflow) {
         before = last;
         last = overflow_of(t, last);
@@ -165,6 +167,7 @@ void flow_unlink(struct flow_table *t, struct flow_node *node)
 void flow_replace(struct flow_table *t, struct flow_node *from, struct flow_node *to)
 {
     uint32_t way;
+    struct flow_bucket *home = flow_home(t, flow_hash(t, &from->key));
 
-    locate(t, from, &way)->node[way] = mem_ref_of(t->arena, to);
+    locate(t, from, home, &way)->node[way] = mem_ref_of(t->arena, to);
 }

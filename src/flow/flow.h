@@ -44,6 +44,7 @@ struct flow_node {
 };
 
 #define FLOW_WAYS 7u
+#define FLOW_FREED 256u
 
 struct flow_bucket {
     uint32_t hash[FLOW_WAYS];
@@ -62,6 +63,7 @@ struct flow_table {
     uint32_t buckets_max;
     uint32_t used; /* entries */
     struct pool overflow;
+    uint32_t freed[FLOW_FREED]; /* entries taken out, by peer's address: flow_freed_of */
 };
 
 /* entries_max: the most there will ever be (all kinds). */
@@ -76,11 +78,30 @@ static inline bool flow_key_eq(const struct flow_key *a, const struct flow_key *
     return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2])) == 0;
 }
 
+/* The hash in two steps: what the peer's address gives, and the rest.  Who tries many ports for one
+ * peer takes the first step once. */
+static inline uint64_t flow_hash_addr(const struct flow_table *t, const struct flow_key *k)
+{
+    uint32_t w[4];
+    memcpy(w, k, sizeof(w));
+    return nh_hash(&t->key, w, 4);
+}
+static inline uint32_t flow_hash_rest(const struct flow_table *t, uint64_t addr,
+                                      const struct flow_key *k)
+{
+    uint32_t w[2];
+    memcpy(w, &k->rport, sizeof(w));
+    return (uint32_t)(mix64(addr + (uint64_t)(w[0] + t->key.k[4]) * (w[1] + t->key.k[5])) >> 32);
+}
 static inline uint32_t flow_hash(const struct flow_table *t, const struct flow_key *k)
 {
-    uint32_t w[6];
-    memcpy(w, k, sizeof(w));
-    return (uint32_t)(mix64(nh_hash(&t->key, w, 6)) >> 32);
+    return flow_hash_rest(t, flow_hash_addr(t, k), k);
+}
+/* Where t->freed counts for this peer's address (others may share it): as long as it stands still,
+ * no flow with the peer has ended. */
+static inline unsigned flow_freed_of(uint64_t addr)
+{
+    return (unsigned)((addr * UINT64_C(0x9e3779b97f4a7c15)) >> 56);
 }
 
 static inline struct flow_bucket *flow_home(const struct flow_table *t, uint32_t hash)
@@ -114,18 +135,14 @@ void flow_replace(struct flow_table *t, struct flow_node *from, struct flow_node
 
 struct flow_ports {
     mem_ref *listener; /* by port: first of a chain the owner links; MEM_NONE */
+    uint64_t *taken;   /* bit by port: listener is not MEM_NONE.  8 KB, where listener is 256 */
+    uint32_t freed;    /* ports that lost their last listener */
 };
 void flow_ports_init(struct flow_ports *p, struct mem *m);
+/* The owner has changed listener[port]. */
+void flow_ports_changed(struct flow_ports *p, uint16_t port);
 
-/* Choose a local port in [lo, hi] for an active open to k->raddr:rport from k->lidx, such that the
- * four-tuple is free and no listener has the port.  RFC 6056 3.3.4 (double-hash): the start depends
- * on the peer through a secret, the step is a per-table counter in `table`.  Sets k->lport.  False:
- * all are taken. */
-#define FLOW_PORT_COUNTERS 256u
-struct flow_port_chooser {
-    struct sip_key key[2];
-    uint32_t table[FLOW_PORT_COUNTERS];
-    uint16_t lo, hi;
-};
-bool flow_choose_port(struct flow_port_chooser *c, const struct flow_table *t,
-                      const struct flow_ports *p, struct flow_key *k);
+static inline bool flow_port_bit(const uint64_t *bits, uint16_t port)
+{
+    return bits[port / 64] >> port % 64 & 1;
+}

@@ -11,6 +11,7 @@ void port_cores_init(struct port_cores *p, struct mem *m, const struct home *h)
         return;
     for (unsigned k = 0; k < PORT_KINDS; k++) {
         p->mask[k] = mem_carve(m, PORTS * sizeof(uint64_t), CACHE_LINE);
+        p->any[k] = mem_carve(m, WORDS * sizeof(uint64_t), CACHE_LINE);
         for (unsigned c = 0; c < h->cores; c++)
             p->news[c][k] = mem_carve(m, WORDS * sizeof(uint64_t), CACHE_LINE);
     }
@@ -19,12 +20,19 @@ void port_cores_init(struct port_cores *p, struct mem *m, const struct home *h)
 void port_cores_set(struct port_cores *p, unsigned core, enum port_kind kind, uint16_t port,
                     bool have)
 {
-    uint64_t bit = UINT64_C(1) << core;
+    uint64_t bit = UINT64_C(1) << core, *mask = &p->mask[kind][port];
+    uint64_t *any = &p->any[kind][port / 64], any_bit = UINT64_C(1) << port % 64;
 
     if (have)
-        p->mask[kind][port] |= bit;
+        *mask |= bit;
     else
-        p->mask[kind][port] &= ~bit;
+        *mask &= ~bit;
+    if (*mask) {
+        *any |= any_bit;
+    } else if (*any & any_bit) {
+        *any &= ~any_bit;
+        p->freed++;
+    }
 }
 
 void port_cores_set_own(struct port_cores *p, enum port_kind kind, uint16_t port, bool have)

@@ -56,6 +56,8 @@ enum port_kind { PORT_TCP, PORT_UDP, PORT_KINDS };
 struct port_cores {
     uint64_t *mask[PORT_KINDS]; /* by port: bit c: core c has it; 512 KB each, nearly all untouched;
                                  * NULL when there is one core */
+    uint64_t *any[PORT_KINDS];  /* bit by port: its mask is not 0 */
+    uint32_t freed;             /* ports that nobody has any more */
     /* What each other core must still be told: bit by port, and how many bits are set.  Ours is
      * not used. */
     uint64_t *news[CORES_MAX][PORT_KINDS];

@@ -2,26 +2,20 @@
 
 void flow_ports_init(struct flow_ports *p, struct mem *m)
 {
-    p->listener = mem_carve(m, FLOW_PORTS * sizeof(mem_ref), CACHE_LINE);
+    *p = (struct flow_ports){
+        .listener = mem_carve(m, FLOW_PORTS * sizeof(mem_ref), CACHE_LINE),
+        .taken = mem_carve(m, FLOW_PORTS / 8, CACHE_LINE),
+    };
 }
 
-bool flow_choose_port(struct flow_port_chooser *c, const struct flow_table *t,
-                      const struct flow_ports *p, struct flow_key *k)
+void flow_ports_changed(struct flow_ports *p, uint16_t port)
 {
-    uint32_t range = (uint32_t)c->hi - c->lo + 1;
-    struct flow_key peer = *k;
+    uint64_t *word = &p->taken[port / 64], bit = UINT64_C(1) << port % 64;
 
-    peer.lport = 0;
-    uint32_t offset = (uint32_t)siphash(&c->key[0], &peer, sizeof(peer)) % range;
-    uint32_t *counter = &c->table[siphash(&c->key[1], &peer, sizeof(peer)) % FLOW_PORT_COUNTERS];
-
-    /* Reduced before they are added: a sum that wraps at 2^32 would leave ports out. */
-    offset += *counter % range;
-    for (uint32_t tries = 0; tries < range; tries++) {
-        k->lport = (uint16_t)(c->lo + (offset + tries) % range);
-        ++*counter;
-        if (!p->listener[k->lport] && !flow_find(t, k, flow_hash(t, k)))
-            return true;
+    if (p->listener[port]) {
+        *word |= bit;
+    } else if (*word & bit) {
+        *word &= ~bit;
+        p->freed++;
     }
-    return false;
 }

@@ -113,6 +113,8 @@ int stack_port_add(struct stack *s, struct nic *nic, unsigned queue, unsigned vl
 {
     int i = eth_netif_add(&s->eth, nic, &nic->mac, (uint16_t)vlan, mtu, (uint16_t)queue);
 
+    if (nic->spread != NIC_SPREAD_RSS && home_is_shared(&s->cores.home))
+        s->tcp.chooser.learns = true;
     return i < 0 ? MR_ENOMEM : i;
 }
 

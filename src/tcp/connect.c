@@ -4,10 +4,11 @@
 /* MUST-46: no broadcast, multicast or unspecified peer. MUST-44, MUST-45, MUST-43: the local
  * address is the caller's, or ip's choice. */
 static int ends_choose(struct tcp *t, struct flow_key *k, const struct ip_addr *laddr,
-                       uint16_t lport, const struct ip_addr *raddr, uint16_t rport)
+                       uint16_t lport, const struct ip_addr *raddr, uint16_t rport, bool *taken)
 {
     struct ip_route_info r;
 
+    *taken = true;
     if (rport == 0 || ip_is_any(raddr))
         return MR_EINVAL;
     if (laddr && !ip_is_any(laddr) && ip_lidx(t->ip, laddr) == IP_LIDX_NONE)
@@ -17,12 +18,28 @@ static int ends_choose(struct tcp *t, struct flow_key *k, const struct ip_addr *
     if (r.broadcast || r.multicast)
         return MR_EACCES;
     *k = (struct flow_key){*raddr, rport, lport, r.lidx, 0};
-    if (lport == 0)
-        return flow_choose_port(&t->chooser, &t->flows, &t->ports, k) ? 0 : MR_EADDRNOTAVAIL;
-    return 0;
+    if (lport != 0)
+        return 0;
+    enum flow_choice choice = flow_choose_port(&t->chooser, k, ip_v4(&r.src));
+    *taken = choice == FLOW_PORT_REUSE;
+    return choice == FLOW_PORT_NONE ? MR_EADDRNOTAVAIL : 0;
 }
 
-/* RFC 6191, the active side of MAY-2: a fixed local port still in TIME-WAIT may be used again if
+static bool tw_may_be_reused(const struct tcp *t, const struct tcp_tw *w)
+{
+    return w->has_ts && t->config.timestamps;
+}
+
+/* For the choice of a port: the one that has waited longest is the greatest. */
+uint32_t tcp_tw_reuse(const void *tcp, const struct flow_node *node)
+{
+    const struct tcp *t = tcp;
+    const struct tcp_tw *w = (const struct tcp_tw *)(const void *)node;
+
+    return tw_may_be_reused(t, w) ? max_u32(tick_floor(t->now) + TICKS_MAX - w->expires, 1) : 0;
+}
+
+/* RFC 6191, the active side of MAY-2: a local port still in TIME-WAIT may be used again if
  * timestamps tell the old connection's segments from the new one's. */
 static int pair_claim(struct tcp *t, const struct flow_key *k)
 {
@@ -31,7 +48,7 @@ static int pair_claim(struct tcp *t, const struct flow_key *k)
     if (!node)
         return 0;
     struct tcp_tw *w = (struct tcp_tw *)(void *)node;
-    if (node->kind != FLOW_TIME_WAIT || !w->has_ts || !t->config.timestamps)
+    if (node->kind != FLOW_TIME_WAIT || !tw_may_be_reused(t, w))
         return MR_EADDRINUSE;
     struct tcp_in none = {0};
     (void)tcp_tw_input(t, w, &none, &t->iss_min);
@@ -43,17 +60,18 @@ int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,
                 instant now, struct tcp_conn **out)
 {
     struct flow_key k;
+    bool taken; /* the pair may be in use */
 
     t->now = now;
     t->now_ms = (uint32_t)(now / USEC_PER_MSEC);
-    int err = ends_choose(t, &k, laddr, lport, raddr, rport);
+    int err = ends_choose(t, &k, laddr, lport, raddr, rport, &taken);
     if (err)
         return err;
     if (pool_available(&t->conns) == 0) { /* a TIME-WAIT is not given up for nothing */
         t->stats.no_conn_memory++;
         return MR_ENOMEM;
     }
-    if ((err = pair_claim(t, &k)))
+    if (taken && (err = pair_claim(t, &k)))
         return err;
     struct tcp_conn *c = tcp_conn_new(t);
     if (!c)
@@ -153,6 +171,7 @@ void tcp_syn_sent_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
     } else if (!ack_ok) {
         simultaneous_open(t, c, in);
     } else {
+        flow_port_learn(&t->chooser, &c->key, in->p->hops == 0);
         options_accept(t, c, s);
         tcp_rtt_ack(t, c, s);
         c->snd_una = s->ack;

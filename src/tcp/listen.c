@@ -44,6 +44,7 @@ int tcp_listen(struct tcp *t, uint16_t lidx, uint16_t port, uint32_t backlog,
     };
     tcp_inherit_default(t, &l->inherit);
     t->ports.listener[port] = mem_ref_of(t->arena, l);
+    flow_ports_changed(&t->ports, port);
     *out = l;
     return 0;
 }
@@ -75,6 +76,7 @@ void tcp_unlisten(struct tcp *t, struct tcp_listener *l, instant now)
     while (*link != mem_ref_of(t->arena, l))
         link = &listener_at(t, *link)->next;
     *link = l->next;
+    flow_ports_changed(&t->ports, l->port);
     while (l->syn_head)
         tcp_syn_free(t, mem_ptr(t->arena, l->syn_head));
     while ((c = tcp_accept(t, l)))

@@ -72,11 +72,10 @@ void tcp_init(struct tcp *t, struct mem *m, const struct tcp_limits *l, const st
     t->isn_key = (struct sip_key){{secret[0], secret[1]}};
     t->ts_key = (struct sip_key){{secret[1] ^ 0x7473, secret[2]}};
     t->cookie_key = (struct sip_key){{secret[2] ^ 0x636f, secret[3]}};
-    t->chooser = (struct flow_port_chooser){
-        .key = {{{secret[3], secret[0] ^ 1}}, {{secret[3] ^ 2, secret[1]}}},
-        .lo = c->port_lo,
-        .hi = c->port_hi,
-    };
+    flow_chooser_init(&t->chooser, m, &t->flows, &t->ports, t->ip->eth->cores, c->port_lo,
+                      c->port_hi, (const uint64_t[2]){secret[3], secret[0] ^ 1});
+    t->chooser.reuse = tcp_tw_reuse;
+    t->chooser.reuse_arg = t;
     timer_init(&t->tw_timer, TIMER_TCP_TW);
 }
 

@@ -43,7 +43,7 @@
 
 #include "buf/buf.h"
 #include "cc/cc.h"
-#include "flow/flow.h"
+#include "flow/choose.h"
 #include "ip/ip.h"
 
 /* ---- states: data, not code ---------------------------------------------------------- */
@@ -417,7 +417,7 @@ struct tcp {
     struct tcp_stats stats;
     struct flow_table flows;
     struct flow_ports ports;
-    struct flow_port_chooser chooser;
+    struct flow_chooser chooser;
     struct sip_key isn_key, ts_key, cookie_key;
     struct pool conns, tws, syns, listeners, colds, losses;
     mem_ref out_head, out_tail;         /* connections with output */

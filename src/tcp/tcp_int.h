@@ -134,6 +134,7 @@ bool tcp_cookie_is_ours(struct tcp *t, const struct tcp_listener *l, const struc
                         const struct tcp_seg *s);
 void tcp_syn_sent_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
 tcp_seq tcp_isn(const struct tcp *t, const struct flow_key *k);
+uint32_t tcp_tw_reuse(const void *tcp, const struct flow_node *node);
 uint32_t tcp_ts_offset(const struct tcp *t, const struct flow_key *k);
 
 /* options.c */

@@ -1,34 +1,54 @@
-/* The choice of a local port (RFC 6056 3.3.4). */
+/* The choice of a local port: RFC 6056 3.3.4, over the ports whose replies come home. */
+#define _GNU_SOURCE
 #include "lib/cmocka_first.h"
 
+#include <sys/mman.h>
+
 #include "base/rng.h"
-#include "flow/flow.h"
+#include "flow/choose.h"
 
 #define LO 40000
 #define HI 40299
 #define RANGE (HI - LO + 1u)
+#define MEMORY (16u << 20)
 
+/* One core of so many. */
 struct world {
     uint8_t *memory;
     struct mem m;
+    struct rss law;
+    struct cores cores;
     struct flow_table t;
     struct flow_ports p;
-    struct flow_port_chooser c;
-    struct flow_node *node; /* RANGE of them, 64 bytes apart */
+    struct flow_chooser c;
 };
+
+static const be32 us = {0x0a00000a};
+
+/* The law is w->law. */
+static void start_core(struct world *w, unsigned cores, unsigned self, uint16_t lo, uint16_t hi,
+                       uint64_t seed)
+{
+    static const uint64_t secret[2] = {1, 2};
+
+    w->memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(w->memory, MAP_FAILED);
+    mem_init(&w->m, w->memory, MEMORY);
+    w->cores = (struct cores){.home = {.law = &w->law, .self = self, .cores = cores}};
+    port_cores_init(&w->cores.ports, &w->m, &w->cores.home);
+    flow_table_init(&w->t, &w->m, 65536, secret);
+    flow_ports_init(&w->p, &w->m);
+    flow_chooser_init(&w->c, &w->m, &w->t, &w->p, &w->cores, lo, hi, (uint64_t[2]){seed, 3});
+}
+
+static void end(struct world *w)
+{
+    munmap(w->memory, MEMORY);
+}
 
 static void start(struct world *w, uint64_t seed)
 {
-    static const uint64_t secret[2] = {1, 2};
-    size_t size = 1u << 20;
-
-    w->memory = aligned_alloc(4096, size);
-    memset(w->memory, 0, size);
-    mem_init(&w->m, w->memory, size);
-    flow_table_init(&w->t, &w->m, 4 * RANGE, secret);
-    flow_ports_init(&w->p, &w->m);
-    w->c = (struct flow_port_chooser){
-        .key = {{{seed, 3}}, {{seed, 4}}}, .lo = LO, .hi = HI};
+    start_core(w, 1, 0, LO, HI, seed);
 }
 
 static struct flow_key to(uint8_t host)
@@ -38,16 +58,32 @@ static struct flow_key to(uint8_t host)
 
 static bool choose(struct world *w, struct flow_key *k)
 {
-    return flow_choose_port(&w->c, &w->t, &w->p, k);
+    return flow_choose_port(&w->c, k, us) == FLOW_PORT_FREE;
 }
 
-static void take(struct world *w, const struct flow_key *k)
+static struct flow_node *take(struct world *w, const struct flow_key *k)
 {
     struct flow_node *n = mem_carve(&w->m, 64, CACHE_LINE);
 
     *n = (struct flow_node){*k, FLOW_CONN};
     assert_true(flow_link(&w->t, n));
+    return n;
 }
+
+static void listen_on(struct world *w, unsigned port, bool on)
+{
+    w->p.listener[port] = on;
+    flow_ports_changed(&w->p, (uint16_t)port);
+}
+
+/* Is our core the home of what k's peer sends? */
+static bool is_home(const struct world *w, const struct flow_key *k)
+{
+    return home_of_flow(&w->cores.home, ip_v4(&k->raddr), us, k->rport, k->lport) ==
+           w->cores.home.self;
+}
+
+/* ---- one core ------------------------------------------------------------------------ */
 
 static void every_port_is_found_once_and_then_there_is_none(void **state)
 {
@@ -67,7 +103,7 @@ static void every_port_is_found_once_and_then_there_is_none(void **state)
     struct flow_key k = to(1), other = to(2);
     assert_false(choose(&w, &k));
     assert_true(choose(&w, &other)); /* the same ports serve another peer */
-    free(w.memory);
+    end(&w);
 }
 
 static void a_listeners_port_is_never_chosen(void **state)
@@ -77,7 +113,7 @@ static void a_listeners_port_is_never_chosen(void **state)
     (void)state;
     start(&w, 8);
     for (unsigned port = LO; port <= HI; port += 2)
-        w.p.listener[port] = 1;
+        listen_on(&w, port, true);
     for (unsigned i = 0; i < RANGE / 2; i++) {
         struct flow_key k = to(1);
         assert_true(choose(&w, &k));
@@ -86,7 +122,10 @@ static void a_listeners_port_is_never_chosen(void **state)
     }
     struct flow_key k = to(1);
     assert_false(choose(&w, &k));
-    free(w.memory);
+    listen_on(&w, LO + 4, false);
+    assert_true(choose(&w, &k));
+    assert_int_equal(k.lport, LO + 4);
+    end(&w);
 }
 
 static void a_range_of_one_port_works(void **state)
@@ -95,13 +134,18 @@ static void a_range_of_one_port_works(void **state)
     struct flow_key k = to(1);
 
     (void)state;
-    start(&w, 9);
-    w.c.lo = w.c.hi = 65535;
+    start_core(&w, 1, 0, 65535, 65535, 9);
     assert_true(choose(&w, &k));
     assert_int_equal(k.lport, 65535);
     take(&w, &k);
     assert_false(choose(&w, &k));
-    free(w.memory);
+    end(&w);
+}
+
+/* A peer that is no longer remembered begins where its counter says. */
+static void forget_all(struct world *w)
+{
+    memset(w->c.peers, 0, FLOW_PEERS * sizeof(struct flow_peer));
 }
 
 /* The counter and the secret's offset are 32 bits wide, and the range does not divide 2^32: where
@@ -113,17 +157,18 @@ static void the_last_free_port_is_found_wherever_the_counter_stands(void **state
 
     (void)state;
     start(&w, 10);
-    uint32_t offset = (uint32_t)siphash(&w.c.key[0], &k, sizeof(k));
+    uint32_t offset = (uint32_t)siphash(&w.c.key, &k, sizeof(k));
     for (unsigned port = LO; port <= HI; port++)
-        w.p.listener[port] = port != HI - 1;
+        listen_on(&w, port, port != HI - 1);
     for (uint32_t before = 0; before < 2 * RANGE; before++) {
-        for (unsigned i = 0; i < FLOW_PORT_COUNTERS; i++)
-            w.c.table[i] = (before & 1 ? 0 : 0 - offset) - before / 2;
+        forget_all(&w);
+        for (unsigned i = 0; i < FLOW_COUNTERS; i++)
+            w.c.counter[i] = (before & 1 ? 0 : 0 - offset) - before / 2;
         k.lport = 0;
         assert_true(choose(&w, &k));
         assert_int_equal(k.lport, HI - 1);
     }
-    free(w.memory);
+    end(&w);
 }
 
 /* What one peer sees tells it nothing about where another one starts. */
@@ -138,7 +183,7 @@ static void the_start_differs_between_peers_and_secrets(void **state)
         struct flow_key k = to(1);
         assert_true(choose(&w, &k));
         first[seed] = k.lport;
-        free(w.memory);
+        end(&w);
     }
     for (unsigned i = 0; i < 50; i++)
         for (unsigned j = 0; j < i; j++, pairs++)
@@ -152,7 +197,7 @@ static void the_start_differs_between_peers_and_secrets(void **state)
         same += a.lport == b.lport;
     }
     assert_true(same < 6);
-    free(w.memory);
+    end(&w);
 }
 
 static void the_choice_is_spread_over_the_range(void **state)
@@ -170,7 +215,480 @@ static void the_choice_is_spread_over_the_range(void **state)
     }
     for (unsigned i = 0; i < 10; i++)
         assert_in_range(count[i], 800, 1200);
-    free(w.memory);
+    end(&w);
+}
+
+/* More peers than are remembered: each goes on from its counter, and no port comes again before
+ * most others have been used. */
+static void a_peer_forgotten_goes_on_where_it_was(void **state)
+{
+    struct world w;
+    unsigned again = 0;
+    static uint16_t last[20000];
+
+    (void)state;
+    start_core(&w, 1, 0, 32768, 60999, 4);
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 20000; i++) {
+            struct flow_key k = to((uint8_t)i);
+            k.rport = (uint16_t)(1 + i / 256);
+            assert_true(choose(&w, &k));
+            again += round > 0 && k.lport == last[i];
+            last[i] = k.lport;
+        }
+    }
+    assert_int_equal(again, 0);
+    end(&w);
+}
+
+/* ---- a class of one's own --------------------------------------------------------------- */
+
+enum { KEY_DEFAULT, KEY_SYMMETRIC, KEY_RANDOM, KEY_RANDOM_2, KEY_RANDOM_3, KEYS };
+
+static void law_init(struct rss *law, unsigned which, unsigned entries, unsigned cores)
+{
+    uint8_t key[RSS_KEY_BYTES];
+    struct rng r;
+
+    rng_init(&r, which);
+    for (unsigned i = 0; i < RSS_KEY_BYTES; i++)
+        key[i] = (uint8_t)rng_u32(&r);
+    rss_init(law,
+             which == KEY_DEFAULT     ? rss_key_default
+             : which == KEY_SYMMETRIC ? rss_key_symmetric
+                                      : key,
+             entries, cores);
+}
+
+/* Each core takes all it can get; every one is at home; nobody takes another's; none is left. */
+static void classes_cover(unsigned which, unsigned entries, unsigned cores, uint16_t lo,
+                          uint16_t hi)
+{
+    static struct world w;
+    static uint8_t owner[2][65536];
+
+    memset(owner, 0, sizeof(owner));
+    for (unsigned self = 0; self < cores; self++) {
+        law_init(&w.law, which, entries, cores);
+        start_core(&w, cores, self, lo, hi, 20 + which);
+        for (unsigned peer = 0; peer < 2; peer++) {
+            struct flow_key k = to((uint8_t)(77 * peer + cores));
+            uint32_t size = flow_class_size(
+                &w.c.class, flow_class_fixed(&w.c.class, ip_v4(&k.raddr), us, k.rport));
+            for (uint32_t i = 0; i < size; i++) {
+                assert_true(choose(&w, &k));
+                assert_in_range(k.lport, lo, hi);
+                assert_true(is_home(&w, &k));
+                assert_int_equal(owner[peer][k.lport], 0);
+                owner[peer][k.lport] = (uint8_t)(self + 1);
+                take(&w, &k);
+            }
+            if (size)
+                assert_false(choose(&w, &k));
+        }
+        end(&w);
+    }
+    for (unsigned port = lo; port <= hi; port++)
+        assert_true(owner[0][port] && owner[1][port]);
+}
+
+static void the_classes_of_all_cores_are_disjoint_and_cover_the_range(void **state)
+{
+    static const unsigned cores[] = {2, 3, 8, 17, 64};
+
+    (void)state;
+    for (unsigned which = 0; which < KEYS; which++)
+        for (unsigned i = 0; i < ARRAY_LEN(cores); i++)
+            classes_cover(which, 128, cores[i], 32768, 60999);
+    classes_cover(KEY_DEFAULT, 512, 64, 1, 65535);
+    classes_cover(KEY_RANDOM, 64, 64, 1024, 2222);
+    classes_cover(KEY_SYMMETRIC, 16, 3, 50000, 50003);
+}
+
+static void start_class(struct world *w, unsigned cores, unsigned self)
+{
+    law_init(&w->law, KEY_DEFAULT, 128, cores);
+    start_core(w, cores, self, 32768, 60999, 30 + self);
+}
+
+static uint32_t class_size(const struct world *w, const struct flow_key *k)
+{
+    return flow_class_size(&w->c.class,
+                           flow_class_fixed(&w->c.class, ip_v4(&k->raddr), us, k->rport));
+}
+
+/* Take the whole class; nodes in the order of taking. */
+static uint32_t fill(struct world *w, struct flow_key *k, struct flow_node **node)
+{
+    uint32_t size = class_size(w, k);
+
+    for (uint32_t i = 0; i < size; i++) {
+        assert_true(choose(w, k));
+        node[i] = take(w, k);
+    }
+    return size;
+}
+
+static struct flow_node *node[32768];
+
+static void when_the_class_is_full_each_port_freed_is_found_again(void **state)
+{
+    struct world w;
+    struct flow_key k = to(5);
+    struct rng r;
+
+    (void)state;
+    rng_init(&r, 1);
+    start_class(&w, 64, 11);
+    uint32_t size = fill(&w, &k, node);
+    assert_in_range(size, 300, 600);
+    for (unsigned i = 0; i < 1000; i++) {
+        struct flow_node *n = node[rng_below(&r, size)];
+        assert_int_equal(flow_choose_port(&w.c, &k, us), FLOW_PORT_NONE);
+        flow_unlink(&w.t, n);
+        assert_true(choose(&w, &k));
+        assert_int_equal(k.lport, n->key.lport);
+        assert_true(flow_link(&w.t, n));
+    }
+    end(&w);
+}
+
+static uint64_t steps(const struct world *w)
+{
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < FLOW_COUNTERS; i++)
+        n += w->c.counter[i];
+    return n;
+}
+
+static void a_full_class_is_not_walked_again_before_something_has_ended(void **state)
+{
+    struct world w;
+    struct flow_key k = to(5), other = to(6);
+
+    (void)state;
+    start_class(&w, 2, 1);
+    uint32_t size = fill(&w, &k, node);
+    assert_true(choose(&w, &other));
+    struct flow_node *elsewhere = take(&w, &other);
+    assert_false(choose(&w, &k));
+    uint64_t before = steps(&w);
+    for (unsigned i = 0; i < 1000; i++)
+        assert_false(choose(&w, &k));
+    flow_unlink(&w.t, elsewhere); /* another peer's */
+    assert_false(choose(&w, &k));
+    assert_int_equal(steps(&w), before);
+    flow_unlink(&w.t, node[size / 2]);
+    assert_true(choose(&w, &k));
+    assert_int_equal(k.lport, node[size / 2]->key.lport);
+    end(&w);
+}
+
+static void a_port_that_any_core_listens_on_is_not_chosen(void **state)
+{
+    struct world w;
+    struct flow_key k = to(9);
+
+    (void)state;
+    start_class(&w, 64, 3);
+    uint32_t size = class_size(&w, &k);
+    assert_true(choose(&w, &k));
+    uint16_t theirs = k.lport;
+    port_cores_set(&w.cores.ports, 60, PORT_TCP, theirs, true);
+    for (uint32_t i = 1; i < size; i++) {
+        assert_true(choose(&w, &k));
+        assert_int_not_equal(k.lport, theirs);
+        take(&w, &k);
+    }
+    assert_false(choose(&w, &k));
+    assert_false(choose(&w, &k));
+    port_cores_set(&w.cores.ports, 60, PORT_TCP, theirs, false);
+    assert_true(choose(&w, &k));
+    assert_int_equal(k.lport, theirs);
+    end(&w);
+}
+
+/* ---- TIME-WAIT (RFC 6191) ---------------------------------------------------------------- */
+
+/* The age of a node is in its port here; odd ones may not be reused. */
+static uint32_t age_by_port(const void *arg, const struct flow_node *n)
+{
+    const uint16_t *oldest = arg;
+
+    return n->key.lport & 1 ? 0 : n->key.lport == *oldest ? 2 : 1;
+}
+
+static void when_no_port_is_free_the_oldest_in_time_wait_is_used_again(void **state)
+{
+    struct world w;
+    struct flow_key k = to(5);
+    uint16_t oldest = 0;
+
+    (void)state;
+    start_class(&w, 8, 2);
+    w.c.reuse = age_by_port;
+    w.c.reuse_arg = &oldest;
+    uint32_t size = fill(&w, &k, node);
+    assert_int_equal(flow_choose_port(&w.c, &k, us), FLOW_PORT_NONE);
+    for (uint32_t i = 0; i < size; i++)
+        if (node[i]->key.lport & 1)
+            node[i]->kind = FLOW_TIME_WAIT;
+    flow_unlink(&w.t, node[0]); /* as it is when a connection enters TIME-WAIT */
+    assert_true(flow_link(&w.t, node[0]));
+    assert_int_equal(flow_choose_port(&w.c, &k, us), FLOW_PORT_NONE);
+    for (uint32_t i = 0; i < size; i += 3) {
+        node[i]->kind = FLOW_TIME_WAIT;
+        if (!(node[i]->key.lport & 1))
+            oldest = node[i]->key.lport;
+    }
+    forget_all(&w);
+    assert_int_equal(flow_choose_port(&w.c, &k, us), FLOW_PORT_REUSE);
+    assert_int_equal(k.lport, oldest);
+    end(&w);
+}
+
+/* One connection after another to one peer, each in TIME-WAIT when it ends: once the class is full
+ * a port must not cost a walk over all of it. */
+static void a_class_full_of_time_wait_is_not_walked_to_its_end_each_time(void **state)
+{
+    struct world w;
+    struct flow_key k = to(5);
+    uint16_t oldest = 0;
+
+    (void)state;
+    start_class(&w, 2, 0);
+    w.c.reuse = age_by_port;
+    w.c.reuse_arg = &oldest;
+    uint32_t size = fill(&w, &k, node);
+    for (uint32_t i = 0; i < size; i++)
+        node[i]->kind = FLOW_TIME_WAIT;
+    uint64_t before = steps(&w);
+    for (unsigned i = 0; i < 10000; i++) {
+        assert_int_equal(flow_choose_port(&w.c, &k, us), FLOW_PORT_REUSE);
+        struct flow_node *n = flow_find(&w.t, &k, flow_hash(&w.t, &k));
+        flow_unlink(&w.t, n);
+        assert_true(flow_link(&w.t, n));
+    }
+    /* 64 at a time, and over all once when so many have ended as are an eighth of it. */
+    assert_true(steps(&w) - before < 10000 * (64 + 8) + size * 2);
+    end(&w);
+}
+
+/* ---- poor keys, few entries ----------------------------------------------------------------- */
+
+/* All ports have one hash: a peer's class is all of them or none.  Who has none takes a share that
+ * is nobody else's. */
+static void a_class_without_any_port_falls_back_to_a_share_of_the_core(void **state)
+{
+    static const uint8_t key[RSS_KEY_BYTES] = {0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc};
+    static struct world w;
+    uint8_t owner[RANGE] = {0};
+    unsigned homes = 0;
+
+    (void)state;
+    for (unsigned self = 0; self < 4; self++) {
+        struct flow_key k = to(1);
+        rss_init(&w.law, key, 128, 4);
+        start_core(&w, 4, self, LO, HI, 50);
+        uint32_t size = class_size(&w, &k);
+        assert_true(size == 0 || size == RANGE);
+        homes += size == RANGE;
+        for (unsigned i = 0; i < (size ? size : RANGE / 4); i++) {
+            assert_true(choose(&w, &k));
+            assert_int_equal(is_home(&w, &k), size != 0);
+            if (!size) {
+                assert_int_equal(owner[k.lport - LO], 0);
+                owner[k.lport - LO] = 1;
+            }
+            take(&w, &k);
+        }
+        assert_false(choose(&w, &k));
+        end(&w);
+    }
+    assert_int_equal(homes, 1);
+}
+
+static void a_core_that_no_entry_leads_to_has_its_share(void **state)
+{
+    static struct world w;
+    struct flow_key k = to(1);
+
+    (void)state;
+    rss_init(&w.law, rss_key_default, 16, 16);
+    start_core(&w, 64, 40, LO, HI, 51);
+    assert_int_equal(class_size(&w, &k), 0);
+    for (unsigned i = 0; i < 5; i++) { /* 40040, 40104, ... 40296 */
+        assert_true(choose(&w, &k));
+        assert_int_equal((k.lport - LO) % 64, 40);
+        take(&w, &k);
+    }
+    assert_false(choose(&w, &k));
+    end(&w);
+    start_core(&w, 64, 63, LO, LO + 9, 52); /* not even a share */
+    assert_false(choose(&w, &k));
+    assert_false(choose(&w, &k));
+    assert_int_equal(flow_share_port(&w.c.class, 3), 0);
+    end(&w);
+}
+
+/* For UDP, which keeps its own account of who has what. */
+static void the_kth_port_of_a_class_and_of_a_share(void **state)
+{
+    static struct world w;
+    static bool seen[65536];
+
+    (void)state;
+    start_class(&w, 8, 5);
+    struct flow_key k = to(3);
+    uint32_t size = class_size(&w, &k);
+    for (uint32_t i = 0; i < size; i++) {
+        k.lport = flow_home_port(&w.c.class, ip_v4(&k.raddr), us, k.rport, i);
+        assert_true(is_home(&w, &k));
+        assert_false(seen[k.lport]);
+        seen[k.lport] = true;
+    }
+    assert_int_equal(flow_home_port(&w.c.class, ip_v4(&k.raddr), us, k.rport, size + 7),
+                     flow_home_port(&w.c.class, ip_v4(&k.raddr), us, k.rport, 7));
+    assert_int_equal(flow_share_port(&w.c.class, 0), 32768 + 5);
+    assert_int_equal(flow_share_port(&w.c.class, 2), 32768 + 5 + 16);
+    end(&w);
+}
+
+/* ---- unknown hashes ------------------------------------------------------------------------ */
+
+/* Where a function that nobody knows puts a reply. */
+static bool arrives_here(const struct flow_key *k, unsigned cores, uint64_t function)
+{
+    return mix64(function ^ ip_v4(&k->raddr).raw ^ (uint64_t)k->lport << 40 ^
+                 (uint64_t)k->rport << 20) %
+               cores ==
+           0;
+}
+
+/* n connections one after another to peers in turn, `at_once` of them open; returns how many
+ * SYN-ACKs went astray. */
+static unsigned connections(struct world *w, unsigned n, unsigned at_once, unsigned peers,
+                            uint64_t function)
+{
+    struct flow_node *open[256] = {NULL};
+    unsigned astray = 0;
+
+    assert_true(at_once <= ARRAY_LEN(open));
+    for (unsigned i = 0; i < n; i++) {
+        struct flow_node *c = open[i % at_once];
+        struct flow_key k = to((uint8_t)(1 + i % peers));
+        if (c)
+            flow_unlink(&w->t, c);
+        assert_true(choose(w, &k));
+        assert_true(is_home(w, &k));
+        if (c)
+            *c = (struct flow_node){k, FLOW_CONN};
+        if (!c)
+            open[i % at_once] = take(w, &k);
+        else
+            assert_true(flow_link(&w->t, c));
+        bool here = function ? arrives_here(&k, w->cores.home.cores, function)
+                             : mix64(i) % w->cores.home.cores == 0;
+        astray += !here;
+        flow_port_learn(&w->c, &k, here);
+    }
+    for (unsigned i = 0; i < at_once; i++)
+        if (open[i])
+            flow_unlink(&w->t, open[i]);
+    return astray;
+}
+
+static void a_stable_unknown_hash_is_learnt(void **state)
+{
+    static const unsigned cores[] = {2, 8, 64};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(cores); i++) {
+        static struct world w;
+        start_class(&w, cores[i], 1);
+        unsigned first = connections(&w, 200, 3, 1, 99);
+        assert_true(first > 5); /* they do go astray */
+        connections(&w, 1000, 3, 1, 99);
+        assert_int_equal(connections(&w, 10000, 3, 1, 99), 0);
+        end(&w);
+    }
+}
+
+static void many_connections_to_several_peers_converge_too(void **state)
+{
+    static struct world w;
+
+    (void)state;
+    start_class(&w, 4, 3);
+    connections(&w, 20000, 200, 10, 5);
+    assert_int_equal(connections(&w, 20000, 200, 10, 5), 0);
+    end(&w);
+}
+
+static void a_random_spread_works_and_a_hash_that_changes_is_learnt_again(void **state)
+{
+    static struct world w;
+
+    (void)state;
+    start_class(&w, 4, 2);
+    assert_in_range(connections(&w, 20000, 20, 2, 0), 12000, 17000);
+    connections(&w, 10000, 20, 2, 7);
+    assert_int_equal(connections(&w, 5000, 20, 2, 7), 0);
+    connections(&w, 10000, 20, 2, 8);
+    assert_int_equal(connections(&w, 5000, 20, 2, 8), 0);
+    end(&w);
+}
+
+static void more_peers_than_can_be_learnt_take_turns(void **state)
+{
+    static struct world w;
+
+    (void)state;
+    start_class(&w, 2, 0);
+    assert_in_range(w.c.learnt.capacity, 10, 249);
+    connections(&w, 30000, 10, 250, 3);
+    assert_int_equal(w.c.learnt.used, w.c.learnt.capacity);
+    end(&w);
+}
+
+static void nothing_is_learnt_while_replies_come_home(void **state)
+{
+    static struct world w;
+    struct flow_key k = to(1);
+
+    (void)state;
+    start_class(&w, 4, 1);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_true(choose(&w, &k));
+        flow_port_learn(&w.c, &k, true);
+    }
+    assert_false(w.c.learns);
+    assert_int_equal(w.c.learnt.used, 0);
+    /* A port bound elsewhere's home: its replies come by mail, as they must. */
+    do
+        k.lport++;
+    while (is_home(&w, &k));
+    flow_port_learn(&w.c, &k, false);
+    assert_false(w.c.learns);
+    assert_int_equal(w.c.astray, 0);
+    end(&w);
+}
+
+static void with_a_learnt_hash_every_port_of_the_class_is_reachable(void **state)
+{
+    static struct world w;
+    struct flow_key k = to(1);
+
+    (void)state;
+    start_class(&w, 16, 1);
+    connections(&w, 5000, 3, 1, 99);
+    for (uint32_t i = 0, size = class_size(&w, &k); i < size; i++) {
+        assert_true(choose(&w, &k));
+        take(&w, &k);
+    }
+    assert_false(choose(&w, &k));
+    end(&w);
 }
 
 int main(void)
@@ -182,6 +700,22 @@ int main(void)
         cmocka_unit_test(the_last_free_port_is_found_wherever_the_counter_stands),
         cmocka_unit_test(the_start_differs_between_peers_and_secrets),
         cmocka_unit_test(the_choice_is_spread_over_the_range),
+        cmocka_unit_test(a_peer_forgotten_goes_on_where_it_was),
+        cmocka_unit_test(the_classes_of_all_cores_are_disjoint_and_cover_the_range),
+        cmocka_unit_test(when_the_class_is_full_each_port_freed_is_found_again),
+        cmocka_unit_test(a_full_class_is_not_walked_again_before_something_has_ended),
+        cmocka_unit_test(a_port_that_any_core_listens_on_is_not_chosen),
+        cmocka_unit_test(when_no_port_is_free_the_oldest_in_time_wait_is_used_again),
+        cmocka_unit_test(a_class_full_of_time_wait_is_not_walked_to_its_end_each_time),
+        cmocka_unit_test(a_class_without_any_port_falls_back_to_a_share_of_the_core),
+        cmocka_unit_test(a_core_that_no_entry_leads_to_has_its_share),
+        cmocka_unit_test(the_kth_port_of_a_class_and_of_a_share),
+        cmocka_unit_test(a_stable_unknown_hash_is_learnt),
+        cmocka_unit_test(many_connections_to_several_peers_converge_too),
+        cmocka_unit_test(a_random_spread_works_and_a_hash_that_changes_is_learnt_again),
+        cmocka_unit_test(more_peers_than_can_be_learnt_take_turns),
+        cmocka_unit_test(nothing_is_learnt_while_replies_come_home),
+        cmocka_unit_test(with_a_learnt_hash_every_port_of_the_class_is_reachable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,173 @@
+#include "flow/choose_int.h"
+
+/* With so many ports looked at, a flow in TIME_WAIT is as good as a free port that may be far. */
+#define WALK_SHORT 64u
+/* A class found full is walked to its end again when so many flows (a share of its size) ended. */
+#define FULL_FOR 8u
+
+void flow_chooser_init(struct flow_chooser *c, struct mem *m, const struct flow_table *flows,
+                       const struct flow_ports *ports, const struct cores *cores, uint16_t lo,
+                       uint16_t hi, const uint64_t secret[2])
+{
+    *c = (struct flow_chooser){
+        .flows = flows,
+        .ports = ports,
+        .others = &cores->ports,
+        .key = {{secret[0], secret[1]}},
+    };
+    flow_class_init(&c->class, m, &cores->home, lo, hi);
+    c->peers = mem_carve(m, FLOW_PEERS * sizeof(struct flow_peer), CACHE_LINE);
+    learnt_init(c, m);
+}
+
+/* ---- the walk ------------------------------------------------------------------------ */
+
+/* Holes are counted as if they had been tried, so that the counter alone says where we are. */
+void walk_next_row(struct flow_chooser *c, struct flow_peer *p)
+{
+    p->column = 0;
+    if (p->shared)
+        return;
+    do {
+        c->counter[p->counter] += c->class.columns - p->length;
+        p->row = p->row + 1u == c->class.rows ? 0 : (uint16_t)(p->row + 1);
+        p->length = flow_class_row(&c->class, p->fixed, p->row, &p->begin);
+    } while (p->length == 0);
+}
+
+bool walk_enter(const struct flow_class *class, struct flow_peer *p, uint32_t place)
+{
+    p->row = (uint16_t)(place / class->columns);
+    p->column = (uint16_t)(place % class->columns);
+    for (uint32_t rows = 0; rows <= class->rows; rows++) {
+        p->length = flow_class_row(class, p->fixed, p->row, &p->begin);
+        if (p->column < p->length)
+            return true;
+        p->row = p->row + 1u == class->rows ? 0 : (uint16_t)(p->row + 1);
+        p->column = 0;
+    }
+    return false;
+}
+
+/* Where the secret and the counter say.  Reduced before they are added: a sum that wraps at 2^32
+ * would leave ports out. */
+static void walk_begin(struct flow_chooser *c, struct flow_peer *p)
+{
+    const struct flow_class *class = &c->class;
+    uint64_t hash = siphash(&c->key, &p->key, sizeof(p->key));
+    uint32_t secret = (uint32_t)hash, places = class->rows * class->columns;
+
+    p->counter = (uint8_t)(hash >> 32);
+    uint32_t come = c->counter[p->counter];
+    if (places && walk_enter(class, p, (secret % places + come % places) % places))
+        return;
+    p->shared = true;
+    p->row = 0;
+    p->length = class->share;
+    if (p->length)
+        p->column = (uint16_t)((secret % p->length + come % p->length) % p->length);
+}
+
+/* ---- peers --------------------------------------------------------------------------- */
+
+static uint32_t set_of(const struct flow_chooser *c, const struct flow_key *peer, uint64_t addr)
+{
+    return flow_hash_rest(c->flows, addr, peer) % FLOW_PEERS & ~1u;
+}
+
+struct flow_peer *peer_find(const struct flow_chooser *c, const struct flow_key *k, uint64_t addr)
+{
+    struct flow_peer *p = &c->peers[set_of(c, k, addr)];
+
+    if (likely(flow_key_eq(&p->key, k)))
+        return p;
+    p++;
+    return flow_key_eq(&p->key, k) ? p : NULL;
+}
+
+static MR_NO_INLINE struct flow_peer *peer_new(struct flow_chooser *c, const struct flow_key *k,
+                                               uint64_t addr, be32 laddr)
+{
+    struct flow_peer *p = peer_find(c, k, addr);
+
+    if (!p) {
+        p = &c->peers[set_of(c, k, addr)];
+        if ((int32_t)(p[0].used_at - p[1].used_at) > 0)
+            p++;
+    }
+    learnt_forget(c, p);
+    *p = (struct flow_peer){
+        .key = *k,
+        .laddr = laddr,
+        .fixed = (uint16_t)flow_class_fixed(&c->class, ip_v4(&k->raddr), laddr, k->rport),
+    };
+    walk_begin(c, p);
+    return p;
+}
+
+/* ---- the choice ---------------------------------------------------------------------- */
+
+/* Of all that ends with the peer's address, or lets go of a port: what a full class waits for. */
+static uint32_t freed(const struct flow_chooser *c, uint64_t addr)
+{
+    return c->flows->freed[flow_freed_of(addr)] + c->ports->freed + c->others->freed;
+}
+
+static uint32_t ports_of(const struct flow_chooser *c, struct flow_peer *p)
+{
+    if (p->size == 0)
+        p->size = p->shared ? p->length : flow_class_size(&c->class, p->fixed);
+    return p->size;
+}
+
+/* The first port was taken. */
+static MR_NO_INLINE enum flow_choice walk(struct flow_chooser *c, struct flow_peer *p,
+                                          struct flow_key *k, uint64_t addr)
+{
+    uint32_t n = ports_of(c, p), now = freed(c, addr), oldest = 0;
+    bool lately = p->full && now - p->full_at < n / FULL_FOR;
+    uint16_t reuse = 0;
+
+    if (p->length == 0 || (p->full && p->none && now == p->full_at))
+        return FLOW_PORT_NONE;
+    for (uint32_t tries = 0; tries < n && !(lately && reuse && tries >= WALK_SHORT); tries++) {
+        k->lport = walk_port(c, p);
+        walk_step(c, p);
+        if (port_is_listened(c, k->lport))
+            continue;
+        const struct flow_node *node = flow_of(c, k, addr);
+        if (!node)
+            return FLOW_PORT_FREE;
+        uint32_t age = node->kind == FLOW_TIME_WAIT && c->reuse ? c->reuse(c->reuse_arg, node) : 0;
+        if (age > oldest) {
+            oldest = age;
+            reuse = k->lport;
+        }
+    }
+    if (!lately || !reuse)
+        p->full_at = now;
+    p->full = true;
+    p->none = !reuse;
+    k->lport = reuse;
+    return reuse ? FLOW_PORT_REUSE : FLOW_PORT_NONE;
+}
+
+enum flow_choice flow_choose_port(struct flow_chooser *c, struct flow_key *k, be32 laddr)
+{
+    uint64_t addr = flow_hash_addr(c->flows, k);
+
+    k->lport = 0;
+    struct flow_peer *p = peer_find(c, k, addr);
+    if (unlikely(!p || p->laddr.raw != laddr.raw))
+        p = peer_new(c, k, addr, laddr);
+    p->used_at = ++c->clock;
+    if (unlikely(c->learns) && learnt_choose(c, p, k, addr))
+        return FLOW_PORT_FREE;
+    if (likely(p->length && !p->none)) {
+        k->lport = walk_port(c, p);
+        walk_step(c, p);
+        if (likely(!port_is_listened(c, k->lport) && !flow_of(c, k, addr)))
+            return FLOW_PORT_FREE;
+    }
+    return walk(c, p, k, addr);
+}
