@@ -1,3 +1,4 @@
+/* A core's own part: its numbers copied, its connections printed. */
 #include "api/status.h"
 
 #include "stat/json.h"
@@ -6,188 +7,133 @@
 #define CONNS_MAX 1000u  /* a page, at 400 bytes each, fits the control socket's buffer */
 #define SLOTS_MAX 16384u /* looked at for a page: a core must not stand still for its statistics   \
                           */
-#define APP_BYTES 16384u
 
-static void put_group(struct json *j, const struct stat_group *g, const void *base)
+/* ---- a copy of what is counted ------------------------------------------------------- */
+
+static void take_addresses(struct status_netif *out, const struct ip *ip, unsigned netif)
 {
-    json_object(j, g->name);
-    for (unsigned i = 0; i < g->n; i++)
-        json_u64(j, g->fields[i].name, stat_value(g, base, i));
-    json_end(j);
-}
-
-static void put_ip(struct json *j, const char *key, const struct ip_addr *a)
-{
-    char text[FMT_IP4_SIZE];
-    struct fmt f;
-
-    fmt_init(&f, text, sizeof(text));
-    fmt_ip4(&f, ip_v4(a));
-    json_str(j, key, text);
-}
-
-/* ---- interfaces --------------------------------------------------------------------- */
-
-static void put_addresses(struct json *j, const struct ip *ip, unsigned netif)
-{
-    json_array(j, "addresses");
-    for (unsigned i = 0; i < IP_ADDRS_MAX; i++)
+    for (unsigned i = 0; i < IP_ADDRS_MAX && out->addrs < STATUS_ADDRS_MAX; i++)
         if (ip->laddr[i].set && ip->laddr[i].netif == netif)
-            put_ip(j, NULL, &ip->laddr[i].addr);
-    json_end(j);
+            out->addr[out->addrs++] = ip->laddr[i].addr;
 }
 
-static void put_port(struct json *j, const struct nic *nic, unsigned queue)
+static void take_netif(struct status_netif *out, struct stack *s, unsigned i)
 {
-    const struct nic_stats *st = &nic->stats[queue];
+    const struct netif *nif = &stack_eth(s)->netif[i];
 
-    json_u64(j, "rx_packets", st->rx_packets);
-    json_u64(j, "rx_bytes", st->rx_bytes);
-    json_u64(j, "tx_packets", st->tx_packets);
-    json_u64(j, "tx_bytes", st->tx_bytes);
-    json_u64(j, "rx_nobuf", st->rx_nobuf);
-    json_u64(j, "rx_error", st->rx_error);
-    json_u64(j, "tx_full", st->tx_full);
-    json_u64(j, "tx_error", st->tx_error);
+    *out = (struct status_netif){
+        .name = "loopback",
+        .mac = nif->mac,
+        .mtu = nif->mtu,
+        .vlan = nif->vlan,
+        .tso_max = nif->tso_max,
+        .up = nif->up,
+        .tx_csum = nif->tx_csum,
+        .has_port = nif->nic != NULL,
+    };
+    if (nif->nic) {
+        memcpy(out->name, nif->nic->name, sizeof(out->name));
+        out->port = nif->nic->stats[nif->queue];
+    }
+    take_addresses(out, stack_ip(s), i);
 }
 
-static void put_netif(struct json *j, const struct status_source *s, unsigned i)
+static void take_pool(struct status_core *out, const char *name, const struct pool *p,
+                      uint32_t buf_size)
 {
-    const struct netif *nif = &stack_eth(s->stack)->netif[i];
-    char mac[FMT_MAC_SIZE];
-    struct fmt f;
-
-    json_object(j, NULL);
-    json_u64(j, "index", i);
-    json_str(j, "name", nif->nic ? nif->nic->name : "loopback");
-    fmt_init(&f, mac, sizeof(mac));
-    fmt_mac(&f, &nif->mac);
-    json_str(j, "mac", mac);
-    json_u64(j, "mtu", nif->mtu);
-    json_u64(j, "vlan", nif->vlan);
-    json_bool(j, "up", nif->up);
-    json_bool(j, "csum_offload", nif->tx_csum);
-    json_u64(j, "tso_max", nif->tso_max);
-    put_addresses(j, stack_ip(s->stack), i);
-    if (nif->nic)
-        put_port(j, nif->nic, nif->queue);
-    json_end(j);
+    MR_ASSERT(out->pools < STATUS_POOLS_MAX);
+    out->pool[out->pools++] = (struct status_pool){
+        .name = name,
+        .used = p->used,
+        .used_max = p->used_max,
+        .capacity = p->capacity,
+        .fresh = p->fresh,
+        .size = p->stride + buf_size,
+        .failures = p->failures,
+    };
 }
 
-static void put_interfaces(struct json *j, const struct status_source *s)
+static void take_pkt_pool(struct status_core *out, const char *name, const struct pkt_pool *p)
 {
-    json_array(j, "interfaces");
-    for (unsigned i = 0; i < stack_eth(s->stack)->netifs; i++)
-        put_netif(j, s, i);
-    json_end(j);
+    take_pool(out, name, &p->descs, p->buf_size);
 }
 
-/* ---- pools -------------------------------------------------------------------------- */
-
-static void put_pool(struct json *j, const char *name, const struct pool *p, uint32_t buf_size)
-{
-    json_object(j, NULL);
-    json_str(j, "name", name);
-    json_u64(j, "used", p->used);
-    json_u64(j, "used_max", p->used_max);
-    json_u64(j, "capacity", p->capacity);
-    json_u64(j, "size", p->stride + buf_size);
-    json_u64(j, "bytes", (uint64_t)p->capacity * (p->stride + buf_size));
-    json_u64(j, "touched", (uint64_t)p->fresh * (p->stride + buf_size));
-    json_u64(j, "failures", p->failures);
-    json_end(j);
-}
-
-static void put_pkt_pool(struct json *j, const char *name, const struct pkt_pool *p)
-{
-    put_pool(j, name, &p->descs, p->buf_size);
-}
-
-static void put_pools(struct json *j, const struct status_source *s)
+static void take_pools(struct status_core *out, const struct status_source *s)
 {
     const struct tcp *tcp = stack_tcp(s->stack);
     const struct udp *udp = stack_udp(s->stack);
     const struct ip *ip = stack_ip(s->stack);
 
-    json_array(j, "pools");
     if (s->rx_pool)
-        put_pkt_pool(j, s->rx_pool->name, s->rx_pool);
-    put_pkt_pool(j, "packets to send", tcp->tx);
-    put_pkt_pool(j, "copied packets", tcp->copies);
-    put_pkt_pool(j, "datagrams of 64 KB", &ip->jumbo);
-    put_pkt_pool(j, "loopback packets", &ip->loop);
-    put_pkt_pool(j, "copied datagrams", &udp->copies);
-    put_pool(j, "send buffer chunks", &tcp->sbufs->chunks, 0);
-    put_pool(j, "send buffer descriptors", &tcp->sbufs->bufs, 0);
-    put_pool(j, "connections", &tcp->conns, 0);
-    put_pool(j, "connections in TIME-WAIT", &tcp->tws, 0);
-    put_pool(j, "half-open connections", &tcp->syns, 0);
-    put_pool(j, "listeners", &tcp->listeners, 0);
-    put_pool(j, "connection options", &tcp->colds, 0);
-    put_pool(j, "SACK scoreboards", &tcp->losses, 0);
-    put_pool(j, "UDP sockets", &udp->pcbs, 0);
-    put_pool(j, "application timers", &stack_sock(s->stack)->timers, 0);
-    put_pool(j, "reassembly: datagrams", &ip->reass_pool, 0);
-    put_pool(j, "reassembly: pieces", &ip->chunk_pool, 0);
-    json_end(j);
+        take_pkt_pool(out, s->rx_pool->name, s->rx_pool);
+    take_pkt_pool(out, "packets to send", tcp->tx);
+    take_pkt_pool(out, "copied packets", tcp->copies);
+    take_pkt_pool(out, "datagrams of 64 KB", &ip->jumbo);
+    take_pkt_pool(out, "loopback packets", &ip->loop);
+    take_pkt_pool(out, "copied datagrams", &udp->copies);
+    take_pool(out, "send buffer chunks", &tcp->sbufs->chunks, 0);
+    take_pool(out, "send buffer descriptors", &tcp->sbufs->bufs, 0);
+    take_pool(out, "connections", &tcp->conns, 0);
+    take_pool(out, "connections in TIME-WAIT", &tcp->tws, 0);
+    take_pool(out, "half-open connections", &tcp->syns, 0);
+    take_pool(out, "listeners", &tcp->listeners, 0);
+    take_pool(out, "connection options", &tcp->colds, 0);
+    take_pool(out, "SACK scoreboards", &tcp->losses, 0);
+    take_pool(out, "UDP sockets", &udp->pcbs, 0);
+    take_pool(out, "application timers", &stack_sock(s->stack)->timers, 0);
+    take_pool(out, "reassembly: datagrams", &ip->reass_pool, 0);
+    take_pool(out, "reassembly: pieces", &ip->chunk_pool, 0);
 }
 
-/* ---- the whole ---------------------------------------------------------------------- */
-
-static void put_counters(struct json *j, const struct status_source *s)
+static void take_counters(struct status_core *out, struct stack *s)
 {
-    json_object(j, "counters");
-    put_group(j, &eth_stat_group, &stack_eth(s->stack)->stats);
-    put_group(j, &ip_stat_group, &stack_ip(s->stack)->stats);
-    put_group(j, &udp_stat_group, &stack_udp(s->stack)->stats);
-    put_group(j, &tcp_stat_group, &stack_tcp(s->stack)->stats);
-    put_group(j, &sock_stat_group, &stack_sock(s->stack)->stats);
-    json_end(j);
+    const struct mail *mail = stack_cores(s)->mail;
+
+    out->eth = stack_eth(s)->stats;
+    out->ip = stack_ip(s)->stats;
+    out->udp = stack_udp(s)->stats;
+    out->tcp = stack_tcp(s)->stats;
+    out->sock = stack_sock(s)->stats;
+    out->mail = mail ? mail->stats : (struct mail_stats){0};
 }
 
-static void put_app(struct json *j, const struct status_source *s)
+static size_t take_app(const struct status_source *s, char *text)
 {
-    char text[APP_BYTES];
-    size_t n = s->app && s->app->status ? s->app->status(s->core_state, text, sizeof(text)) : 0;
+    size_t n = s->app && s->app->status ? s->app->status(s->core_state, text, STATUS_APP_BYTES) : 0;
 
-    if (n > 0 && n < sizeof(text))
-        json_raw(j, "app", text, n);
-    else
-        json_null(j, "app");
+    return n < STATUS_APP_BYTES ? n : 0;
 }
 
-/* What only the loop around the stack knows; an application that asks its context has no use for
- * it. */
-static void put_loop(struct json *j, const struct status_source *s)
+void status_take(const struct status_source *s, struct status_core *out)
 {
-    if (!s->program)
-        return;
-    json_str(j, "program", s->program);
-    json_u64(j, "turns", s->turns);
-    json_u64(j, "busy_turns", s->busy_turns);
-    json_u64(j, "captured", s->captured);
-    json_u64(j, "capture_lost", s->capture_lost);
+    const struct tcp *tcp = stack_tcp(s->stack);
+
+    out->now_us = stack_now(s->stack);
+    out->turns = s->turns;
+    out->busy_turns = s->busy_turns;
+    out->captured = s->captured;
+    out->capture_lost = s->capture_lost;
+    out->connections = tcp->conns.used;
+    out->half_open = tcp->syns.used;
+    out->time_wait = tcp->tws.used;
+    out->cpu = s->cpu;
+    out->no_queue = s->no_queue;
+    take_counters(out, s->stack);
+    out->pools = 0;
+    take_pools(out, s);
+    for (out->netifs = 0; out->netifs < stack_eth(s->stack)->netifs; out->netifs++)
+        take_netif(&out->netif[out->netifs], s->stack, out->netifs);
+    out->app_n = take_app(s, out->app);
 }
 
 size_t status_print(const struct status_source *s, char *buf, size_t n)
 {
-    const struct tcp *tcp = stack_tcp(s->stack);
-    struct json j;
+    static const struct status_program nobody = {0};
+    struct status_core copy;
+    const struct status_core *cores[] = {&copy};
 
-    json_init(&j, buf, n);
-    json_object(&j, NULL);
-    json_str(&j, "version", MR_VERSION);
-    json_u64(&j, "now_us", stack_now(s->stack));
-    put_loop(&j, s);
-    json_u64(&j, "connections", tcp->conns.used);
-    json_u64(&j, "half_open", tcp->syns.used);
-    json_u64(&j, "time_wait", tcp->tws.used);
-    put_interfaces(&j, s);
-    put_counters(&j, s);
-    put_pools(&j, s);
-    put_app(&j, s);
-    json_end(&j);
-    return json_fini(&j);
+    status_take(s, &copy);
+    return status_merge(&nobody, cores, 1, buf, n);
 }
 
 /* ---- connections -------------------------------------------------------------------- */
@@ -203,12 +149,14 @@ static void put_end(struct json *j, const char *key, const struct ip_addr *a, ui
     json_str(j, key, text);
 }
 
-static void put_conn(struct json *j, const struct status_source *s, const struct tcp_conn *c)
+static void put_conn(struct json *j, struct stack *s, unsigned core,
+                     const struct tcp_conn *c)
 {
-    const struct tcp *tcp = stack_tcp(s->stack);
+    const struct tcp *tcp = stack_tcp(s);
 
     json_object(j, NULL);
-    put_end(j, "local", ip_laddr(stack_ip(s->stack), c->key.lidx), c->key.lport);
+    json_u64(j, "core", core);
+    put_end(j, "local", ip_laddr(stack_ip(s), c->key.lidx), c->key.lport);
     put_end(j, "remote", &c->key.raddr, c->key.rport);
     json_str(j, "state", tcp_state_name(c->state));
     json_u64(j, "cwnd", c->cc.cwnd);
@@ -236,28 +184,45 @@ static bool slot_is_used(const struct tcp_conn *c)
     return c->state != TCPS_CLOSED;
 }
 
-size_t status_conns(const struct status_source *s, uint32_t from, uint32_t count, char *buf,
-                    size_t n)
+/* A place in the list of all cores' connections, as one number. */
+static uint64_t place(unsigned core, uint32_t slot)
 {
-    const struct pool *p = &stack_tcp(s->stack)->conns;
-    uint32_t end = from < p->fresh ? min_u32(p->fresh - from, SLOTS_MAX) + from : from;
-    uint32_t found = 0, i;
-    struct json j;
+    return (uint64_t)core << 32 | slot;
+}
 
-    count = count == 0 ? CONNS_DEFAULT : min_u32(count, CONNS_MAX);
-    json_init(&j, buf, n);
-    json_object(&j, NULL);
-    json_array(&j, "connections");
-    for (i = from; i < end && found < count; i++) {
+/* The page's connections; the slot to go on from, or UINT32_MAX: there are no more. */
+static uint32_t put_conns(struct json *j, struct stack *s, const struct status_question *q)
+{
+    const struct pool *p = &stack_tcp(s)->conns;
+    uint32_t end = q->slot < p->fresh ? min_u32(p->fresh - q->slot, SLOTS_MAX) + q->slot : q->slot;
+    uint32_t count = q->count == 0 ? CONNS_DEFAULT : min_u32(q->count, CONNS_MAX), found = 0, i;
+
+    for (i = q->slot; i < end && found < count; i++) {
         const struct tcp_conn *c = pool_at(p, i);
         if (slot_is_used(c)) {
-            put_conn(&j, s, c);
+            put_conn(j, s, q->core, c);
             found++;
         }
     }
+    return i < p->fresh ? i : UINT32_MAX;
+}
+
+size_t status_conns(struct stack *stack, const struct status_question *q, unsigned cores, char *buf,
+                    size_t n)
+{
+    uint32_t slot = UINT32_MAX;
+    struct json j;
+
+    json_init(&j, buf, n);
+    json_object(&j, NULL);
+    json_array(&j, "connections");
+    if (stack)
+        slot = put_conns(&j, stack, q);
     json_end(&j);
-    if (i < p->fresh)
-        json_u64(&j, "next", i);
+    if (slot != UINT32_MAX)
+        json_u64(&j, "next", place(q->core, slot));
+    else if (q->core + 1 < cores)
+        json_u64(&j, "next", place(q->core + 1, 0));
     else
         json_null(&j, "next");
     json_end(&j);
@@ -280,26 +245,35 @@ static const char *after_word(const char *text, const char *word)
     return text;
 }
 
-static uint32_t take_number(const char **text)
+static uint64_t take_number(const char **text)
 {
-    uint32_t v = 0;
+    uint64_t v = 0;
 
     for (; **text >= '0' && **text <= '9'; (*text)++)
-        v = v > 100000000 ? v : v * 10 + (uint32_t)(**text - '0');
+        v = v > UINT64_C(1) << 53 ? v : v * 10 + (uint64_t)(**text - '0');
     while (**text == ' ')
         (*text)++;
     return v;
 }
 
-size_t status_answer(const struct status_source *s, const char *question, char *buf, size_t n)
+struct status_question status_question(const char *text)
 {
-    const char *rest = after_word(question, "conns");
+    struct status_question q = {.ask = STATUS_ASK_STRANGE};
+    const char *rest = after_word(text, "conns");
 
     if (rest) {
-        uint32_t from = take_number(&rest), count = take_number(&rest);
-        return status_conns(s, from, count, buf, n);
+        uint64_t from = take_number(&rest), count = take_number(&rest);
+        q.ask = STATUS_ASK_CONNS;
+        q.core = (unsigned)min_u64(from >> 32, CORES_MAX);
+        q.slot = (uint32_t)from;
+        q.count = (uint32_t)min_u64(count, CONNS_MAX);
+    } else if (after_word(text, "status")) {
+        q.ask = STATUS_ASK_STATUS;
     }
-    if (after_word(question, "status"))
-        return status_print(s, buf, n);
+    return q;
+}
+
+size_t status_sorry(char *buf, size_t n)
+{
     return fmt_print(buf, n, "{\"error\":\"ask status, or conns FROM COUNT\"}");
 }

@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "host/host_int.h"
 #include "os/os.h"
 #include "stat/pcapng.h"
 #include "wire/wire.h"
@@ -14,10 +14,8 @@
 #define FRAME_BYTES (70u << 10)
 
 struct capture {
-    int fd;
-    bool broken;       /* the file refused bytes: what would follow is garbage */
-    csum_fn csum;
-    uint64_t to_wall;  /* add to an instant: microseconds since 1970 */
+    struct capture_file *file;
+    uint32_t iface;
     uint64_t seen, lost;
     uint32_t held;     /* packets in buf */
     size_t used;
@@ -25,49 +23,76 @@ struct capture {
     uint8_t frame[FRAME_BYTES];
 };
 
-/* For mr_panic: the frames before the end are those one wants to see. */
-static struct capture *open_capture;
+struct capture_file {
+    int fd;
+    _Atomic bool broken; /* the file refused bytes: what would follow is garbage */
+    csum_fn csum;
+    uint64_t to_wall; /* add to an instant: microseconds since 1970 */
+    unsigned cores;
+    struct capture core[];
+};
 
-void host_flush_capture(void)
+static size_t file_bytes(unsigned cores)
 {
-    if (open_capture)
-        capture_flush(open_capture);
+    return sizeof(struct capture_file) + cores * sizeof(struct capture);
 }
 
-struct capture *capture_open(const char *path, const char *program, const char *port, char *why,
-                             size_t n)
+/* What the file begins with: who wrote it, and an interface for each core. */
+static void put_head(struct capture_file *f, const char *program, const char *port)
 {
-    struct capture *c = os_reserve(sizeof(*c), false);
+    struct capture *c = &f->core[0];
+    char name[64];
 
-    if (!c) {
+    c->used = pcapng_section(c->buf, BUF_BYTES, program);
+    for (unsigned i = 0; i < f->cores; i++) {
+        snprintf(name, sizeof(name), f->cores == 1 ? "%s" : "%s core %u", port, i);
+        c->used += pcapng_interface(c->buf + c->used, BUF_BYTES - c->used, PCAPNG_ETHERNET, 0, name);
+    }
+    capture_flush(c);
+}
+
+struct capture_file *capture_open(const char *path, const char *program, const char *port,
+                                  unsigned cores, char *why, size_t n)
+{
+    struct capture_file *f = os_reserve(file_bytes(cores), false);
+
+    if (!f) {
         snprintf(why, n, "no memory for --pcap");
         return NULL;
     }
-    c->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (c->fd < 0) {
+    f->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+    if (f->fd < 0) {
         snprintf(why, n, "--pcap %s: %s", path, strerror(errno));
-        os_release(c, sizeof(*c));
+        os_release(f, file_bytes(cores));
         return NULL;
     }
-    c->csum = csum_select();
-    c->to_wall = os_wall_us() - os_now_us();
-    c->used = pcapng_section(c->buf, BUF_BYTES, program);
-    c->used += pcapng_interface(c->buf + c->used, BUF_BYTES - c->used, PCAPNG_ETHERNET, 0, port);
-    capture_flush(c);
-    open_capture = c;
-    return c;
+    f->csum = csum_select();
+    f->to_wall = os_wall_us() - os_now_us();
+    f->cores = cores;
+    for (unsigned i = 0; i < cores; i++) {
+        f->core[i].file = f;
+        f->core[i].iface = i;
+    }
+    put_head(f, program, port);
+    return f;
+}
+
+struct capture *capture_of(struct capture_file *f, unsigned core)
+{
+    MR_ASSERT(core < f->cores);
+    return &f->core[core];
 }
 
 void capture_flush(struct capture *c)
 {
-    if (c->used > 0 && !c->broken) {
-        int rc = os_write_all(c->fd, c->buf, c->used);
-        if (rc < 0) {
+    struct capture_file *f = c->file;
+
+    if (c->used > 0 && !atomic_load_explicit(&f->broken, memory_order_relaxed)) {
+        int rc = os_write_all(f->fd, c->buf, c->used);
+        if (rc < 0 && !atomic_exchange(&f->broken, true))
             fprintf(stderr, "--pcap: %s; the capture ends here\n", strerror(-rc));
-            c->broken = true;
-        }
     }
-    if (c->broken)
+    if (f->broken)
         c->lost += c->held;
     c->held = 0;
     c->used = 0;
@@ -99,16 +124,17 @@ void capture_frame(void *arg, const struct pkt *p, bool out, instant now)
     uint32_t len = pkt_total(p);
 
     c->seen++;
-    if (len > FRAME_BYTES || c->broken) {
+    if (len > FRAME_BYTES || c->file->broken) {
         c->lost++;
         return;
     }
     pkt_copy_out(p, c->frame);
     if (p->flags & PKT_CSUM_PARTIAL)
-        capture_finish_csum(c->frame, len, c->csum);
+        capture_finish_csum(c->frame, len, c->file->csum);
     struct pcapng_part part = {c->frame, len};
     struct pcapng_packet k = {
-        .us = now + c->to_wall,
+        .iface = c->iface,
+        .us = now + c->file->to_wall,
         .dir = out ? PCAPNG_DIR_OUT : PCAPNG_DIR_IN,
         .part = &part,
         .parts = 1,
@@ -129,12 +155,14 @@ uint64_t capture_lost(const struct capture *c)
     return c->lost;
 }
 
-void capture_close(struct capture *c)
+void capture_close(struct capture_file *f)
 {
-    capture_flush(c);
-    c->used = pcapng_stats(c->buf, BUF_BYTES, 0, os_wall_us(), c->seen, c->lost);
-    capture_flush(c);
-    os_close(c->fd);
-    open_capture = NULL;
-    os_release(c, sizeof(*c));
+    for (unsigned i = 0; i < f->cores; i++) {
+        struct capture *c = &f->core[i];
+        capture_flush(c);
+        c->used = pcapng_stats(c->buf, BUF_BYTES, i, os_wall_us(), c->seen, c->lost);
+        capture_flush(c);
+    }
+    os_close(f->fd);
+    os_release(f, file_bytes(f->cores));
 }

@@ -1,26 +1,31 @@
-/* host/capture: every frame of a core into a pcapng file.
+/* host/capture: every frame of every core into one pcapng file.
  *
- * Frames are gathered in a buffer of fixed size and written when it is full and when the core goes
- * to sleep.  What the file cannot take (a full disk) is counted and lost; the stack goes on.
- * Checksums left to the device are completed in the copy, so that they read right; a frame to be
- * segmented is written whole.  One thread. */
+ * Each core is an interface of the file.  Its frames are gathered in a buffer of its own, of fixed
+ * size, and written when it is full and when the core goes to sleep: whole blocks in one write to
+ * the end of the file, so that cores need not know of each other.  What the file cannot take (a
+ * full disk) is counted and lost; the stack goes on.  Checksums left to the device are completed in
+ * the copy, so that they read right; a frame to be segmented is written whole.
+ *
+ * Thread: a struct capture is its core's; the file is opened before and closed after all of them. */
 #pragma once
 
 #include "pkt/pkt.h"
 #include "time/time.h"
 
 struct capture;
+struct capture_file;
 
-/* NULL, and one line about the reason in why. */
-struct capture *capture_open(const char *path, const char *program, const char *port, char *why,
-                             size_t n);
-/* A shard_tap's function; arg is the capture. */
+/* cores: at least 1.  NULL, and one line about the reason in why. */
+struct capture_file *capture_open(const char *path, const char *program, const char *port,
+                                  unsigned cores, char *why, size_t n);
+struct capture *capture_of(struct capture_file *f, unsigned core);
+/* A shard_tap's function; arg is the core's capture. */
 void capture_frame(void *arg, const struct pkt *p, bool out, instant now);
 void capture_flush(struct capture *c);
 uint64_t capture_seen(const struct capture *c);
 uint64_t capture_lost(const struct capture *c);
 /* Writes the totals, too. */
-void capture_close(struct capture *c);
+void capture_close(struct capture_file *f);
 
 /* Finish the L4 checksum of a whole Ethernet frame whose checksum field holds the pseudo-header's
  * sum.  What is not TCP or UDP over IPv4 is left alone. */

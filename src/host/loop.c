@@ -1,36 +1,16 @@
-/* One core: set up, turn, wait, end. */
+/* The main thread: it opens what the cores share, leads them through their steps, and waits. */
 #include "host/host.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "api/status.h"
 #include "base/hash.h"
-#include "ctl/ctl.h"
-#include "host/capture.h"
-#include "host/port.h"
-#include "os/os.h"
-#include "shard/shard.h"
+#include "host/host_int.h"
 
 #define PAGE 4096u
-#define LOOK_AROUND_US 10000u   /* a busy core serves the control socket this often */
-#define DRAIN_US USEC_PER_SEC   /* what is queued at the end gets so long to go out */
-#define BLIND_SLEEP_MIN_US 20u  /* a port without a descriptor is looked at this often, */
-#define BLIND_SLEEP_MAX_US 1000u /* and less often the longer nothing comes */
-
-struct host {
-    const struct mr_config *config;
-    const struct mr_app *app;
-    uint8_t *memory; /* owned: the stack's arena, the port's descriptors, the context */
-    size_t bytes;
-    struct host_port port;
-    struct shard shard;
-    struct capture *capture; /* NULL: off */
-    struct ctl *ctl;         /* NULL: off */
-    uint64_t blind_sleep_us;
-    bool ending;
-    char why[200];
-};
+#define DRAIN_US USEC_PER_SEC /* what is queued at the end gets so long to go out */
+/* A letter must hold a packet of 64 KB and takes at most half a ring. */
+#define RING_BYTES (256u << 10)
 
 static int fail(struct host *h, int err)
 {
@@ -38,42 +18,101 @@ static int fail(struct host *h, int err)
     return err;
 }
 
-/* ---- set-up ------------------------------------------------------------------------- */
+/* ---- leading -------------------------------------------------------------------------- */
 
-static struct ip_addr to_ip(const struct mr_addr *a)
+static bool is_done(struct core *c, enum step step)
 {
-    struct ip_addr ip;
-
-    memcpy(ip.w, a->ip, sizeof(ip.w));
-    return ip;
+    return atomic_load_explicit(&c->done, memory_order_acquire) == step;
 }
 
-static int stack_setup(struct host *h, instant now)
+static bool all_are_done(struct host *h, enum step step)
 {
-    struct stack_config sc;
-    size_t need;
+    for (unsigned i = 0; i < h->cores; i++)
+        if (!is_done(&h->core[i], step))
+            return false;
+    return true;
+}
 
-    stack_config_default(&sc);
-    if (h->config->max_conns)
-        stack_limits_for(&sc.limits, h->config->max_conns);
-    sc.tcp.cc = h->config->congestion == MR_CC_NEWRENO ? CC_NEWRENO : CC_CUBIC;
-    os_random(sc.secret, sizeof(sc.secret));
-    need = align_up(stack_bytes(&sc.limits), PAGE);
-    h->bytes = need + align_up(host_port_bytes(), PAGE) + align_up(native_bytes(), PAGE);
-    h->memory = os_reserve(h->bytes, false);
-    if (!h->memory) {
-        snprintf(h->why, sizeof(h->why), "no address space for %zu MB; lower --max-conns",
-                 h->bytes >> 20);
-        return fail(h, MR_ENOMEM);
+static bool any_is_done(struct host *h, enum step step)
+{
+    for (unsigned i = 0; i < h->cores; i++)
+        if (is_done(&h->core[i], step))
+            return true;
+    return false;
+}
+
+static void tell(struct core *c, enum step step)
+{
+    atomic_store(&c->told, step);
+    os_bell_ring(c->bell);
+}
+
+static void tell_all(struct host *h, enum step step)
+{
+    for (unsigned i = 0; i < h->cores; i++)
+        tell(&h->core[i], step);
+}
+
+/* Sleep until something has happened: a core is done, a question, a signal (if one counts), or the
+ * time is over. */
+static void wait_for_news(struct host *h, bool signals, uint64_t until)
+{
+    struct os_wait w[2 + CTL_CLIENTS_MAX + 1] = {{.fd = h->bell},
+                                                 {.fd = signals ? os_stop_fd() : -1}};
+    uint64_t now = os_now_us();
+    unsigned n = 2;
+
+    while (host_is_dying())
+        os_wait(NULL, 0, UINT64_MAX);
+
+    if (h->ctl)
+        n += ctl_wait(h->ctl, w + n);
+    if (os_wait(w, n, until == INSTANT_NEVER ? UINT64_MAX : until > now ? until - now : 0) <= 0)
+        return;
+    if (w[0].ready)
+        os_bell_quiet(h->bell);
+    if (h->ctl)
+        ctl_serve(h->ctl);
+}
+
+static void wait_until_done(struct host *h, struct core *c, enum step step)
+{
+    struct os_wait w = {.fd = h->bell};
+
+    while (!is_done(c, step))
+        if (os_wait(&w, 1, UINT64_MAX) > 0)
+            os_bell_quiet(h->bell);
+}
+
+static int step_of_all(struct host *h, enum step step)
+{
+    int rc = 0;
+
+    tell_all(h, step);
+    for (unsigned i = 0; i < h->cores; i++) {
+        struct core *c = &h->core[i];
+        wait_until_done(h, c, step);
+        if (rc == 0 && c->rc < 0) {
+            snprintf(h->why, sizeof(h->why), "%s", c->why);
+            rc = c->rc;
+        }
     }
-    h->shard.stack = stack_init(h->memory, need, &sc, now);
-    struct mem m;
-    mem_init(&m, h->memory + need, h->bytes - need);
-    h->shard.native = native_init(mem_carve(&m, native_bytes(), CACHE_LINE), h->shard.stack);
-    if (host_port_open(&h->port, &m, h->config->net, h->why, sizeof(h->why)) < 0)
-        return fail(h, MR_EINVAL);
-    return 0;
+    return rc;
 }
+
+/* One core after the other.  How many there are whose step went well; the next one's did not. */
+static unsigned step_of_each(struct host *h, enum step step, unsigned cores)
+{
+    for (unsigned i = 0; i < cores; i++) {
+        tell(&h->core[i], step);
+        wait_until_done(h, &h->core[i], step);
+        if (h->core[i].rc < 0)
+            return i;
+    }
+    return cores;
+}
+
+/* ---- set-up ------------------------------------------------------------------------- */
 
 /* Without --mac: local, the same at every start, and different for every name and address. */
 static struct mac_addr make_mac(const struct mr_config *c)
@@ -101,273 +140,266 @@ static void set_mac(struct nic *nic, const struct mr_config *c)
             nic->mac.b[i] = (uint8_t)b[i];
 }
 
-static int net_setup(struct host *h)
+static int port_setup(struct host *h)
 {
     const struct mr_config *c = h->config;
-    struct ip_addr addr = to_ip(&c->addr), gateway = to_ip(&c->gateway);
-    struct stack *s = h->shard.stack;
-    uint32_t mtu_max = h->port.nic->caps.mtu;
+    struct mem m;
 
-    if (c->mtu > mtu_max) {
-        snprintf(h->why, sizeof(h->why), "--mtu %u: the port's is %u", c->mtu, mtu_max);
-        return fail(h, MR_EINVAL);
+    h->bytes = align_up(host_port_bytes(h->cores), PAGE);
+    h->memory = os_reserve(h->bytes, false);
+    if (!h->memory) {
+        snprintf(h->why, sizeof(h->why), "no address space for the port");
+        return MR_ENOMEM;
+    }
+    mem_init(&m, h->memory, h->bytes);
+    if (host_port_open(&h->port, &m, c, h->why, sizeof(h->why)) < 0)
+        return MR_EINVAL;
+    if (c->mtu > h->port.nic->caps.mtu) {
+        snprintf(h->why, sizeof(h->why), "--mtu %u: the port's is %u", c->mtu,
+                 h->port.nic->caps.mtu);
+        return MR_EINVAL;
     }
     set_mac(h->port.nic, c);
-    int netif = stack_port_add(s, h->port.nic, 0, c->vlan, c->mtu);
-    int rc = netif < 0 ? netif : stack_addr_add(s, (unsigned)netif, &addr, c->prefix_len, false);
-    if (rc == 0 && !ip_is_any(&gateway)) {
-        struct ip_addr all = ip4_of(0, 0, 0, 0);
-        rc = stack_route_add(s, &all, 0, &gateway, (unsigned)netif);
-    }
-    if (rc < 0) {
-        snprintf(h->why, sizeof(h->why), "address or gateway: %s", mr_strerror(rc));
-        return fail(h, rc);
-    }
-    h->shard.netifs = (unsigned)netif;
-    h->shard.nic[netif] = h->port.nic;
+    host_port_say(&h->port, h->spread, sizeof(h->spread));
     return 0;
 }
 
-static size_t answer(void *arg, const char *question, char *buf, size_t n)
+static int mail_setup(struct host *h)
 {
-    struct host *h = arg;
-    struct status_source s = {
-        .stack = h->shard.stack,
-        .program = h->app->name,
-        .app = h->app,
-        .core_state = h->shard.core_state,
-        .rx_pool = h->port.pool,
-        .turns = h->shard.turns,
-        .busy_turns = h->shard.busy_turns,
-        .captured = h->capture ? capture_seen(h->capture) : 0,
-        .capture_lost = h->capture ? capture_lost(h->capture) : 0,
-    };
-
-    return status_answer(&s, question, buf, n);
+    if (h->cores == 1)
+        return 0;
+    h->mail_bytes = mail_bytes(h->cores, RING_BYTES);
+    h->mail = os_reserve(h->mail_bytes, false);
+    if (!h->mail) {
+        snprintf(h->why, sizeof(h->why), "no address space for the mail of %u cores", h->cores);
+        return MR_ENOMEM;
+    }
+    mail_format(h->mail, h->cores, RING_BYTES);
+    return 0;
 }
 
-static int doors_setup(struct host *h)
+static int capture_setup(struct host *h)
 {
     const struct mr_config *c = h->config;
-    struct ctl_answerer a = {answer, h};
-    char path[200];
 
-    if (c->pcap) {
-        h->capture = capture_open(c->pcap, h->app->name, h->port.nic->name, h->why, sizeof(h->why));
-        if (!h->capture)
-            return fail(h, MR_EINVAL);
-        h->shard.tap = (struct shard_tap){capture_frame, h->capture};
-    }
-    if (c->control && strcmp(c->control, "none") == 0)
+    if (!c->pcap)
         return 0;
-    ctl_default_path(path, sizeof(path), h->app->name);
-    h->ctl = ctl_open(c->control ? c->control : path, &a, h->why, sizeof(h->why));
-    return h->ctl ? 0 : fail(h, MR_EINVAL);
+    h->capture = capture_open(c->pcap, h->app->name, h->port.nic->name, h->cores, h->why,
+                              sizeof(h->why));
+    for (unsigned i = 0; h->capture && i < h->cores; i++)
+        h->core[i].capture = capture_of(h->capture, i);
+    return h->capture ? 0 : MR_EINVAL;
 }
 
-static bool same_network(const struct ip_addr *a, const struct ip_addr *b, unsigned prefix_len)
+static int ctl_setup(struct host *h)
 {
-    uint32_t differ = be32_get(ip_v4(a)) ^ be32_get(ip_v4(b));
+    const struct mr_config *c = h->config;
+    struct ctl_answerer a = {host_answer, h};
+    char path[200], wire[200] = "";
+
+    ctl_default_path(path, sizeof(path), h->app->name);
+    if (!c->control || strcmp(c->control, "none") != 0) {
+        h->ctl = ctl_open(c->control ? c->control : path, &a, h->why, sizeof(h->why));
+        if (!h->ctl)
+            return MR_EINVAL;
+    }
+    size_t n = strlen(c->net);
+    if (strncmp(c->net, "wire:", 5) == 0 && strcmp(c->net + n - 2, ":0") == 0)
+        snprintf(wire, sizeof(wire), "%.*s", (int)(n - 7), c->net + 5);
+    host_panic_files(h, h->ctl ? (c->control ? c->control : path) : NULL, wire);
+    return 0;
+}
+
+static bool same_network(const struct mr_addr *a, const struct mr_addr *b, unsigned prefix_len)
+{
+    uint32_t differ = load_be32(a->ip + 12) ^ load_be32(b->ip + 12);
 
     return prefix_len == 0 || differ >> (32 - prefix_len) == 0;
 }
 
-/* What the stack would refuse with a number, said in words. */
-static bool addresses_make_sense(struct host *h)
+static bool is_any(const struct mr_addr *a)
 {
-    const struct mr_config *c = h->config;
-    struct ip_addr addr = to_ip(&c->addr), gateway = to_ip(&c->gateway);
+    return load_be32(a->ip + 12) == 0;
+}
 
-    if (ip_is_any(&addr))
+/* What the stack would refuse with a number, said in words. */
+static int config_setup(struct host *h, const struct mr_config *given)
+{
+    struct mr_config *c = &h->ours;
+
+    *c = *given;
+    c->cores = c->cores ? c->cores : 1;
+    h->config = c;
+    h->cores = c->cores;
+    if (is_any(&c->addr))
         snprintf(h->why, sizeof(h->why), "--net %s needs --addr A.B.C.D/LEN", c->net);
     else if (c->prefix_len > 32)
         snprintf(h->why, sizeof(h->why), "a network's length is 1 to 32 bits");
-    else if (!ip_is_any(&gateway) && !same_network(&addr, &gateway, c->prefix_len))
+    else if (!is_any(&c->gateway) && !same_network(&c->addr, &c->gateway, c->prefix_len))
         snprintf(h->why, sizeof(h->why), "--gateway is not in the network of --addr");
+    else if (c->cores > MR_CORES_MAX)
+        snprintf(h->why, sizeof(h->why), "--cores: at most %u", MR_CORES_MAX);
     else
-        return true;
-    return false;
+        return 0;
+    return MR_EINVAL;
 }
 
-static int setup(struct host *h)
+/* The threads, which then wait to be told. */
+static int cores_setup(struct host *h)
 {
-    const struct mr_config *c = h->config;
-    int rc, cpu;
+    int cpu[MR_CORES_MAX], rc;
 
-    if (!addresses_make_sense(h))
-        return fail(h, MR_EINVAL);
-    rc = os_cpus_choose(c->cpus, 1, &cpu);
-    if (rc < 0 || (cpu >= 0 && os_pin(cpu) < 0)) {
-        snprintf(h->why, sizeof(h->why), "--cpus %s: there is no such processor", c->cpus);
-        return fail(h, MR_EINVAL);
+    rc = os_cpus_choose(h->config->cpus, h->cores, cpu);
+    if (rc < 0) {
+        snprintf(h->why, sizeof(h->why), "--cpus %s: processors are 2 or 0-3,8", h->config->cpus);
+        return MR_EINVAL;
     }
-    os_exact_timeouts();
-    rc = stack_setup(h, os_now_us());
-    if (rc == 0)
-        rc = net_setup(h);
-    if (rc == 0)
-        rc = doors_setup(h);
-    return rc;
-}
-
-/* ---- waiting ------------------------------------------------------------------------ */
-
-static uint64_t time_left(instant deadline, instant now)
-{
-    if (deadline == INSTANT_NEVER)
-        return UINT64_MAX;
-    return deadline > now ? deadline - now : 0;
-}
-
-/* Sleep until a packet, a question, a signal or `until`.  False: the port is gone. */
-static bool sleep_until(struct host *h, instant until)
-{
-    struct nic *nic = h->port.nic;
-    int fd = nic->ops->wait_fd ? nic->ops->wait_fd(nic, 0) : -1;
-    struct os_wait w[2 + CTL_CLIENTS_MAX + 1] = {{.fd = fd}, {.fd = h->ending ? -1 : os_stop_fd()}};
-    unsigned n = 2;
-    uint64_t us = time_left(until, os_now_us());
-
-    if (h->capture)
-        capture_flush(h->capture);
-    if (h->ctl)
-        n += ctl_wait(h->ctl, w + n);
-    if (nic->ops->wait_prepare && nic->ops->wait_prepare(nic, 0))
-        us = 0;
-    if (fd < 0) {
-        h->blind_sleep_us = min_u64(h->blind_sleep_us * 2, BLIND_SLEEP_MAX_US);
-        us = min_u64(us, h->blind_sleep_us);
-    }
-    if (os_wait(w, n, us) > 0 && h->ctl)
-        ctl_serve(h->ctl);
-    return !w[0].broken && !host_port_is_gone(&h->port);
-}
-
-static struct tcp_conn *conn_at(const struct tcp *t, uint32_t i)
-{
-    return pool_at(&t->conns, i);
-}
-
-/* In FIN-WAIT-2 the peer has acknowledged all there was, our FIN too. */
-static bool has_more_to_say(const struct tcp_conn *c)
-{
-    return c->state != TCPS_CLOSED && c->state != TCPS_FIN_WAIT_2;
-}
-
-static bool all_is_said(const struct tcp *t)
-{
-    for (uint32_t i = 0; i < t->conns.fresh; i++)
-        if (has_more_to_say(conn_at(t, i)))
-            return false;
-    return true;
-}
-
-/* At the end a second signal stops the waiting for connections to finish. */
-static bool is_over(const struct host *h)
-{
-    if (h->ending)
-        return os_stop_asked() > 1 || all_is_said(stack_tcp(h->shard.stack));
-    return os_stop_asked() > 0 || native_is_stopped(h->shard.native);
-}
-
-static int turn_until(struct host *h, instant until)
-{
-    instant now = os_now_us(), last_busy = now, last_look = now;
-
-    while (now < until && !is_over(h)) {
-        if (shard_turn(&h->shard, now)) {
-            last_busy = now;
-            h->blind_sleep_us = BLIND_SLEEP_MIN_US;
-        } else if (now - last_busy >= h->config->spin_us && h->config->spin_us != MR_SPIN_ALWAYS) {
-            if (!sleep_until(h, min_u64(shard_deadline(&h->shard), until))) {
-                snprintf(h->why, sizeof(h->why), "%s: the device is gone", h->port.nic->name);
-                return fail(h, MR_ENETDOWN);
-            }
-        } else {
-            os_relax();
+    for (unsigned i = 0; i < h->cores; i++) {
+        struct core *c = &h->core[i];
+        c->host = h;
+        c->index = i;
+        c->cpu = cpu[i];
+        c->bell = os_bell_make();
+        rc = c->bell < 0 ? c->bell : os_thread_start(&c->thread, core_main, c);
+        if (rc < 0) {
+            snprintf(h->why, sizeof(h->why), "core %u: %s", i, strerror(-rc));
+            return rc;
         }
-        now = os_now_us();
-        if (h->ctl && now - last_look >= LOOK_AROUND_US) {
-            ctl_serve(h->ctl);
-            last_look = now;
-        }
+        c->started = true;
     }
     return 0;
 }
 
-/* ---- the end ------------------------------------------------------------------------ */
-
-static void no_event(struct mr *m, void *core_state, const struct mr_event *ev)
+static int setup(struct host *h, const struct mr_config *given)
 {
-    (void)m;
-    (void)core_state;
-    (void)ev;
+    int rc = config_setup(h, given);
+
+    os_random(h->secret, sizeof(h->secret));
+    os_exact_timeouts();
+    h->bell = os_bell_make();
+    if (rc == 0)
+        rc = h->bell < 0 ? h->bell : port_setup(h);
+    if (rc == 0)
+        rc = mail_setup(h);
+    if (rc == 0)
+        rc = capture_setup(h);
+    if (rc == 0)
+        rc = cores_setup(h);
+    if (rc == 0)
+        rc = step_of_all(h, STEP_SETUP);
+    if (rc == 0)
+        rc = ctl_setup(h);
+    return rc < 0 ? fail(h, rc) : 0;
 }
 
-/* What a kernel does for a process that ends: it closes what the program left open. */
-static void close_the_rest(struct tcp *t, instant now)
+/* ---- many cores, in words --------------------------------------------------------------- */
+
+static size_t append(char *text, size_t n, size_t at, const char *how, int v)
 {
-    for (uint32_t i = 0; i < t->listeners.fresh; i++) {
-        struct tcp_listener *l = pool_at(&t->listeners, i);
-        if (l->open)
-            tcp_unlisten(t, l, now);
-    }
-    for (uint32_t i = 0; i < t->conns.fresh; i++) {
-        struct tcp_conn *c = conn_at(t, i);
-        if (c->state != TCPS_CLOSED && !(c->flags & TF_DETACHED))
-            tcp_close(t, c, now);
-    }
+    int put = at < n ? snprintf(text + at, n - at, how, v) : 0;
+
+    return at + (size_t)put;
 }
 
-static void reset_the_rest(struct tcp *t, instant now)
+static void say_cores(struct host *h)
 {
-    for (uint32_t i = 0; i < t->conns.fresh; i++)
-        if (has_more_to_say(conn_at(t, i)))
-            tcp_abort(t, conn_at(t, i), now);
+    char list[400] = "";
+    size_t at = 0;
+    int different[MR_CORES_MAX], processors = os_cpus_choose(h->config->cpus, h->cores, different);
+
+    if (h->cores == 1)
+        return;
+    for (unsigned i = 0; i < h->cores; i++)
+        at = append(list, sizeof(list), at, i ? ",%d" : "%d", h->core[i].cpu);
+    fprintf(stderr, "%s: %u cores on processors %s%s; %s\n", h->app->name, h->cores, list,
+            (unsigned)processors < h->cores ? ", which they must share" : "", h->spread);
 }
 
+/* ---- the run -------------------------------------------------------------------------- */
+
+/* Until somebody stops or the port is gone. */
+static int run(struct host *h)
+{
+    int rc = 0;
+
+    tell_all(h, STEP_TURN);
+    while (os_stop_asked() == 0 && !any_is_done(h, STEP_TURN))
+        wait_for_news(h, true, INSTANT_NEVER);
+    for (unsigned i = 0; i < h->cores && rc == 0; i++)
+        if (is_done(&h->core[i], STEP_TURN) && h->core[i].rc < 0) {
+            snprintf(h->why, sizeof(h->why), "%s", h->core[i].why);
+            rc = fail(h, h->core[i].rc);
+        }
+    return rc;
+}
+
+/* A second signal does not wait. */
 static void end(struct host *h)
 {
-    static const struct mr_app nobody = {.event = no_event};
-    struct tcp *t = stack_tcp(h->shard.stack);
+    uint64_t until;
 
-    if (h->app->fini)
-        h->app->fini(native_mr(h->shard.native), h->shard.core_state);
-    h->shard.app = &nobody;
-    h->ending = true;
-    close_the_rest(t, os_now_us());
-    turn_until(h, os_now_us() + DRAIN_US);
-    reset_the_rest(t, os_now_us());
-    shard_turn(&h->shard, os_now_us());
+    step_of_each(h, STEP_FINI, h->cores);
+    until = os_now_us() + DRAIN_US;
+    tell_all(h, STEP_DRAIN);
+    while (!all_are_done(h, STEP_DRAIN) && os_stop_asked() < 2 && os_now_us() < until)
+        wait_for_news(h, false, until);
+    step_of_all(h, STEP_CUT);
+    step_of_all(h, STEP_LAST);
 }
 
 static void release(struct host *h)
 {
+    for (unsigned i = 0; i < h->cores; i++)
+        if (h->core[i].started) {
+            tell(&h->core[i], STEP_OVER);
+            os_thread_join(&h->core[i].thread);
+        }
+    host_panic_files(NULL, NULL, NULL);
     if (h->ctl)
         ctl_close(h->ctl);
     if (h->capture)
         capture_close(h->capture);
     if (h->port.nic)
         host_port_close(&h->port);
+    for (unsigned i = 0; i < h->cores; i++)
+        if (h->core[i].host)
+            core_release(&h->core[i]);
+    os_release(h->mail, h->mail_bytes);
     os_release(h->memory, h->bytes);
+    os_close(h->bell);
     os_stop_release();
+}
+
+static int turn_and_end(struct host *h)
+{
+    unsigned good = step_of_each(h, STEP_INIT, h->cores);
+    int rc;
+
+    if (good < h->cores) {
+        rc = h->core[good].rc;
+        step_of_each(h, STEP_FINI, good);
+        return rc;
+    }
+    say_cores(h);
+    rc = run(h);
+    end(h);
+    return rc;
 }
 
 int host_run(const struct mr_config *c, const struct mr_app *app)
 {
-    struct host h = {.config = c, .app = app, .blind_sleep_us = BLIND_SLEEP_MIN_US};
+    struct host *h = os_reserve(sizeof(*h), false);
     int rc = os_stop_catch();
 
-    h.shard.app = app;
+    if (!h)
+        return MR_ENOMEM;
+    h->app = app;
+    h->bell = -1;
     if (rc == 0)
-        rc = setup(&h);
-    if (rc == 0) {
-        rc = app->init(native_mr(h.shard.native), app->arg, &h.shard.core_state);
-        if (rc >= 0) {
-            rc = turn_until(&h, INSTANT_NEVER);
-            end(&h);
-        }
-    }
-    release(&h);
+        rc = setup(h, c);
+    if (rc == 0)
+        rc = turn_and_end(h);
+    release(h);
+    os_release(h, sizeof(*h));
     return rc;
 }

@@ -28,6 +28,9 @@ struct shard {
                                    * not take, and the observer has seen */
     struct mail *mail; /* borrowed; NULL: alone */
     struct shard_tap tap;
+    struct pkt_pool *frames; /* borrowed: for frames of cores without a queue (shard/via.h); NULL:
+                              * every core has one */
+    uint64_t frames_dropped; /* of those: the port was full */
     uint64_t turns, busy_turns;
     uint64_t wake; /* cores to be woken, by the last turn: bit by core.  The host does it */
 };

@@ -112,7 +112,7 @@ struct httpd_options {
     uint32_t cache_files;
     uint32_t header_ms, idle_ms, body_ms, send_ms;
     uint64_t body_max;
-    struct httpd *core; /* owned: files come back until the context is gone */
+    struct httpd *cores; /* owned, a list: files come back until the contexts are gone */
 };
 
 struct httpd_counters {
@@ -124,6 +124,7 @@ struct httpd_counters {
 
 struct httpd {
     struct mr *m;
+    struct httpd *next; /* the options' list */
     const struct httpd_options *opt;
     mr_sock listener;
     struct files files;

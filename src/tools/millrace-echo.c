@@ -25,6 +25,7 @@ struct conn {
 
 struct core {
     struct mr *m;
+    struct core *next; /* the options' list */
     mr_sock listener, udp;
     struct tool_pool slices, conns;
     uint64_t accepted, open, bytes, datagrams, datagrams_dropped, aborted;
@@ -33,16 +34,18 @@ struct core {
 struct options {
     uint32_t port;
     bool no_udp;
-    struct core *core; /* owned: slices come back until the context is gone */
+    struct core *cores; /* owned, a list: slices come back until the contexts are gone */
 };
 
-static void core_free(struct core *c)
+static void cores_free(struct core *c)
 {
-    if (c == NULL)
-        return;
-    tool_pool_fini(&c->slices);
-    tool_pool_fini(&c->conns);
-    free(c);
+    while (c != NULL) {
+        struct core *next = c->next;
+        tool_pool_fini(&c->slices);
+        tool_pool_fini(&c->conns);
+        free(c);
+        c = next;
+    }
 }
 
 static void slice_put(struct echo_slice *s)
@@ -187,7 +190,8 @@ static int echo_init(struct mr *m, void *arg, void **core_state)
     c->m = m;
     tool_pool_init(&c->slices, sizeof(struct echo_slice));
     tool_pool_init(&c->conns, sizeof(struct conn));
-    o->core = c;
+    c->next = o->cores;
+    o->cores = c;
     err = mr_listen(m, &at, NULL, &c->listener);
     if (err == MR_OK)
         mr_setopt(m, c->listener, MR_NODELAY, 1);
@@ -254,6 +258,6 @@ int main(int argc, char **argv)
     if (status != TOOL_GO_ON)
         return status;
     status = tool_exit_code(mr_run(&c, &app));
-    core_free(o.core);
+    cores_free(o.cores);
     return status;
 }

@@ -67,7 +67,8 @@ static int httpd_init(struct mr *m, void *arg, void **core_state)
     tool_pool_init(&h->conns, sizeof(struct conn));
     tool_pool_init(&h->bufs, HTTP_HEAD_BYTES_MAX);
     tool_pool_init(&h->texts, TEXT_BYTES_MAX);
-    o->core = h;
+    h->next = o->cores;
+    o->cores = h;
     err = files_init(&h->files, o->root, o->cache_files);
     if (err != MR_OK) {
         tool_refuse(name, "%s: %s", o->root, strerror(-err));
@@ -94,15 +95,17 @@ static void httpd_fini(struct mr *m, void *core)
             conn_free(h->queue[s].first, s == CONN_SEND);
 }
 
-static void core_free(struct httpd *h)
+static void cores_free(struct httpd *h)
 {
-    if (h == NULL)
-        return;
-    files_fini(&h->files);
-    tool_pool_fini(&h->conns);
-    tool_pool_fini(&h->bufs);
-    tool_pool_fini(&h->texts);
-    free(h);
+    while (h != NULL) {
+        struct httpd *next = h->next;
+        files_fini(&h->files);
+        tool_pool_fini(&h->conns);
+        tool_pool_fini(&h->bufs);
+        tool_pool_fini(&h->texts);
+        free(h);
+        h = next;
+    }
 }
 
 /* A file that shrinks while it is sent has pages without content behind it; they
@@ -171,6 +174,6 @@ int main(int argc, char **argv)
         return status;
     sigaction(SIGBUS, &bus, NULL);
     status = tool_exit_code(mr_run(&c, &app));
-    core_free(o.core);
+    cores_free(o.cores);
     return status;
 }

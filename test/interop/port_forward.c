@@ -67,16 +67,17 @@ static void report(const struct host_port *p)
            p->nic->name, (unsigned long long)s->rx_packets, (unsigned long long)s->tx_packets,
            (unsigned long long)s->rx_nobuf, (unsigned long long)s->rx_error,
            (unsigned long long)s->tx_full, (unsigned long long)s->tx_error,
-           p->pool->descs.used - p->pool->posted);
+           host_port_rx_pool(p, 0)->descs.used - host_port_rx_pool(p, 0)->posted);
 }
 
 static int open_port(struct host_port *p, const char *net, char *why, size_t n)
 {
-    size_t bytes = align_up(host_port_bytes(), 4096);
+    size_t bytes = align_up(host_port_bytes(1), 4096);
+    struct mr_config c = {.net = net, .cores = 1};
     struct mem m;
 
     mem_init(&m, os_reserve(bytes, false), bytes);
-    return host_port_open(p, &m, net, why, n);
+    return host_port_open(p, &m, &c, why, n);
 }
 
 int main(int argc, char **argv)

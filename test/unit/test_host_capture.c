@@ -95,7 +95,8 @@ static void every_frame_is_in_the_file_when_the_capture_is_closed(void **state)
     close(mkstemp(path));
     mem_init(&m, os_reserve(bytes, false), bytes);
     pkt_pool_init(&pool, &m, "test", 16, 2048, PKT_HEADROOM, NULL);
-    struct capture *c = capture_open(path, "test", "tap0", why, sizeof(why));
+    struct capture_file *f = capture_open(path, "test", "tap0", 1, why, sizeof(why));
+    struct capture *c = capture_of(f, 0);
     assert_non_null(c);
     for (unsigned i = 0; i < 3000; i++) {
         struct pkt *p = pkt_get(&pool);
@@ -106,7 +107,7 @@ static void every_frame_is_in_the_file_when_the_capture_is_closed(void **state)
     }
     assert_int_equal(capture_seen(c), 3000);
     assert_int_equal(capture_lost(c), 0);
-    capture_close(c);
+    capture_close(f);
     int fd = open(path, O_RDONLY);
     off_t size = lseek(fd, 0, SEEK_END);
     assert_true(size > 3000 * (1054 + 32) && size < 3000 * (1054 + 64));
@@ -120,7 +121,7 @@ static void a_file_that_cannot_be_made_is_explained(void **state)
     char why[100];
 
     (void)state;
-    assert_null(capture_open("/nowhere/x.pcapng", "test", "tap0", why, sizeof(why)));
+    assert_null(capture_open("/nowhere/x.pcapng", "test", "tap0", 1, why, sizeof(why)));
     assert_string_equal(why, "--pcap /nowhere/x.pcapng: No such file or directory");
 }
 
@@ -136,7 +137,8 @@ static void a_full_disk_ends_the_capture_and_every_frame_lost_is_counted(void **
         skip();
     mem_init(&m, os_reserve(bytes, false), bytes);
     pkt_pool_init(&pool, &m, "test", 4, 2048, PKT_HEADROOM, NULL);
-    struct capture *c = capture_open("/dev/full", "test", "tap0", why, sizeof(why));
+    struct capture_file *f = capture_open("/dev/full", "test", "tap0", 1, why, sizeof(why));
+    struct capture *c = capture_of(f, 0);
     assert_non_null(c);
     struct pkt *p = pkt_get(&pool);
     p->len = make_frame(p->data, 17, 100);
@@ -145,7 +147,7 @@ static void a_full_disk_ends_the_capture_and_every_frame_lost_is_counted(void **
     capture_flush(c);
     assert_int_equal(capture_lost(c), 10);
     pkt_put(p);
-    capture_close(c);
+    capture_close(f);
     os_release(m.base, bytes);
 }
 

@@ -1,0 +1,307 @@
+/* What the cores' copies say together. */
+#include "api/status.h"
+#include "stat/json.h"
+
+/* Sums and rows of all that answered. */
+struct merge {
+    const struct status_program *program;
+    const struct status_core *const *core; /* NULL: it did not answer */
+    unsigned n;
+    const struct status_core *first; /* that did; NULL: nobody */
+};
+
+static const struct {
+    const struct stat_group *group;
+    size_t at; /* in a struct status_core */
+} groups[] = {
+    {&eth_stat_group, offsetof(struct status_core, eth)},
+    {&ip_stat_group, offsetof(struct status_core, ip)},
+    {&udp_stat_group, offsetof(struct status_core, udp)},
+    {&tcp_stat_group, offsetof(struct status_core, tcp)},
+    {&sock_stat_group, offsetof(struct status_core, sock)},
+    {&mail_stat_group, offsetof(struct status_core, mail)},
+};
+
+/* ---- sums ---------------------------------------------------------------------------- */
+
+/* Of one uint64_t member. */
+static uint64_t sum(const struct merge *m, size_t at)
+{
+    uint64_t v = 0;
+
+    for (unsigned c = 0; c < m->n; c++)
+        if (m->core[c])
+            v += *(const uint64_t *)(const void *)((const uint8_t *)m->core[c] + at);
+    return v;
+}
+
+static void put_sum(struct json *j, const char *key, const struct merge *m, size_t at)
+{
+    json_u64(j, key, sum(m, at));
+}
+
+static void put_counters(struct json *j, const struct merge *m)
+{
+    json_object(j, "counters");
+    for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
+        json_object(j, groups[g].group->name);
+        for (unsigned i = 0; i < groups[g].group->n; i++)
+            put_sum(j, groups[g].group->fields[i].name, m, groups[g].at + i * sizeof(uint64_t));
+        json_end(j);
+    }
+    json_end(j);
+}
+
+static void put_connections(struct json *j, const struct merge *m)
+{
+    uint64_t conns = 0, half_open = 0, time_wait = 0;
+
+    for (unsigned c = 0; c < m->n; c++) {
+        conns += m->core[c] ? m->core[c]->connections : 0;
+        half_open += m->core[c] ? m->core[c]->half_open : 0;
+        time_wait += m->core[c] ? m->core[c]->time_wait : 0;
+    }
+    json_u64(j, "connections", conns);
+    json_u64(j, "half_open", half_open);
+    json_u64(j, "time_wait", time_wait);
+}
+
+/* ---- interfaces --------------------------------------------------------------------- */
+
+static void add_port(struct nic_stats *sum_of, const struct nic_stats *s)
+{
+    sum_of->rx_packets += s->rx_packets;
+    sum_of->rx_bytes += s->rx_bytes;
+    sum_of->tx_packets += s->tx_packets;
+    sum_of->tx_bytes += s->tx_bytes;
+    sum_of->rx_nobuf += s->rx_nobuf;
+    sum_of->rx_error += s->rx_error;
+    sum_of->tx_full += s->tx_full;
+    sum_of->tx_error += s->tx_error;
+}
+
+static void put_port(struct json *j, const struct nic_stats *st)
+{
+    json_u64(j, "rx_packets", st->rx_packets);
+    json_u64(j, "rx_bytes", st->rx_bytes);
+    json_u64(j, "tx_packets", st->tx_packets);
+    json_u64(j, "tx_bytes", st->tx_bytes);
+    json_u64(j, "rx_nobuf", st->rx_nobuf);
+    json_u64(j, "rx_error", st->rx_error);
+    json_u64(j, "tx_full", st->tx_full);
+    json_u64(j, "tx_error", st->tx_error);
+}
+
+/* What a core without a queue sends is counted by the queue it goes through. */
+static struct nic_stats port_sum(const struct merge *m, unsigned netif)
+{
+    struct nic_stats all = {0};
+
+    for (unsigned c = 0; c < m->n; c++)
+        if (m->core[c] && !m->core[c]->no_queue && netif < m->core[c]->netifs)
+            add_port(&all, &m->core[c]->netif[netif].port);
+    return all;
+}
+
+static void put_addresses(struct json *j, const struct status_netif *nif)
+{
+    char text[FMT_IP4_SIZE];
+    struct fmt f;
+
+    json_array(j, "addresses");
+    for (unsigned i = 0; i < nif->addrs; i++) {
+        fmt_init(&f, text, sizeof(text));
+        fmt_ip4(&f, ip_v4(&nif->addr[i]));
+        json_str(j, NULL, text);
+    }
+    json_end(j);
+}
+
+static void put_netif(struct json *j, const struct merge *m, unsigned i)
+{
+    const struct status_netif *nif = &m->first->netif[i];
+    char mac[FMT_MAC_SIZE];
+    struct fmt f;
+
+    json_object(j, NULL);
+    json_u64(j, "index", i);
+    json_str(j, "name", nif->name);
+    fmt_init(&f, mac, sizeof(mac));
+    fmt_mac(&f, &nif->mac);
+    json_str(j, "mac", mac);
+    json_u64(j, "mtu", nif->mtu);
+    json_u64(j, "vlan", nif->vlan);
+    json_bool(j, "up", nif->up);
+    json_bool(j, "csum_offload", nif->tx_csum);
+    json_u64(j, "tso_max", nif->tso_max);
+    put_addresses(j, nif);
+    if (nif->has_port) {
+        struct nic_stats all = port_sum(m, i);
+        put_port(j, &all);
+    }
+    json_end(j);
+}
+
+/* ---- pools -------------------------------------------------------------------------- */
+
+static void put_pool(struct json *j, const struct merge *m, const char *name)
+{
+    uint64_t used = 0, used_max = 0, capacity = 0, bytes = 0, touched = 0, failures = 0;
+    uint32_t size = 0;
+
+    for (unsigned c = 0; c < m->n; c++)
+        for (unsigned i = 0; m->core[c] && i < m->core[c]->pools; i++) {
+            const struct status_pool *p = &m->core[c]->pool[i];
+            if (p->name != name)
+                continue;
+            used += p->used;
+            used_max += p->used_max;
+            capacity += p->capacity;
+            bytes += (uint64_t)p->capacity * p->size;
+            touched += (uint64_t)p->fresh * p->size;
+            failures += p->failures;
+            size = p->size;
+        }
+    json_object(j, NULL);
+    json_str(j, "name", name);
+    json_u64(j, "used", used);
+    json_u64(j, "used_max", used_max);
+    json_u64(j, "capacity", capacity);
+    json_u64(j, "size", size);
+    json_u64(j, "bytes", bytes);
+    json_u64(j, "touched", touched);
+    json_u64(j, "failures", failures);
+    json_end(j);
+}
+
+/* ---- one row a core ------------------------------------------------------------------ */
+
+static void put_app(struct json *j, const struct status_core *s)
+{
+    if (s->app_n > 0)
+        json_raw(j, "app", s->app, s->app_n);
+    else
+        json_null(j, "app");
+}
+
+static void put_core(struct json *j, const struct merge *m, unsigned i)
+{
+    const struct status_core *s = m->core[i];
+    struct nic_stats port = {0};
+
+    json_object(j, NULL);
+    json_u64(j, "core", i);
+    json_bool(j, "answers", s != NULL);
+    if (s) {
+        json_i64(j, "cpu", s->cpu);
+        json_u64(j, "connections", s->connections);
+        json_u64(j, "half_open", s->half_open);
+        json_u64(j, "time_wait", s->time_wait);
+        json_u64(j, "turns", s->turns);
+        json_u64(j, "busy_turns", s->busy_turns);
+        for (unsigned n = 0; n < s->netifs; n++)
+            add_port(&port, &s->netif[n].port);
+        json_bool(j, "own_queue", !s->no_queue);
+        put_port(j, &port);
+        json_object(j, "mail");
+        for (unsigned k = 0; k < mail_stat_group.n; k++)
+            json_u64(j, mail_stat_group.fields[k].name, stat_value(&mail_stat_group, &s->mail, k));
+        json_end(j);
+        put_app(j, s);
+    }
+    json_end(j);
+}
+
+/* ---- the whole ---------------------------------------------------------------------- */
+
+/* Few packets had to go on to another core: what the port does is what we think it does. */
+static bool spread_agrees(const struct merge *m)
+{
+    uint64_t passed = sum(m, offsetof(struct status_core, mail.packets_sent)), received = 0;
+
+    for (unsigned i = 0; m->first && i < m->first->netifs; i++)
+        received += port_sum(m, i).rx_packets;
+    return passed <= received / 16;
+}
+
+static void put_spread(struct json *j, const struct merge *m)
+{
+    json_object(j, "spread");
+    json_str(j, "port", m->program->spread);
+    json_bool(j, "agrees", spread_agrees(m));
+    json_str(j, "why", m->program->why);
+    json_end(j);
+}
+
+/* What only the loops around the stacks know; an application that asks its context has no use for
+ * it. */
+static void put_loop(struct json *j, const struct merge *m)
+{
+    if (!m->program->name)
+        return;
+    json_str(j, "program", m->program->name);
+    put_sum(j, "turns", m, offsetof(struct status_core, turns));
+    put_sum(j, "busy_turns", m, offsetof(struct status_core, busy_turns));
+    put_sum(j, "captured", m, offsetof(struct status_core, captured));
+    put_sum(j, "capture_lost", m, offsetof(struct status_core, capture_lost));
+}
+
+static void put_cores(struct json *j, const struct merge *m)
+{
+    if (!m->program->name)
+        return;
+    json_array(j, "cores");
+    for (unsigned c = 0; c < m->n; c++)
+        put_core(j, m, c);
+    json_end(j);
+    put_spread(j, m);
+}
+
+static struct merge merge_of(const struct status_program *p, const struct status_core *const *cores,
+                             unsigned n)
+{
+    struct merge m = {.program = p, .core = cores, .n = n};
+
+    for (unsigned c = 0; c < n && !m.first; c++)
+        m.first = cores[c];
+    return m;
+}
+
+static uint64_t latest(const struct merge *m)
+{
+    uint64_t now = 0;
+
+    for (unsigned c = 0; c < m->n; c++)
+        now = max_u64(now, m->core[c] ? m->core[c]->now_us : 0);
+    return now;
+}
+
+size_t status_merge(const struct status_program *p, const struct status_core *const *cores,
+                    unsigned n, char *buf, size_t size)
+{
+    const struct merge m = merge_of(p, cores, n);
+    struct json j;
+
+    json_init(&j, buf, size);
+    json_object(&j, NULL);
+    json_str(&j, "version", MR_VERSION);
+    json_u64(&j, "now_us", latest(&m));
+    put_loop(&j, &m);
+    put_connections(&j, &m);
+    json_array(&j, "interfaces");
+    for (unsigned i = 0; m.first && i < m.first->netifs; i++)
+        put_netif(&j, &m, i);
+    json_end(&j);
+    put_counters(&j, &m);
+    json_array(&j, "pools");
+    for (unsigned i = 0; m.first && i < m.first->pools; i++)
+        put_pool(&j, &m, m.first->pool[i].name);
+    json_end(&j);
+    if (n == 1 && m.first)
+        put_app(&j, m.first);
+    else
+        json_null(&j, "app");
+    put_cores(&j, &m);
+    json_end(&j);
+    return json_fini(&j);
+}
