@@ -13,6 +13,9 @@ enum {
     DEFEND_INTERVAL_MS = 10000,
 };
 
+/* Core 0 tells when it is done; one that was not there yet asks this often. */
+#define ASK_MS 500u
+
 struct eth_addr *addr_find(struct eth *eth, unsigned netif, be32 addr)
 {
     for (unsigned i = 0; i < ETH_ADDRS_MAX; i++) {
@@ -52,7 +55,7 @@ static void announce(struct eth *eth, struct eth_addr *a, instant now)
 static void activate(struct eth *eth, struct eth_addr *a, instant now)
 {
     set_state(eth, a, ETH_ADDR_ACTIVE);
-    if (a->netif == NETIF_LO)
+    if (a->netif == NETIF_LO || eth_follows(eth))
         return;
     a->announcements = ANNOUNCE_NUM;
     announce(eth, a, now);
@@ -72,6 +75,10 @@ void eth_addr_add(struct eth *eth, unsigned slot, uint8_t netif, be32 addr, unsi
         return;
     }
     set_state(eth, a, ETH_ADDR_PROBING);
+    if (eth_follows(eth)) {
+        arm(eth, a, now, ASK_MS);
+        return;
+    }
     a->probes = PROBE_NUM;
     arm(eth, a, now, rng_below(&eth->rng, PROBE_WAIT_MS));
 }
@@ -82,6 +89,8 @@ void eth_addr_del(struct eth *eth, unsigned slot)
 
     MR_ASSERT(slot < ETH_ADDRS_MAX && a->state != ETH_ADDR_NONE);
     wheel_disarm(eth->wheel, &a->timer);
+    for (unsigned c = 0; c < CORES_MAX; c++)
+        eth->addr_news[c] &= ~(UINT64_C(1) << slot);
     set_state(eth, a, ETH_ADDR_NONE);
 }
 
@@ -101,10 +110,15 @@ void addr_timer(struct eth *eth, struct eth_addr *a, instant now)
 {
     switch ((enum eth_addr_state)a->state) {
     case ETH_ADDR_PROBING:
-        if (a->probes > 0)
+        if (eth_follows(eth)) {
+            ask_addr(eth, a);
+            arm(eth, a, now, ASK_MS);
+        } else if (a->probes > 0) {
             probe(eth, a, now);
-        else
+        } else {
             activate(eth, a, now);
+            tell_addr(eth, a);
+        }
         break;
     case ETH_ADDR_ACTIVE:
         announce(eth, a, now);
@@ -120,6 +134,7 @@ static void lose(struct eth *eth, struct eth_addr *a)
     wheel_disarm(eth->wheel, &a->timer);
     set_state(eth, a, ETH_ADDR_CONFLICT);
     eth->stats.arp_addr_lost++;
+    tell_addr(eth, a);
     /* Whoever still sends from this address must ask for the way, and be refused. */
     eth_neigh_renew(eth);
 }
@@ -138,5 +153,19 @@ void addr_conflict(struct eth *eth, struct eth_addr *a, instant now)
         arp_claim(eth, a->netif, a->addr, a->addr);
     } else if (eth->limits.arp_yield) {
         lose(eth, a);
+    }
+}
+
+void addr_is(struct eth *eth, unsigned netif, be32 addr, enum eth_addr_state state)
+{
+    struct eth_addr *a = addr_find(eth, netif, addr);
+
+    if (!a || !eth_follows(eth))
+        return;
+    if (state == ETH_ADDR_CONFLICT) {
+        lose(eth, a);
+    } else if (state == ETH_ADDR_ACTIVE) {
+        wheel_disarm(eth->wheel, &a->timer);
+        set_state(eth, a, ETH_ADDR_ACTIVE);
     }
 }

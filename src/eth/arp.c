@@ -57,19 +57,17 @@ void arp_claim(struct eth *eth, unsigned netif, be32 addr, be32 sender)
     arp_send(eth, netif, &ETH_BROADCAST, &a);
 }
 
-/* One token a request; as many as a second's worth may come at once. */
-static bool may_reply(struct eth *eth, instant now)
+bool credit_take(struct eth_credit *c, uint32_t rate, instant now)
 {
-    uint32_t rate = eth->limits.arp_rate;
-    uint64_t due = (now - eth->arp_credit_at) * rate / USEC_PER_SEC;
+    uint64_t due = (now - c->at) * rate / USEC_PER_SEC;
 
     if (due > 0) {
-        eth->arp_credit = (uint32_t)min_u64(rate, eth->arp_credit + due);
-        eth->arp_credit_at = now;
+        c->left = (uint32_t)min_u64(rate, c->left + due);
+        c->at = now;
     }
-    if (eth->arp_credit == 0)
+    if (c->left == 0)
         return false;
-    eth->arp_credit--;
+    c->left--;
     return true;
 }
 
@@ -81,7 +79,7 @@ static void reply(struct eth *eth, unsigned netif, const struct arp_pkt *q, inst
                         .tha = q->sha,
                         .tpa = q->spa};
 
-    if (may_reply(eth, now))
+    if (credit_take(&eth->arp_reply, eth->limits.arp_rate, now))
         arp_send(eth, netif, &q->sha, &a);
     else
         eth->stats.drop_arp_rate++;
@@ -102,28 +100,30 @@ static bool is_sane(const struct arp_pkt *a)
     return spa >> 24 != 0 && spa >> 24 != 127 && spa < 0xe0000000u;
 }
 
-/* RFC 5227 2.1.1, 2.4: another station uses, or probes for, an address of ours. */
-static bool check_conflict(struct eth *eth, unsigned netif, const struct arp_pkt *a, instant now)
+struct eth_addr *arp_conflict(struct eth *eth, unsigned netif, const struct arp_pkt *a)
 {
     bool probe = a->spa.raw == 0;
     struct eth_addr *ours = addr_find(eth, netif, probe ? a->tpa : a->spa);
 
     /* A probe for an address that we already have is answered, not fought. */
-    if (!ours || (probe && ours->state != ETH_ADDR_PROBING))
-        return false;
-    addr_conflict(eth, ours, now);
-    return true;
+    return ours && probe && ours->state != ETH_ADDR_PROBING ? NULL : ours;
+}
+
+void arp_merge(struct eth *eth, unsigned netif, const struct arp_pkt *a, instant now)
+{
+    struct ip_addr sender = ip4_addr(a->spa);
+    struct neigh *n = a->spa.raw != 0 ? neigh_find(eth, netif, &sender) : NULL;
+
+    if (n)
+        neigh_learn(eth, n, &a->sha, now);
 }
 
 /* RFC 826, "Packet Reception": merge the sender if known, then answer if we are the target. */
 static void arp_act(struct eth *eth, unsigned netif, const struct arp_pkt *a, instant now)
 {
-    struct ip_addr sender = ip4_addr(a->spa);
-    struct neigh *n = a->spa.raw != 0 ? neigh_find(eth, netif, &sender) : NULL;
     const struct eth_addr *target = addr_find(eth, netif, a->tpa);
 
-    if (n)
-        neigh_learn(eth, n, &a->sha, now);
+    arp_merge(eth, netif, a, now);
     if (a->op == ARP_REQUEST && target && target->state == ETH_ADDR_ACTIVE)
         reply(eth, netif, a, now);
 }
@@ -131,6 +131,7 @@ static void arp_act(struct eth *eth, unsigned netif, const struct arp_pkt *a, in
 void arp_input(struct eth *eth, struct pkt *p, instant now)
 {
     struct arp_pkt a;
+    struct eth_addr *ours;
     unsigned netif = p->netif;
 
     eth->stats.arp_received++;
@@ -143,6 +144,11 @@ void arp_input(struct eth *eth, struct pkt *p, instant now)
         return;
     }
     pkt_put(p);
-    if (!check_conflict(eth, netif, &a, now))
+    ours = arp_conflict(eth, netif, &a);
+    if (eth_is_shared(eth))
+        tell_arp(eth, netif, &a, ours != NULL, now);
+    if (!ours)
         arp_act(eth, netif, &a, now);
+    else if (!eth_follows(eth))
+        addr_conflict(eth, ours, now);
 }

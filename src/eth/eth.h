@@ -21,6 +21,13 @@
  * evicts an entry not used lately; INCOMPLETE ones have a share of their own, so that asking for
  * addresses that do not exist never costs an entry that works.
  *
+ * A stack that is one of many has its own neighbours.  What it hears and others may need (a reply to
+ * us, which only one core sees; an announcement; who asks for us) it tells them, at a bounded rate,
+ * and they merge it as if heard.  Our addresses are the business of core 0: it probes, announces
+ * and defends them; a core that hears a conflict tells core 0, and core 0 tells all what became
+ * of the address.  Until then an address that is being probed is PROBING everywhere; a core that
+ * was not listening then asks.
+ *
  * Holders keep a neigh_id (slot and generation): a stale one is noticed and looked up again.
  *
  * Frames to send gather in one bounded queue per stack, eth.txq; the stack drains it into the
@@ -62,6 +69,8 @@ struct eth_limits {
     uint32_t pending;          /* packets that wait for any neighbour */
     uint32_t txq;              /* frames that wait for a port */
     uint32_t arp_rate;         /* ARP requests answered, a second */
+    uint32_t arp_tell;         /* ARP packets told to the other cores, a second: so many replies to
+                                * us, and so many others */
     uint32_t reachable_ms;     /* REACHABLE without news */
     uint32_t retry_ms;         /* between two requests */
     uint32_t tries;            /* requests without an answer */
@@ -81,6 +90,10 @@ extern const struct eth_limits eth_limits_default;
     X(arp_conflicts, "another host claimed one of our addresses")                                  \
     X(arp_defended, "announcements sent in defence of an address")                                 \
     X(arp_addr_lost, "addresses given up because another host has them")                           \
+    X(arp_told, "ARP packets told to the other cores")                                             \
+    X(arp_heard, "ARP packets that another core told us of")                                       \
+    X(arp_not_told_rate, "ARP packets not told to the other cores: rate limit")                    \
+    X(arp_not_told_full, "times another core was not told of ARP: its ring was full")              \
     X(arp_not_learnt, "ARP packets that would have changed an entry and may not")                  \
     X(neigh_learnt, "neighbour entries completed")                                                 \
     X(neigh_changed, "neighbours whose Ethernet address changed")                                  \
@@ -148,13 +161,19 @@ struct eth_addr {
     instant defended;      /* last time; 0: never */
 };
 
+/* Tokens for what is rare: one each, as many as a second's worth at once. */
+struct eth_credit {
+    uint32_t left;
+    instant at;
+};
+
 struct eth {
     struct neigh *neigh;       /* limits.neighbours; owned, in the arena */
     struct pkt_list txq;       /* frames for the ports, in order */
     struct eth_limits limits;
     struct wheel *wheel;       /* borrowed from the stack */
     struct pkt_pool *txpool;   /* borrowed: ARP packets come from here, ip's too */
-    struct cores *cores;       /* borrowed: set by the stack after eth_init, never NULL then; the rooms
+    struct cores *cores;       /* borrowed: set by the stack after eth_init; NULL: alone.  The rooms
                                 * above come to it through here */
     csum_fn csum;
     unsigned netifs;
@@ -167,8 +186,8 @@ struct eth {
     uint32_t hand;             /* eviction: next slot to look at */
     uint32_t incomplete;       /* entries in this state */
     uint32_t pending;          /* packets waiting in all entries */
-    uint32_t arp_credit;       /* rate limit */
-    instant arp_credit_at;
+    struct eth_credit arp_reply, tell_reply, tell_other; /* rate limits */
+    uint64_t addr_news[CORES_MAX]; /* bit i: this core must be told the state of addr[i] */
     struct pkt_list failed;    /* packets whose neighbour never answered: eth_next_failed */
     struct nh_key key;
     struct rng rng;
@@ -190,6 +209,19 @@ int eth_netif_add(struct eth *eth, struct nic *nic, const struct mac_addr *mac, 
  * data at the IP header, l3_off and netif set, and PKT_BROADCAST or PKT_MULTICAST as the frame
  * had it. */
 void eth_input(struct eth *eth, struct burst *frames, struct burst *ipv4_out, instant now);
+
+/* ---- many cores -------------------------------------------------------------------- */
+
+static inline bool eth_is_shared(const struct eth *eth)
+{
+    return eth->cores && home_is_shared(&eth->cores->home);
+}
+
+/* A MAIL_ARP letter. */
+void eth_letter(struct eth *eth, const struct letter *l, instant now);
+/* Tell the other cores what they do not know of our addresses.  False: a ring was full, call
+ * again. */
+bool eth_tell(struct eth *eth);
 
 /* ---- sending ----------------------------------------------------------------------- */
 

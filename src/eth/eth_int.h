@@ -41,9 +41,32 @@ bool arp_request(struct eth *eth, unsigned netif, be32 target, const struct mac_
 /* RFC 5227: a request for addr to all; sender 0.0.0.0 makes it a probe, addr an announcement. */
 void arp_claim(struct eth *eth, unsigned netif, be32 addr, be32 sender);
 
+/* Merge the sender into an entry that is there. */
+void arp_merge(struct eth *eth, unsigned netif, const struct arp_pkt *a, instant now);
+/* RFC 5227 2.1.1, 2.4: the address of ours that another station uses, or probes for while we do;
+ * NULL: none. */
+struct eth_addr *arp_conflict(struct eth *eth, unsigned netif, const struct arp_pkt *a);
+/* Take one token of `rate` a second; false: there is none. */
+bool credit_take(struct eth_credit *c, uint32_t rate, instant now);
+
+/* tell.c */
+/* Our addresses are another core's business. */
+static inline bool eth_follows(const struct eth *eth)
+{
+    return eth_is_shared(eth) && eth->cores->home.self != 0;
+}
+/* ARP that we heard, to the cores that should hear it. */
+void tell_arp(struct eth *eth, unsigned netif, const struct arp_pkt *a, bool conflict, instant now);
+/* All others must be told a's state, by and by. */
+void tell_addr(struct eth *eth, const struct eth_addr *a);
+/* Ask core 0 for it. */
+void ask_addr(struct eth *eth, const struct eth_addr *a);
+
 /* addr.c */
 /* Our slot for addr on netif, in any state but NONE and CONFLICT; NULL: not ours. */
 struct eth_addr *addr_find(struct eth *eth, unsigned netif, be32 addr);
 /* Another host showed that it has, or wants, a's address. */
 void addr_conflict(struct eth *eth, struct eth_addr *a, instant now);
+/* Core 0 says so. */
+void addr_is(struct eth *eth, unsigned netif, be32 addr, enum eth_addr_state state);
 void addr_timer(struct eth *eth, struct eth_addr *a, instant now);

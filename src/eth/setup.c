@@ -10,6 +10,7 @@ const struct eth_limits eth_limits_default = {
     .pending = 512,
     .txq = 16384,
     .arp_rate = 1000,
+    .arp_tell = 1000,
     .reachable_ms = 30000,
     .retry_ms = 1000, /* RFC 1122 2.3.2.1: one request a second and destination */
     .tries = 3,

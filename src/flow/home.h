@@ -51,7 +51,12 @@ static inline unsigned home_of_pair(const struct home *h, be32 raddr, be32 laddr
 
 /* ---- who has a port ------------------------------------------------------------------ */
 
-enum port_kind { PORT_TCP, PORT_UDP, PORT_KINDS };
+enum port_kind {
+    PORT_TCP,      /* listens */
+    PORT_UDP,      /* has an endpoint without a peer */
+    PORT_UDP_AWAY, /* has one with a peer, and the flow's home is another core */
+    PORT_KINDS
+};
 
 struct port_cores {
     uint64_t *mask[PORT_KINDS]; /* by port: bit c: core c has it; 512 KB each, nearly all untouched;

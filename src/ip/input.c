@@ -178,6 +178,24 @@ static bool is_fragment(const struct ipv4_hdr *h)
     return (h->flags & IPV4_MF) || h->frag_off;
 }
 
+/* A fragment that is not where the others of its datagram go, whatever the port makes of
+ * fragments.  True: passed on. */
+static bool pass_fragment(struct ip *ip, struct pkt *p, const struct ipv4_hdr *h)
+{
+    const struct home *home;
+    unsigned core;
+
+    if (!eth_is_shared(ip->eth) || p->hops > 0 || (p->flags & PKT_LOOPBACK))
+        return false;
+    home = &ip->eth->cores->home;
+    core = home_of_pair(home, h->src, h->dst);
+    if (core == home->self)
+        return false;
+    ip->stats.rx_fragments_passed++;
+    ip_pass(ip, p, core);
+    return true;
+}
+
 static void input_any(struct ip *ip, struct pkt *p, struct ip_result *out, instant now)
 {
     struct ip_rx rx;
@@ -190,6 +208,8 @@ static void input_any(struct ip *ip, struct pkt *p, struct ip_result *out, insta
     /* Behind the packet there may be padding (RFC 894). */
     pkt_trim(p, rx.h.total_len);
     if (is_fragment(&rx.h)) {
+        if (pass_fragment(ip, p, &rx.h))
+            return;
         p = reass_input(ip, p, &rx.h, now);
         if (!p)
             return;

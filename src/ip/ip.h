@@ -119,6 +119,7 @@ extern const struct ip_limits ip_limits_default;
     X(tx_fragments, "fragments sent")                                                              \
     X(tx_local, "packets to our own addresses")                                                    \
     X(rx_fragments, "fragments received")                                                          \
+    X(rx_fragments_passed, "fragments passed to the core where their datagram is put together")    \
     X(reass_whole, "datagrams reassembled")                                                        \
     X(reass_timeout, "datagrams that stayed incomplete")                                           \
     X(reass_duplicate, "fragments received again, ignored")                                        \
@@ -127,6 +128,7 @@ extern const struct ip_limits ip_limits_default;
     X(icmp_echo_replied, "echo requests answered")                                                 \
     X(icmp_errors_sent, "ICMP errors sent")                                                        \
     X(icmp_errors_queued, "ICMP errors handed to a transport")                                     \
+    X(icmp_errors_passed, "ICMP errors passed to the core they concern")                           \
     X(icmp_redirects, "redirects, ignored")                                                        \
     X(icmp_quenches, "source quenches, ignored")                                                   \
     X(pmtu_lowered, "path MTUs lowered")                                                           \
@@ -159,6 +161,7 @@ extern const struct ip_limits ip_limits_default;
     X(drop_icmp_rate, "dropped: ICMP request above the rate limit")                                \
     X(drop_icmp_quote, "dropped: ICMP error that quotes no packet of ours")                        \
     X(drop_icmp_mtu, "dropped: ICMP names an MTU not below the quoted packet")                     \
+    X(drop_icmp_passed, "dropped: ICMP error for a core whose ring was full")                      \
     X(drop_icmp_full, "dropped: too many ICMP errors wait")                                        \
     X(icmp_not_sent, "ICMP errors not sent: about what none may be sent")                          \
     X(icmp_not_sent_rate, "ICMP errors not sent: rate limit")                                      \
@@ -289,6 +292,12 @@ void ip_pass(struct ip *ip, struct pkt *p, unsigned core);
 /* The packet of a MAIL_PACKET letter, ready for ip_input, out of `small` or the jumbo pool; NULL:
  * no buffer (counted). */
 struct pkt *ip_passed(struct ip *ip, const struct letter *l, struct pkt_pool *small);
+
+/* An error to another core; dropped (counted) if its ring is full. */
+void ip_pass_error(struct ip *ip, const struct ip_error *e, unsigned hops, unsigned core);
+/* The error of a MAIL_ERROR letter and the cores that have seen it; false: we do not have its
+ * address any more. */
+bool ip_passed_error(struct ip *ip, const struct letter *l, struct ip_error *e, unsigned *hops);
 
 /* TIMER_REASS and TIMER_PMTU. */
 void ip_timer(struct ip *ip, struct timer *t, instant now);

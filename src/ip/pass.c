@@ -1,4 +1,4 @@
-/* Packets whose owner is another core: into a letter, and out of one. */
+/* Packets and ICMP errors whose owner is another core: into a letter, and out of one. */
 #include "ip/ip_int.h"
 
 /* What a packet's letter begins with. */
@@ -39,4 +39,33 @@ struct pkt *ip_passed(struct ip *ip, const struct letter *l, struct pkt_pool *sm
     p->flags = head.flags;
     p->hops = head.hops;
     return p;
+}
+
+/* The head of an error's letter. */
+struct passed_error {
+    struct ip_error e;
+    uint8_t hops;
+};
+_Static_assert(sizeof(struct passed_error) <= MAIL_HEAD_MAX, "it is a head");
+
+void ip_pass_error(struct ip *ip, const struct ip_error *e, unsigned hops, unsigned core)
+{
+    struct passed_error head = {*e, (uint8_t)(hops + 1)};
+
+    if (mail_send(ip->eth->cores->mail, core, MAIL_ERROR, &head, sizeof(head), NULL))
+        ip->stats.icmp_errors_passed++;
+    else
+        ip->stats.drop_icmp_passed++;
+}
+
+bool ip_passed_error(struct ip *ip, const struct letter *l, struct ip_error *e, unsigned *hops)
+{
+    struct passed_error head;
+
+    memcpy(&head, l->head, sizeof(head));
+    *e = head.e;
+    *hops = head.hops;
+    /* Each core has its own table of addresses. */
+    e->lidx = ip_lidx(ip, &e->local);
+    return e->lidx != IP_LIDX_NONE;
 }

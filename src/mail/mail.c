@@ -179,7 +179,8 @@ static const struct record *oldest(struct mail_ring *r)
             if (head == r->tail_seen)
                 return NULL;
         }
-        const struct record *rec = (const struct record *)(const void *)(r->data + (head & r->mask));
+        const struct record *rec =
+            (const struct record *)(const void *)(r->data + (head & r->mask));
         if (rec->kind != 0)
             return rec;
         head += rec->bytes;

@@ -73,8 +73,8 @@ struct mail {
     unsigned self, cores;
     struct mail_ring *out[MAIL_CORES_MAX], *in[MAIL_CORES_MAX]; /* borrowed, shared memory */
     struct mail_box *box[MAIL_CORES_MAX];                       /* the same */
-    unsigned last;   /* core whose letter was read last */
-    uint64_t unread; /* cores whose rings may hold letters, taken from our box */
+    unsigned last;    /* core whose letter was read last */
+    uint64_t unread;  /* cores whose rings may hold letters, taken from our box */
     uint64_t to_wake; /* cores that were asleep when we wrote to them */
     struct mail_stats stats;
 };

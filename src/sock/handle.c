@@ -111,7 +111,10 @@ int sock_local_addr(struct sock *s, mr_sock h, struct mr_addr *out)
     struct udp_pcb *u = sock_udp(s, h);
     if (!u)
         return MR_EBADF;
-    sock_addr_fill(out, &u->laddr, u->lport);
+    int port = udp_port(s->udp, u);
+    if (port < 0)
+        return port;
+    sock_addr_fill(out, &u->laddr, (uint16_t)port);
     return 0;
 }
 

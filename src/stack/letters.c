@@ -18,6 +18,47 @@ static void packet(struct stack *s, const struct letter *l)
         stack_letters_done(s, s->now);
 }
 
+/* The core that should hear of an error which is for nobody here; self: none.  It goes home, and
+ * from there to who has the endpoint, and no further. */
+static unsigned error_core(const struct stack *s, const struct ip_error *e, unsigned hops)
+{
+    const struct home *h = &s->cores.home;
+    unsigned home;
+
+    if (!home_is_shared(h))
+        return h->self;
+    home = home_of_flow(h, ip_v4(&e->remote), ip_v4(&e->local), e->rport, e->lport);
+    if (home != h->self)
+        return hops == 0 ? home : h->self;
+    return e->proto == IPPROTO_UDP_ ? udp_error_core(&s->udp, e) : h->self;
+}
+
+void stack_error(struct stack *s, const struct ip_error *e, unsigned hops)
+{
+    unsigned core;
+
+    if (e->proto == IPPROTO_TCP_) {
+        tcp_icmp(&s->tcp, e, s->now);
+        return;
+    }
+    if (udp_icmp_error(&s->udp, &s->ip, e, s->now))
+        return;
+    core = error_core(s, e, hops);
+    if (core != s->cores.home.self)
+        ip_pass_error(&s->ip, e, hops, core);
+    else
+        s->udp.stats.drop_error++;
+}
+
+static void error(struct stack *s, const struct letter *l)
+{
+    struct ip_error e;
+    unsigned hops;
+
+    if (ip_passed_error(&s->ip, l, &e, &hops))
+        stack_error(s, &e, hops);
+}
+
 static void port(struct stack *s, const struct letter *l)
 {
     struct port_letter head;
@@ -37,7 +78,11 @@ bool stack_letter(struct stack *s, const struct letter *l, instant now)
         port(s, l);
         return true;
     case MAIL_ERROR:
+        error(s, l);
+        return true;
     case MAIL_ARP:
+        eth_letter(&s->eth, l, s->now);
+        return true;
     case MAIL_AWAY_ASK:
     case MAIL_AWAY_YES:
     case MAIL_AWAY_NO:
@@ -58,7 +103,7 @@ void stack_letters_done(struct stack *s, instant now)
         stack_ip_burst(s, &s->passed);
 }
 
-static void tell_ports(struct stack *s, unsigned core)
+static bool tell_ports(struct stack *s, unsigned core)
 {
     struct port_cores *ports = &s->cores.ports;
     struct port_letter head = {0};
@@ -69,14 +114,18 @@ static void tell_ports(struct stack *s, unsigned core)
         head.port = port;
         head.kind = (uint8_t)kind;
         if (!mail_send(s->cores.mail, core, MAIL_PORT, &head, sizeof(head), NULL))
-            return;
+            return false;
         port_cores_told(ports, core, kind, port);
     }
+    return true;
 }
 
-void stack_tell(struct stack *s)
+bool stack_tell(struct stack *s)
 {
+    bool all = eth_tell(&s->eth);
+
     for (unsigned c = 0; c < s->cores.home.cores; c++)
         if (c != s->cores.home.self && s->cores.ports.news_n[c])
-            tell_ports(s, c);
+            all &= tell_ports(s, c);
+    return all;
 }

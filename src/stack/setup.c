@@ -64,6 +64,7 @@ static void layout(struct stack *s, struct mem *m, const struct stack_config *c)
     s->eth.cores = &s->cores;
     ip_init(&s->ip, m, &l->ip, &s->eth, &s->wheel, mix64(seed + 1));
     udp_init(&s->udp, m, &l->udp, mix64(seed + 2));
+    s->udp.cores = &s->cores;
     s->tcp.ip = &s->ip;
     s->tcp.wheel = &s->wheel;
     s->tcp.tx = &s->tx;

@@ -30,5 +30,8 @@ instant stack_clock_set(struct stack *s, instant now);
 /* IP packets from wherever they came, up to their sockets; the burst is empty afterwards. */
 void stack_ip_burst(struct stack *s, struct burst *packets);
 
-/* letters.c: what other cores do not know yet, as far as their rings have room. */
-void stack_tell(struct stack *s);
+/* letters.c: what other cores do not know yet, as far as their rings have room; false: some of it
+ * is still to be told. */
+bool stack_tell(struct stack *s);
+/* An ICMP error that so many cores have passed on: to its transport, or to the core it concerns. */
+void stack_error(struct stack *s, const struct ip_error *e, unsigned hops);

@@ -18,12 +18,8 @@ static void errors_deliver(struct stack *s)
 {
     struct ip_error e;
 
-    while (unlikely(ip_has_errors(&s->ip)) && ip_next_error(&s->ip, &e)) {
-        if (e.proto == IPPROTO_TCP_)
-            tcp_icmp(&s->tcp, &e, s->now);
-        else if (e.proto == IPPROTO_UDP_)
-            udp_icmp_error(&s->udp, &s->ip, &e, s->now);
-    }
+    while (unlikely(ip_has_errors(&s->ip)) && ip_next_error(&s->ip, &e))
+        stack_error(s, &e, 0);
 }
 
 void stack_ip_burst(struct stack *s, struct burst *packets)
@@ -105,9 +101,9 @@ void stack_output(struct stack *s, instant now)
         stack_ip_burst(s, &loop);
         tcp_output(&s->tcp, s->now);
     }
-    if (home_is_shared(&s->cores.home))
-        stack_tell(s);
     s->stalled = (tcp_has_output(&s->tcp) && !tcp_may_transmit(&s->tcp)) || ip_loop_waits(&s->ip);
+    if (home_is_shared(&s->cores.home) && !stack_tell(s))
+        s->stalled = true;
     sock_udp_wake(&s->sock);
 }
 

@@ -28,7 +28,17 @@ static void needfrag(struct udp *udp, struct ip *ip, struct udp_pcb *pcb, const 
     udp_mark_ready(udp, pcb, UDP_ERROR);
 }
 
-void udp_icmp_error(struct udp *udp, struct ip *ip, const struct ip_error *e, instant now)
+unsigned udp_error_core(const struct udp *udp, const struct ip_error *e)
+{
+    const struct home *h = &udp->cores->home;
+    const struct port_cores *ports = &udp->cores->ports;
+    uint32_t hash = rss_hash_flow(h->law, ip_v4(&e->remote), ip_v4(&e->local), e->rport, e->lport);
+    bool away = port_cores_elsewhere(ports, PORT_UDP_AWAY, e->lport);
+
+    return port_cores_pick(ports, away ? PORT_UDP_AWAY : PORT_UDP, e->lport, hash);
+}
+
+bool udp_icmp_error(struct udp *udp, struct ip *ip, const struct ip_error *e, instant now)
 {
     bool too_big = e->type == ICMP_UNREACH && e->code == ICMP_UNREACH_NEEDFRAG;
     struct udp_pcb *pcb = conn_find(udp, &e->local, e->lport, &e->remote, e->rport);
@@ -36,15 +46,14 @@ void udp_icmp_error(struct udp *udp, struct ip *ip, const struct ip_error *e, in
     /* Without a peer there is nobody to tell, but the path's MTU is good to know. */
     if (!pcb && too_big)
         pcb = bound_find(udp, &e->local, e->lport);
-    if (!pcb) {
-        udp->stats.drop_error++;
-        return;
-    }
+    if (!pcb)
+        return false;
     udp->stats.rx_errors++;
     if (too_big) {
         needfrag(udp, ip, pcb, e, now);
-        return;
+        return true;
     }
     pcb->err = e->type == ICMP_UNREACH ? unreach_err(e->code) : MR_EHOSTUNREACH;
     udp_mark_ready(udp, pcb, UDP_ERROR);
+    return true;
 }

@@ -78,6 +78,40 @@ static void enqueue(struct udp *udp, struct ip *ip, struct udp_pcb *pcb, struct 
     udp_mark_ready(udp, pcb, UDP_READABLE);
 }
 
+/* The core whose pcb a datagram is for that nobody here is connected for; bound: a pcb here has the
+ * port. */
+static unsigned owner(const struct udp *udp, struct pkt *p, const struct udp_hdr *u, bool bound)
+{
+    const struct ip_info *info = ip_info(p);
+    const struct home *h = &udp->cores->home;
+    const struct port_cores *ports = &udp->cores->ports;
+    uint32_t hash;
+    unsigned home;
+
+    if (p->hops == IP_HOPS_MAX || (bound && p->hops == 0 && (p->flags & PKT_LOOPBACK)))
+        return h->self;
+    hash = rss_hash_flow(h->law, ip_v4(&info->src), ip_v4(&info->dst), u->sport, u->dport);
+    home = rss_queue(h->law, hash);
+    if (home != h->self && p->hops == 0)
+        return home;
+    if (home == h->self && port_cores_elsewhere(ports, PORT_UDP_AWAY, u->dport))
+        return port_cores_pick(ports, PORT_UDP_AWAY, u->dport, hash);
+    return bound ? h->self : port_cores_pick(ports, PORT_UDP, u->dport, hash);
+}
+
+/* True: it was another core's. */
+static bool pass(struct udp *udp, struct ip *ip, struct pkt *p, const struct udp_hdr *h, bool bound)
+{
+    unsigned core = owner(udp, p, h, bound);
+
+    if (core == udp->cores->home.self)
+        return false;
+    udp->stats.rx_passed++;
+    p->flags |= PKT_CSUM_OK; /* as far as there is one */
+    ip_pass(ip, p, core);
+    return true;
+}
+
 static void input_one(struct udp *udp, struct ip *ip, struct pkt *p, instant now)
 {
     const struct ip_info *info = ip_info(p);
@@ -91,8 +125,11 @@ static void input_one(struct udp *udp, struct ip *ip, struct pkt *p, instant now
         return;
     }
     pcb = conn_find(udp, &info->dst, h.dport, &info->src, h.sport);
-    if (!pcb)
+    if (!pcb) {
         pcb = bound_find(udp, &info->dst, h.dport);
+        if (unlikely(udp_is_shared(udp)) && pass(udp, ip, p, &h, pcb != NULL))
+            return;
+    }
     if (!pcb) {
         /* RFC 1122 4.1.3.1 */
         ip_icmp_error(ip, p, ICMP_UNREACH, ICMP_UNREACH_PORT, 0, now);

@@ -28,8 +28,7 @@ static void fill(struct pkt *p, const struct udp_pcb *pcb, const struct ip_flow 
     struct udp_hdr h = {.sport = pcb->lport, .dport = rport, .len = len};
 
     if (!(pcb->options & UDP_NO_CSUM)) {
-        h.csum =
-            csum_fold(ipv4_pseudo_sum(ip_v4(&f->src), ip_v4(&f->dst), IPPROTO_UDP_, len));
+        h.csum = csum_fold(ipv4_pseudo_sum(ip_v4(&f->src), ip_v4(&f->dst), IPPROTO_UDP_, len));
         p->flags |= PKT_CSUM_PARTIAL;
     }
     udp_emit(p->data, &h);
@@ -67,6 +66,18 @@ static int send_to(struct udp *udp, struct ip *ip, struct udp_pcb *pcb, const vo
     return err;
 }
 
+/* The first thing sent binds, to a port at which the answer finds us. */
+static int bind_for(struct udp *udp, struct ip *ip, struct udp_pcb *pcb, const struct udp_addr *to)
+{
+    struct ip_route_info r;
+    bool known = udp_is_shared(udp) && ip_route(ip, &to->addr, &pcb->laddr, &r);
+    int err = bind_ephemeral(udp, pcb, known ? &r.src : NULL, known ? to : NULL, false);
+
+    if (!err)
+        port_tell(udp, pcb->lport);
+    return err;
+}
+
 int udp_send(struct udp *udp, struct ip *ip, struct udp_pcb *pcb, const void *buf, size_t n,
              const struct udp_addr *to, instant now)
 {
@@ -80,7 +91,7 @@ int udp_send(struct udp *udp, struct ip *ip, struct udp_pcb *pcb, const void *bu
     if (to && (to->port == 0 || !ip_is_v4(&to->addr)))
         return MR_EINVAL;
     if (pcb->state == UDP_CLOSED)
-        err = bind_ephemeral(udp, pcb);
+        err = bind_for(udp, ip, pcb, to ? to : &peer);
     if (!err)
         err = send_to(udp, ip, pcb, buf, n, to ? to : &peer, now);
     if (err) {

@@ -92,8 +92,10 @@ void udp_close(struct udp *udp, struct udp_pcb *pcb)
     MR_ASSERT(pcb->state != UDP_FREE);
     if (pcb->state == UDP_CONNECTED)
         conn_unlink(udp, pcb);
-    if (pcb->state >= UDP_BOUND)
+    if (pcb->state >= UDP_BOUND) {
         port_unlink(udp, pcb);
+        port_tell(udp, pcb->lport);
+    }
     if (pcb->on_ready)
         ready_remove(udp, pcb);
     pkt_list_put_all(&pcb->rcvq);

@@ -11,8 +11,8 @@ static struct udp_pcb **port_bucket(const struct udp *udp, uint16_t port)
 static struct udp_pcb **conn_bucket(const struct udp *udp, const struct ip_addr *l, uint16_t lport,
                                     const struct ip_addr *r, uint16_t rport)
 {
-    uint32_t w[10] = {l->w[0], l->w[1], l->w[2], l->w[3], r->w[0], r->w[1], r->w[2], r->w[3],
-                      lport,   rport};
+    uint32_t w[10] = {l->w[0], l->w[1], l->w[2], l->w[3], r->w[0],
+                      r->w[1], r->w[2], r->w[3], lport,   rport};
 
     return &udp->conns[(nh_hash(&udp->nh_key, w, 10) >> 32) & udp->conn_mask];
 }
@@ -36,8 +36,7 @@ void port_unlink(struct udp *udp, struct udp_pcb *pcb)
 
 void conn_link(struct udp *udp, struct udp_pcb *pcb)
 {
-    struct udp_pcb **bucket =
-        conn_bucket(udp, &pcb->laddr, pcb->lport, &pcb->raddr, pcb->rport);
+    struct udp_pcb **bucket = conn_bucket(udp, &pcb->laddr, pcb->lport, &pcb->raddr, pcb->rport);
 
     pcb->conn_next = *bucket;
     *bucket = pcb;
@@ -50,6 +49,22 @@ void conn_unlink(struct udp *udp, struct udp_pcb *pcb)
     while (*at != pcb)
         at = &(*at)->conn_next;
     *at = pcb->conn_next;
+}
+
+void port_tell(struct udp *udp, uint16_t port)
+{
+    bool bound = false, away = false;
+
+    if (!udp_is_shared(udp))
+        return;
+    for (const struct udp_pcb *q = *port_bucket(udp, port); q; q = q->port_next) {
+        if (q->lport != port)
+            continue;
+        bound |= q->state == UDP_BOUND;
+        away |= q->away;
+    }
+    port_cores_set_own(&udp->cores->ports, PORT_UDP, port, bound);
+    port_cores_set_own(&udp->cores->ports, PORT_UDP_AWAY, port, away);
 }
 
 struct udp_pcb *conn_find(const struct udp *udp, const struct ip_addr *laddr, uint16_t lport,

@@ -14,6 +14,21 @@
  * Nobody is called back: a pcb with news is put on the ready list, which the room above pulls with
  * udp_next_ready.
  *
+ * A stack that is one of many has its own pcbs, and a port may be bound once on each core.  A
+ * datagram's flow has a home (flow/home.h), whatever core it landed on, so one flow always meets
+ * the same pcb:
+ *
+ *     connected here       taken, wherever that is
+ *     not at home          goes home
+ *     at home              to a core that has connected pcbs whose home is not theirs, if there is
+ *                          one (`away`: bound first, then connected to whom it liked); else to the
+ *                          pcb bound here; else to one of the cores that have the port, the same
+ *                          one for the same flow; else nobody has it
+ *
+ * What is looped back prefers the pcb bound on its own core.  Ephemeral ports are chosen so that
+ * home is here: for a connected pcb, and for what is sent to first; and those of unconnected ones
+ * so that no other core chooses the same.
+ *
  * Functions that fail return a negative enum mr_err. */
 #pragma once
 
@@ -62,6 +77,8 @@ struct udp_pcb {
     uint8_t tos, ttl; /* of what is sent; ttl 0: default */
     bool on_ready;
     bool laddr_chosen; /* by connect, not by bind: disconnect forgets it */
+    bool late;         /* bound to port 0, which will be chosen when it is needed */
+    bool away;         /* connected, and the flow's home is another core */
     int err;         /* negative enum mr_err of the last ICMP error, or 0; its reader clears it */
     neigh_id nh; /* cached way of what was last sent: from nh_src to nh_dst */
     struct ip_addr nh_src, nh_dst;
@@ -89,6 +106,7 @@ extern const struct udp_limits udp_limits_default;
     X(tx_datagrams, "datagrams sent")                                                              \
     X(rx_copied, "datagrams moved off a port's buffers")                                           \
     X(rx_no_csum, "datagrams without a checksum")                                                  \
+    X(rx_passed, "datagrams passed to another core")                                               \
     X(rx_errors, "ICMP errors for a socket")                                                       \
     X(drop_short, "dropped: shorter than its header")                                              \
     X(drop_length, "dropped: length field disagrees with the packet")                              \
@@ -118,6 +136,7 @@ struct udp {
     struct sip_key key;
     uint32_t generations;
     uint64_t ephemeral; /* counts choices, so that they differ */
+    struct cores *cores; /* borrowed: set by the stack after udp_init; NULL: alone */
     struct udp_stats stats;
 };
 
@@ -130,12 +149,17 @@ struct udp_pcb *udp_open(struct udp *udp);
 void udp_close(struct udp *udp, struct udp_pcb *pcb);
 
 /* addr NULL or any: every address of ours.  port 0: chosen (RFC 6056).  MR_EINVAL (bound already),
- * MR_EADDRINUSE, MR_EADDRNOTAVAIL. */
+ * MR_EADDRINUSE, MR_EADDRNOTAVAIL.  One of many cores chooses when it knows for whom: at the first
+ * send, or in udp_port. */
 int udp_bind(struct udp *udp, struct ip *ip, struct udp_pcb *pcb, const struct ip_addr *addr,
              uint16_t port);
 
+/* The local port, chosen now if that was left for later; or MR_EADDRINUSE. */
+int udp_port(struct udp *udp, struct udp_pcb *pcb);
+
 /* Fix the peer: only its datagrams are received, and ICMP errors are reported. Binds if needed.
- * Replaces an earlier peer. MR_EINVAL, MR_ENETUNREACH, MR_EADDRINUSE, MR_EACCES (broadcast). */
+ * Replaces an earlier peer. MR_EINVAL, MR_ENETUNREACH, MR_EADDRINUSE (also: another core has pcbs
+ * away from home on this port, and this one would be away as well), MR_EACCES (broadcast). */
 int udp_connect(struct udp *udp, struct ip *ip, struct udp_pcb *pcb, const struct udp_addr *to);
 /* Back to bound: the port stays, address and peer go. */
 void udp_disconnect(struct udp *udp, struct udp_pcb *pcb);
@@ -151,7 +175,10 @@ int udp_send(struct udp *udp, struct ip *ip, struct udp_pcb *pcb, const void *bu
 /* The oldest datagram, or NULL; the caller owns it (pkt_put). */
 struct pkt *udp_recv(struct udp_pcb *pcb);
 
-void udp_icmp_error(struct udp *udp, struct ip *ip, const struct ip_error *e, instant now);
+/* False: it is for no pcb here. */
+bool udp_icmp_error(struct udp *udp, struct ip *ip, const struct ip_error *e, instant now);
+/* At its home: the core that may have the pcb which it is for; self: none. */
+unsigned udp_error_core(const struct udp *udp, const struct ip_error *e);
 
 /* Add news (enum udp_ready) and put pcb on the ready list. */
 void udp_mark_ready(struct udp *udp, struct udp_pcb *pcb, uint8_t what);

@@ -17,7 +17,16 @@ struct udp_pcb *bound_find(const struct udp *udp, const struct ip_addr *laddr, u
 bool port_is_free(const struct udp *udp, const struct udp_pcb *pcb, const struct ip_addr *addr,
                   uint16_t port);
 
+/* Say what this core has at the port, if others are to know. */
+void port_tell(struct udp *udp, uint16_t port);
+
+static inline bool udp_is_shared(const struct udp *udp)
+{
+    return udp->cores && home_is_shared(&udp->cores->home);
+}
 
 /* ---- bind.c ---- */
-/* Choose a port at pcb->laddr.  MR_EADDRINUSE: none is free. */
-int bind_ephemeral(struct udp *udp, struct udp_pcb *pcb);
+/* Choose a port at pcb->laddr, for datagrams between `local` and `to` if they are given: such that
+ * their home is here, if that can be.  MR_EADDRINUSE: none is free. */
+int bind_ephemeral(struct udp *udp, struct udp_pcb *pcb, const struct ip_addr *local,
+                   const struct udp_addr *to, bool connect);
