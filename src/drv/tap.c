@@ -151,8 +151,8 @@ static enum tx_result tx_one(struct tap_queue *q, struct pkt *p)
     int pieces = tx_pieces(v, p, &h);
 
     for (;;) {
-        ssize_t n = pieces == 1 ? write(q->fd, v[0].iov_base, v[0].iov_len)
-                                : writev(q->fd, v, pieces);
+        ssize_t n =
+            pieces == 1 ? write(q->fd, v[0].iov_base, v[0].iov_len) : writev(q->fd, v, pieces);
         if (likely(n >= 0))
             return TX_SENT;
         if (errno == EINTR)
@@ -216,7 +216,8 @@ size_t tap_bytes(const struct tap_config *c)
 {
     size_t pool = (size_t)buffers_of(c) * sizeof(struct pkt) + 4096;
 
-    return sizeof(struct tap) + 4096 + c->queues * (sizeof(struct tap_queue) + sizeof(struct nic_stats) + pool);
+    return sizeof(struct tap) + 4096 +
+           c->queues * (sizeof(struct tap_queue) + sizeof(struct nic_stats) + pool);
 }
 
 static bool queue_open(struct tap_queue *q, struct mem *m, const struct tap_config *c, char *why,

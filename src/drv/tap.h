@@ -24,11 +24,12 @@
 struct tap;
 
 struct tap_config {
-    const char *name;     /* of the device, at most 15 characters */
-    uint32_t queues;      /* 1.., one descriptor each; more than one needs a multi-queue device */
-    uint32_t buffers;     /* receive buffers a queue; 0: TAP_BUFFERS */
-    bool no_offload;      /* exchange plain frames: for tests */
-    const struct rss *steer; /* how the kernel is to spread frames over the queues, entries < queues;
+    const char *name; /* of the device, at most 15 characters */
+    uint32_t queues;  /* 1.., one descriptor each; more than one needs a multi-queue device */
+    uint32_t buffers; /* receive buffers a queue; 0: TAP_BUFFERS */
+    bool no_offload;  /* exchange plain frames: for tests */
+    const struct rss
+        *steer; /* how the kernel is to spread frames over the queues, entries < queues;
                               * copied; NULL: as it likes */
 };
 #define TAP_BUFFERS 2048u

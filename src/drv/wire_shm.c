@@ -23,18 +23,24 @@ struct wire_shm {
     char path[PATH_BYTES];
 };
 
-static const struct memwire_config wire_config = {
-    .queues = 1,
-    .buffers = 512,
-    .buf_size = PKT_HEADROOM + 65280 + 256,
-    .mtu = 1500,
-    .tso_max = 65280,
-    .csum_offload = true,
-};
+/* Every queue has buffers for all queues of the other end, 128 for each. */
+static struct memwire_config wire_config(uint32_t queues)
+{
+    return (struct memwire_config){
+        .queues = queues,
+        .buffers = max_u32(512, (uint32_t)ceil_pow2(128 * queues)),
+        .buf_size = PKT_HEADROOM + 65280 + 256,
+        .mtu = 1500,
+        .tso_max = 65280,
+        .csum_offload = true,
+    };
+}
 
 size_t wire_shm_bytes(uint32_t queues)
 {
-    return sizeof(struct wire_shm) + 65536 + queues * wire_config.buffers * sizeof(struct pkt);
+    struct memwire_config c = wire_config(queues);
+
+    return sizeof(struct wire_shm) + memwire_port_bytes(&c, 0) + 4096;
 }
 
 static bool parse(struct wire_shm *w, const char *spec, char *why, size_t n)
@@ -54,11 +60,12 @@ static bool parse(struct wire_shm *w, const char *spec, char *why, size_t n)
 
 /* Formatted under another name first: side 1 never sees half a wire, and the memory of a wire that
  * somebody still uses does not shrink under them. */
-static int create(struct wire_shm *w)
+static int create(struct wire_shm *w, uint32_t queues)
 {
+    struct memwire_config c = wire_config(queues);
     char fresh[PATH_BYTES + 8];
 
-    w->bytes = memwire_bytes(&wire_config);
+    w->bytes = memwire_bytes(&c);
     snprintf(fresh, sizeof(fresh), "%s.new", w->path);
     unlink(fresh);
     int fd = open(fresh, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -67,7 +74,7 @@ static int create(struct wire_shm *w)
     int rc = os_map_shared(fd, w->bytes, &w->shared);
     os_close(fd);
     if (rc == 0) {
-        memwire_format(w->shared, &wire_config);
+        memwire_format(w->shared, &c);
         rc = rename(fresh, w->path) < 0 ? -errno : 0;
     }
     if (rc < 0)
@@ -101,26 +108,44 @@ static int attach_patiently(struct wire_shm *w)
     return rc;
 }
 
+/* The port on the wire that was mapped. */
+static bool join(struct wire_shm *w, struct mem *m, uint32_t queues, char *why, size_t n)
+{
+    uint32_t there = memwire_queues(w->shared, w->bytes, w->side);
+
+    if (there != 0 && there != queues) {
+        snprintf(why, n,
+                 "wire '%s' was made with %u queue%s, and this end has %u: give both ends as many "
+                 "cores",
+                 w->path, there, there == 1 ? "" : "s", queues);
+        return false;
+    }
+    w->port = memwire_open(m, w->shared, w->bytes, w->side);
+    if (!w->port)
+        snprintf(why, n, "'%s' is not a wire of this version", w->path);
+    return w->port != NULL;
+}
+
 struct wire_shm *wire_shm_open(struct mem *m, const char *spec, uint32_t queues,
                                const struct rss *rss, char *why, size_t n)
 {
-    (void)queues, (void)rss;
     struct wire_shm *w = mem_carve(m, sizeof(*w), CACHE_LINE);
 
+    MR_ASSERT(queues >= 1 && queues <= MEMWIRE_QUEUES_MAX);
     if (!parse(w, spec, why, n))
         return NULL;
-    int rc = w->side == 0 ? create(w) : attach_patiently(w);
+    int rc = w->side == 0 ? create(w, queues) : attach_patiently(w);
     if (rc < 0) {
         snprintf(why, n, "wire '%s': %s", w->path,
                  rc == -ENOENT && w->side == 1 ? "no side 0 has made it" : strerror(-rc));
         return NULL;
     }
-    w->port = memwire_open(m, w->shared, w->bytes, w->side);
-    if (!w->port) {
-        snprintf(why, n, "'%s' is not a wire of this version", w->path);
+    if (!join(w, m, queues, why, n)) {
         os_release(w->shared, w->bytes);
         return NULL;
     }
+    if (rss)
+        memwire_set_rss(w->port, rss);
     return w;
 }
 

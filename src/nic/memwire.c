@@ -1,205 +1,129 @@
-#include "nic/memwire.h"
+#include "nic/memwire_int.h"
 
-#include "base/ring.h"
-
-#define MEMWIRE_MAGIC 0x6d72776972653031ull
-
-struct shared_head {
-    uint64_t magic;
-    struct memwire_config config;
-};
-
-/* What the sender says about the frame in a buffer. */
-struct shared_desc {
-    uint32_t len;
-    uint16_t gso_size;
-    uint16_t flags; /* PKT_CSUM_OK, PKT_CSUM_PARTIAL */
-};
-
-/* One direction of one queue, as found in the shared memory. */
-struct lane {
-    struct ring_u32 *fill, *full;
-    struct shared_desc *desc;
-    uint8_t *bufs;
-};
-
-struct memwire_queue {
-    struct lane rx, tx;
-    struct pkt_pool pool;
-    uint32_t buffers;
-    uint32_t buf_size;
-};
-
-struct memwire_port {
-    struct nic nic;
-    bool down;
-    uint32_t queues;
-    struct memwire_queue *queue;
-};
-
-static size_t lane_bytes(const struct memwire_config *c)
-{
-    return 2 * align_up(ring_u32_bytes(c->buffers), CACHE_LINE) +
-           align_up(c->buffers * sizeof(struct shared_desc), CACHE_LINE) +
-           (size_t)c->buffers * c->buf_size;
-}
+#define PAGE 4096u
+/* What config_is_sane allows keeps every sum below far from 2^64. */
+#define BUFFERS_MAX (1u << 20)
+#define BYTES_MAX (1u << 20)
 
 static size_t head_bytes(void)
 {
-    return align_up(sizeof(struct shared_head), CACHE_LINE);
+    return align_up(
+        align_up(sizeof(struct shared_head), CACHE_LINE) + 2 * sizeof(struct shared_spread), PAGE);
+}
+
+static size_t ring_bytes(const struct memwire_config *c, unsigned side)
+{
+    return align_up(sizeof(struct shared_ring) + wire_ring_size(c, side) * sizeof(uint32_t),
+                    CACHE_LINE);
+}
+
+static size_t desc_bytes(const struct memwire_config *c)
+{
+    return align_up(c->buffers * sizeof(shared_desc), CACHE_LINE);
+}
+
+static size_t lanes_bytes(const struct memwire_config *c, unsigned side)
+{
+    return 2 * (size_t)wire_queues(c, side ^ 1) * ring_bytes(c, side);
+}
+
+/* Of a receive queue; whole pages, so that each is on memory of its own. */
+static size_t queue_bytes(const struct memwire_config *c, unsigned side)
+{
+    return align_up(
+        CACHE_LINE + desc_bytes(c) + lanes_bytes(c, side) + (size_t)c->buffers * c->buf_size, PAGE);
 }
 
 size_t memwire_bytes(const struct memwire_config *c)
 {
-    return head_bytes() + 2 * (size_t)c->queues * lane_bytes(c);
+    return head_bytes() + wire_queues(c, 0) * queue_bytes(c, 0) +
+           wire_queues(c, 1) * queue_bytes(c, 1);
 }
 
-/* The lane in which `side` receives on `queue`. */
-static struct lane lane_find(uint8_t *shared, const struct memwire_config *c, unsigned side,
-                             unsigned queue)
+struct shared_spread *memwire_find_spread(void *shared, unsigned side)
 {
-    uint8_t *p = shared + head_bytes() + (2 * (size_t)queue + side) * lane_bytes(c);
-    size_t ring = align_up(ring_u32_bytes(c->buffers), CACHE_LINE);
-    struct lane l = {.fill = (void *)p, .full = (void *)(p + ring), .desc = (void *)(p + 2 * ring)};
+    uint8_t *p = (uint8_t *)shared + align_up(sizeof(struct shared_head), CACHE_LINE);
 
-    l.bufs = p + 2 * ring + align_up(c->buffers * sizeof(struct shared_desc), CACHE_LINE);
-    return l;
+    return (struct shared_spread *)(void *)p + side;
+}
+
+struct wire_queue memwire_find_queue(void *shared, const struct memwire_config *c, unsigned side,
+                                     unsigned queue)
+{
+    uint8_t *p = (uint8_t *)shared + head_bytes() + queue * queue_bytes(c, side);
+
+    if (side == 1)
+        p += wire_queues(c, 0) * queue_bytes(c, 0);
+    struct wire_queue w = {.pending = (void *)p, .desc = (void *)(p + CACHE_LINE)};
+    w.lanes = p + CACHE_LINE + desc_bytes(c);
+    w.bufs = w.lanes + lanes_bytes(c, side);
+    return w;
+}
+
+struct shared_ring *memwire_find_ring(const struct wire_queue *w, const struct memwire_config *c,
+                                      unsigned side, unsigned lane, bool full)
+{
+    return (void *)(w->lanes + (2 * (size_t)lane + full) * ring_bytes(c, side));
 }
 
 static bool config_is_sane(const struct memwire_config *c)
 {
-    uint32_t frame = max_u32(c->mtu + 18, c->tso_max ? c->tso_max + 256 : 0);
+    uint32_t most = max_u32(wire_queues(c, 0), wire_queues(c, 1));
 
-    return c->queues >= 1 && is_pow2(c->buffers) && c->buf_size % CACHE_LINE == 0 &&
+    if (wire_queues(c, 0) < 1 || most > MEMWIRE_QUEUES_MAX || c->mtu > BYTES_MAX ||
+        c->tso_max > BYTES_MAX || c->buf_size > 2 * BYTES_MAX || c->buffers > BUFFERS_MAX)
+        return false;
+    uint32_t frame = max_u32(c->mtu + 18, c->tso_max ? c->tso_max + 256 : 0);
+    return is_pow2(c->buffers) && c->buffers >= most && c->buf_size % CACHE_LINE == 0 &&
            c->buf_size >= PKT_HEADROOM + frame;
 }
+
+/* ---- making and opening ------------------------------------------------------------------- */
 
 void memwire_format(void *shared, const struct memwire_config *c)
 {
     struct shared_head *h = shared;
+    struct rss r;
 
     MR_ASSERT(config_is_sane(c));
-    for (unsigned q = 0; q < c->queues; q++) {
-        for (unsigned side = 0; side < 2; side++) {
-            struct lane l = lane_find(shared, c, side, q);
-            ring_u32_init(l.fill, c->buffers);
-            ring_u32_init(l.full, c->buffers);
-        }
+    for (unsigned side = 0; side < 2; side++) {
+        rss_init(&r, rss_key_default, RSS_ENTRIES, wire_queues(c, side));
+        memwire_write_rule(memwire_find_spread(shared, side), SPREAD_HASH, &r);
     }
-    h->config = *c;
+    *h = (struct shared_head){.queues = {wire_queues(c, 0), wire_queues(c, 1)},
+                              .buffers = c->buffers,
+                              .buf_size = c->buf_size,
+                              .mtu = c->mtu,
+                              .tso_max = c->tso_max,
+                              .csum_offload = c->csum_offload};
+    atomic_thread_fence(memory_order_release);
     h->magic = MEMWIRE_MAGIC;
 }
 
-/* Give every buffer the pool can spare to the sender, an eighth at a time while it has some. */
-static void refill(struct memwire_queue *q)
+/* A copy: what is judged is what is used. */
+static bool head_read(const void *shared, size_t bytes, struct memwire_config *c)
 {
-    uint32_t idx[BURST_MAX];
+    struct shared_head h;
 
-    if (pool_available(&q->pool.descs) < q->buffers / 8 && q->pool.posted >= q->buffers / 8)
-        return;
-
-    for (;;) {
-        uint32_t room = q->buffers - ring_u32_count(q->rx.fill);
-        uint32_t n = 0;
-        struct pkt *p;
-        room = min_u32(room, BURST_MAX);
-        while (n < room && (p = pkt_get(&q->pool))) {
-            p->next = p; /* marks it as posted */
-            idx[n++] = pkt_index(p);
-        }
-        q->pool.posted += n;
-        if (n == 0 || ring_u32_push(q->rx.fill, idx, n) < BURST_MAX)
-            return;
-    }
-}
-
-/* Is this a buffer that the other end may fill?  It is another process's word. */
-static bool is_posted(const struct memwire_queue *q, uint32_t idx)
-{
-    const struct pkt *p = pool_at(&q->pool.descs, idx);
-
-    return idx < q->buffers && p->next == p;
-}
-
-static unsigned rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsigned max)
-{
-    struct memwire_port *port = (struct memwire_port *)(void *)nic;
-    struct memwire_queue *q = &port->queue[queue];
-    uint32_t idx[BURST_MAX];
-    unsigned got = 0;
-    uint32_t n = ring_u32_pop(q->rx.full, idx, min_u32(max, BURST_MAX));
-
-    for (uint32_t i = 0; i < n; i++)
-        if (likely(idx[i] < q->buffers))
-            prefetch(q->rx.bufs + (size_t)idx[i] * q->buf_size + PKT_HEADROOM);
-    for (uint32_t i = 0; i < n; i++) {
-        if (unlikely(!is_posted(q, idx[i]))) {
-            nic->stats[queue].rx_error++;
-            continue;
-        }
-        struct pkt *p = pool_at(&q->pool.descs, idx[i]);
-        const struct shared_desc *d = &q->rx.desc[idx[i]];
-        p->next = NULL;
-        q->pool.posted--;
-        p->data = p->buf + PKT_HEADROOM;
-        p->len = min_u32(d->len, q->buf_size - PKT_HEADROOM);
-        p->gso_size = d->gso_size;
-        p->flags = d->flags & (PKT_CSUM_OK | PKT_CSUM_PARTIAL);
-        nic->stats[queue].rx_bytes += p->len;
-        if (likely(p->len > 0))
-            out[got++] = p;
-        else
-            pkt_put(p);
-    }
-    nic->stats[queue].rx_packets += got;
-    refill(q);
-    return got;
-}
-
-/* The "DMA": the frame into the receiver's buffer.  A frame longer than the buffer is lost; the
- * buffer goes back empty. */
-static bool transfer(struct memwire_queue *q, uint32_t idx, const struct pkt *p)
-{
-    uint32_t len = pkt_total(p);
-
-    if (len > q->buf_size - PKT_HEADROOM) {
-        q->tx.desc[idx].len = 0;
+    if (bytes < head_bytes())
         return false;
-    }
-    pkt_copy_out(p, q->tx.bufs + (size_t)idx * q->buf_size + PKT_HEADROOM);
-    q->tx.desc[idx] = (struct shared_desc){
-        .len = len,
-        .gso_size = p->gso_size,
-        .flags = p->flags & PKT_CSUM_PARTIAL ? PKT_CSUM_OK | PKT_CSUM_PARTIAL : 0,
-    };
-    return true;
+    memcpy(&h, shared, sizeof(h));
+    *c = (struct memwire_config){.queues = h.queues[0],
+                                 .queues1 = h.queues[1],
+                                 .buffers = h.buffers,
+                                 .buf_size = h.buf_size,
+                                 .mtu = h.mtu,
+                                 .tso_max = h.tso_max,
+                                 .csum_offload = h.csum_offload != 0};
+    return h.magic == MEMWIRE_MAGIC && h.queues[1] > 0 && config_is_sane(c) &&
+           memwire_bytes(c) <= bytes;
 }
 
-static unsigned tx_burst(struct nic *nic, unsigned queue, struct pkt **p, unsigned count)
+uint32_t memwire_queues(const void *shared, size_t shared_bytes, unsigned side)
 {
-    struct memwire_port *port = (struct memwire_port *)(void *)nic;
-    struct memwire_queue *q = &port->queue[queue];
-    uint32_t idx[BURST_MAX], ready = 0;
-    uint32_t want = min_u32(count, BURST_MAX);
-    uint32_t n = port->down ? want : ring_u32_pop(q->tx.fill, idx, want);
+    struct memwire_config c;
 
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t len = pkt_total(p[i]);
-        if (port->down || idx[i] >= q->buffers) {
-            nic->stats[queue].tx_error++;
-        } else {
-            bool sent = transfer(q, idx[i], p[i]);
-            nic->stats[queue].tx_bytes += sent ? len : 0;
-            nic->stats[queue].tx_packets += sent;
-            nic->stats[queue].tx_error += !sent;
-            idx[ready++] = idx[i];
-        }
-        pkt_put(p[i]);
-    }
-    if (ready)
-        ring_u32_push(q->tx.full, idx, ready);
-    nic->stats[queue].tx_full += n < want;
-    return n;
+    return head_read(shared, shared_bytes, &c) ? wire_queues(&c, side) : 0;
 }
 
 static void close_port(struct nic *nic)
@@ -208,48 +132,115 @@ static void close_port(struct nic *nic)
 }
 
 static const struct nic_ops memwire_ops = {
-    .rx_burst = rx_burst, .tx_burst = tx_burst, .close = close_port};
+    .rx_burst = memwire_rx_burst, .tx_burst = memwire_tx_burst, .close = close_port};
 
-static void queue_open(struct memwire_queue *q, struct mem *m, uint8_t *shared,
-                       const struct memwire_config *c, unsigned side, unsigned queue)
+size_t memwire_port_bytes(const struct memwire_config *c, unsigned side)
 {
-    q->rx = lane_find(shared, c, side, queue);
-    q->tx = lane_find(shared, c, side ^ 1, queue);
+    uint32_t queues = wire_queues(c, side), peers = wire_queues(c, side ^ 1);
+    size_t lanes = peers * (sizeof(struct rx_lane) + sizeof(struct tx_lane));
+    size_t queue = sizeof(struct memwire_queue) + sizeof(struct nic_stats) + lanes +
+                   sizeof(struct rss) + c->buffers * sizeof(struct pkt) + PAGE + 4 * CACHE_LINE;
+
+    return sizeof(struct memwire_port) + sizeof(struct rss) + 4 * CACHE_LINE + queues * queue;
+}
+
+static struct ring_end end_of(struct shared_ring *r, uint32_t size, bool producer)
+{
+    struct ring_end e = {.r = r, .size = size};
+
+    /* Nothing is known of the other's index: full to a producer, empty to a consumer. */
+    e.mine = producer ? atomic_load(&r->tail) : atomic_load(&r->head);
+    e.theirs = producer ? e.mine - size : e.mine;
+    return e;
+}
+
+static void rx_open(struct memwire_queue *q, struct mem *m, void *shared,
+                    const struct memwire_config *c, unsigned side, unsigned queue)
+{
+    struct wire_queue w = memwire_find_queue(shared, c, side, queue);
+    uint32_t size = wire_ring_size(c, side);
+
     q->buffers = c->buffers;
     q->buf_size = c->buf_size;
-    pkt_pool_init(&q->pool, m, "wire rx", c->buffers, c->buf_size, PKT_HEADROOM, q->rx.bufs);
-    q->pool.low_water = c->buffers / 4;
-    refill(q);
+    q->desc = w.desc;
+    q->pending = w.pending;
+    q->lanes = wire_queues(c, side ^ 1);
+    q->rx = mem_carve(m, q->lanes * sizeof(*q->rx), CACHE_LINE);
+    pkt_pool_init(&q->pool, m, "wire rx", c->buffers, c->buf_size, PKT_HEADROOM, w.bufs);
+    q->share = wire_share(c, side);
+    /* A lane must not run dry because its share is held by readers. */
+    q->pool.low_water = c->buffers - q->share + q->share / 4;
+    for (unsigned l = 0; l < q->lanes; l++) {
+        q->rx[l].fill = end_of(memwire_find_ring(&w, c, side, l, false), size, true);
+        q->rx[l].full = end_of(memwire_find_ring(&w, c, side, l, true), size, false);
+        q->hungry |= UINT64_C(1) << l;
+    }
+    memwire_refill(q);
+}
+
+static void tx_open(struct memwire_queue *q, struct mem *m, void *shared,
+                    const struct memwire_config *c, unsigned side, unsigned queue)
+{
+    unsigned to = side ^ 1;
+    uint32_t size = wire_ring_size(c, to);
+
+    q->targets = wire_queues(c, to);
+    q->peer = memwire_find_spread(shared, to);
+    q->tx = mem_carve(m, q->targets * sizeof(*q->tx), CACHE_LINE);
+    /* Empty until its thread learns it. */
+    if (q->targets > 1)
+        q->rule = mem_carve(m, sizeof(*q->rule), CACHE_LINE);
+    rng_init(&q->rng, queue);
+    for (unsigned t = 0; t < q->targets; t++) {
+        struct wire_queue w = memwire_find_queue(shared, c, to, t);
+        q->tx[t].fill = end_of(memwire_find_ring(&w, c, to, queue, false), size, false);
+        q->tx[t].full = end_of(memwire_find_ring(&w, c, to, queue, true), size, true);
+        q->tx[t].desc = w.desc;
+        q->tx[t].bufs = w.bufs;
+        q->tx[t].pending = wire_queues(c, side) > 1 ? w.pending : NULL;
+        q->tx[t].bit = UINT64_C(1) << queue;
+    }
+}
+
+static void nic_fill(struct nic *nic, const struct memwire_config *c, unsigned side)
+{
+    nic->ops = &memwire_ops;
+    nic->mac = (struct mac_addr){{0x02, 0x6d, 0x72, 0, 0, (uint8_t)(side + 1)}};
+    memcpy(nic->name, "wire", 5);
+    nic->caps = (struct nic_caps){.mtu = c->mtu,
+                                  .rx_buf_size = c->buf_size - PKT_HEADROOM,
+                                  .tso_max = c->tso_max,
+                                  .tx_csum = c->csum_offload,
+                                  .rx_csum = c->csum_offload,
+                                  .rx_coalesces = c->tso_max > 0,
+                                  .queues = (uint16_t)wire_queues(c, side)};
 }
 
 struct memwire_port *memwire_open(struct mem *m, void *shared, size_t shared_bytes, unsigned side)
 {
-    const struct shared_head *h = shared;
-    const struct memwire_config *c = &h->config;
+    struct memwire_config c;
     struct memwire_port *port;
 
-    if (shared_bytes < head_bytes() || h->magic != MEMWIRE_MAGIC || !config_is_sane(c) ||
-        memwire_bytes(c) > shared_bytes || side > 1)
+    if (side > 1 || !head_read(shared, shared_bytes, &c))
         return NULL;
     port = mem_carve(m, sizeof(*port), CACHE_LINE);
-    port->queue = mem_carve(m, c->queues * sizeof(*port->queue), CACHE_LINE);
-    port->queues = c->queues;
-    struct nic_stats *stats = mem_carve(m, c->queues * sizeof(*stats), CACHE_LINE);
-    port->nic = (struct nic){
-        .ops = &memwire_ops,
-        .caps = {.mtu = c->mtu,
-                 .rx_buf_size = c->buf_size - PKT_HEADROOM,
-                 .tso_max = c->tso_max,
-                 .tx_csum = c->csum_offload,
-                 .rx_csum = c->csum_offload,
-                 .rx_coalesces = c->tso_max > 0,
-                 .queues = (uint16_t)c->queues},
-        .mac = {{0x02, 0x6d, 0x72, 0, 0, (uint8_t)(side + 1)}},
-        .name = "wire",
-        .stats = stats,
-    };
-    for (unsigned q = 0; q < c->queues; q++)
-        queue_open(&port->queue[q], m, shared, c, side, q);
+    port->queues = wire_queues(&c, side);
+    port->spread = memwire_find_spread(shared, side);
+    nic_fill(&port->nic, &c, side);
+    port->nic.stats = mem_carve(m, port->queues * sizeof(*port->nic.stats), CACHE_LINE);
+    if (port->queues > 1) {
+        port->told = mem_carve(m, sizeof(*port->told), CACHE_LINE);
+        memwire_read_rule(port->spread, port->queues, port->told);
+        port->nic.rss = port->told;
+        port->nic.spread = NIC_SPREAD_RSS;
+    }
+    port->queue = mem_carve(m, port->queues * sizeof(*port->queue), CACHE_LINE);
+    for (unsigned q = 0; q < port->queues; q++) {
+        port->queue[q].stats = &port->nic.stats[q];
+        mem_carve(m, 0, PAGE);
+        rx_open(&port->queue[q], m, shared, &c, side, q);
+        tx_open(&port->queue[q], m, shared, &c, side, q);
+    }
     return port;
 }
 
@@ -266,5 +257,5 @@ struct pkt_pool *memwire_rx_pool(struct memwire_port *p, unsigned queue)
 
 void memwire_set_down(struct memwire_port *p, bool down)
 {
-    p->down = down;
+    atomic_store_explicit(&p->down, down, memory_order_relaxed);
 }

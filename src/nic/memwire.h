@@ -38,7 +38,7 @@
 #include "nic/nic.h"
 
 #define MEMWIRE_QUEUES_MAX 64u
-#define MEMWIRE_PATIENCE 1024u
+#define MEMWIRE_PATIENCE 8192u
 
 struct memwire_config {
     uint32_t queues;  /* 1 to MEMWIRE_QUEUES_MAX: of side 0, */
@@ -79,9 +79,9 @@ void memwire_set_rss(struct memwire_port *p, const struct rss *r);
 
 /* What NICs do that do not help. */
 enum memwire_spread {
-    MEMWIRE_ALL_TO_ONE, /* queue 0 gets everything; nic.spread says NONE */
-    MEMWIRE_SECRET_KEY, /* by flow, with a key drawn from seed; nic.spread says UNKNOWN */
-    MEMWIRE_ANYWHERE,   /* each frame somewhere; nic.spread says NONE */
+    MEMWIRE_ALL_TO_ONE,   /* queue 0 gets everything; nic.spread says NONE */
+    MEMWIRE_SECRET_KEY,   /* by flow, with a key drawn from seed; nic.spread says UNKNOWN */
+    MEMWIRE_ANYWHERE,     /* each frame somewhere; nic.spread says NONE */
     MEMWIRE_REPROGRAMMED, /* the table alone is drawn anew from seed; nic tells what it told before */
 };
 void memwire_set_spread(struct memwire_port *p, enum memwire_spread how, uint64_t seed);

@@ -2,9 +2,8 @@
  * shared memory cannot make us touch what is not ours. */
 #include "lib/cmocka_first.h"
 
-#include "base/ring.h"
 #include "base/rng.h"
-#include "nic/memwire.h"
+#include "nic/memwire_int.h"
 
 #define ARENA (1u << 20)
 
@@ -204,12 +203,15 @@ static void a_frame_too_long_for_the_buffer_is_lost_and_its_buffer_is_not(void *
     world_end(&w);
 }
 
-/* The rings as the other process sees them: fill and full of side 0's only queue come first. */
-static struct ring_u32 *ring_of_side_0(struct world *w, bool full)
+/* The `full` ring of side 0's only queue as the other process sees it. */
+static struct ring_end full_of_side_0(struct world *w)
 {
-    size_t head = 64, ring = align_up(ring_u32_bytes(w->config.buffers), CACHE_LINE);
+    struct wire_queue q = memwire_find_queue(w->shared, &w->config, 0, 0);
+    struct ring_end e = {.r = memwire_find_ring(&q, &w->config, 0, 0, true), .size = 8};
 
-    return (struct ring_u32 *)(void *)((uint8_t *)w->shared + head + (full ? ring : 0));
+    e.mine = e.r->tail;
+    e.theirs = e.r->head;
+    return e;
 }
 
 static void buffer_numbers_out_of_range_are_refused(void **state)
@@ -220,7 +222,10 @@ static void buffer_numbers_out_of_range_are_refused(void **state)
 
     (void)state;
     world_start(&w, 8, 0, false);
-    ring_u32_push(ring_of_side_0(&w, true), bad, 4);
+    struct ring_end e = full_of_side_0(&w);
+    for (unsigned i = 0; i < 4; i++)
+        ring_put(&e, bad[i]);
+    ring_publish(&e);
     assert_int_equal(receive(&w, 0, out), 0);
     assert_int_equal(memwire_nic(w.end[0])->stats->rx_error, 4);
     world_end(&w);
@@ -230,17 +235,74 @@ static void a_buffer_number_said_twice_is_refused_the_second_time(void **state)
 {
     struct world w;
     struct pkt *out[BURST_MAX];
-    uint32_t idx[2];
 
     (void)state;
     world_start(&w, 8, 0, false);
     send_one(&w, 1, frame(&w, 60, 7));
-    ring_u32_pop(ring_of_side_0(&w, true), idx, 1);
-    idx[1] = idx[0];
-    ring_u32_push(ring_of_side_0(&w, true), idx, 2);
+    struct ring_end e = full_of_side_0(&w);
+    ring_put(&e, e.r->slot[0]);
+    ring_publish(&e);
     assert_int_equal(receive(&w, 0, out), 1);
     assert_int_equal(memwire_nic(w.end[0])->stats->rx_error, 1);
     pkt_put(out[0]);
+    world_end(&w);
+}
+
+static void indices_that_cannot_be_are_not_believed(void **state)
+{
+    static const uint32_t bad[] = {9, 1000, 0x80000000, UINT32_MAX};
+    struct world w;
+    struct pkt *out[BURST_MAX], *p;
+
+    (void)state;
+    world_start(&w, 8, 0, false);
+    struct shared_ring *full = full_of_side_0(&w).r;
+    for (unsigned i = 0; i < 4; i++) {
+        full->tail = bad[i];
+        assert_int_equal(receive(&w, 0, out), 0);
+    }
+    full->tail = 0;
+    struct wire_queue q = memwire_find_queue(w.shared, &w.config, 0, 0);
+    struct shared_ring *fill = memwire_find_ring(&q, &w.config, 0, 0, false);
+    for (unsigned i = 0; i < 4; i++) {
+        fill->tail = bad[i];
+        p = frame(&w, 60, 1);
+        assert_int_equal(send_one(&w, 1, p), 0);
+        pkt_put(p);
+    }
+    fill->tail = 8;
+    assert_int_equal(send_one(&w, 1, frame(&w, 60, 1)), 1);
+    assert_int_equal(receive(&w, 0, out), 1);
+    pkt_put(out[0]);
+    world_end(&w);
+}
+
+static void a_wire_whose_numbers_cannot_be_is_not_opened(void **state)
+{
+    struct world w;
+    struct shared_head good, *h;
+    size_t bytes;
+
+    (void)state;
+    world_start(&w, 8, 0, false);
+    bytes = memwire_bytes(&w.config);
+    h = w.shared;
+    good = *h;
+    for (unsigned field = 0; field < 6; field++) {
+        static const uint32_t bad[] = {0, 3, 0x10000, 0x80000000, UINT32_MAX};
+        for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+            uint32_t *at[] = {&h->queues[0], &h->queues[1], &h->buffers,
+                              &h->buf_size,  &h->mtu,       &h->tso_max};
+            if (field >= 4 && bad[i] < 0x10000)
+                continue; /* these may be small */
+            *h = good;
+            *at[field] = bad[i];
+            if (memwire_open(&w.m, w.shared, bytes, 0))
+                fail_msg("opened with field %u = %u", field, bad[i]);
+        }
+    }
+    *h = good;
+    assert_int_equal(memwire_queues(w.shared, bytes, 0), 1);
     world_end(&w);
 }
 
@@ -270,6 +332,8 @@ int main(void)
         cmocka_unit_test(a_frame_too_long_for_the_buffer_is_lost_and_its_buffer_is_not),
         cmocka_unit_test(buffer_numbers_out_of_range_are_refused),
         cmocka_unit_test(a_buffer_number_said_twice_is_refused_the_second_time),
+        cmocka_unit_test(indices_that_cannot_be_are_not_believed),
+        cmocka_unit_test(a_wire_whose_numbers_cannot_be_is_not_opened),
         cmocka_unit_test(only_a_formatted_wire_is_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
