@@ -1,5 +1,7 @@
 #include "flow/choose_int.h"
 
+/* So many ports are looked at briefly before one looks at who has them. */
+#define WALK_BRIEF 16u
 /* With so many ports looked at, a flow in TIME_WAIT is as good as a free port that may be far. */
 #define WALK_SHORT 64u
 /* A class found full is walked to its end again when so many flows (a share of its size) ended. */
@@ -70,37 +72,23 @@ static void walk_begin(struct flow_chooser *c, struct flow_peer *p)
 
 /* ---- peers --------------------------------------------------------------------------- */
 
-static uint32_t set_of(const struct flow_chooser *c, const struct flow_key *peer, uint64_t addr)
-{
-    return flow_hash_rest(c->flows, addr, peer) % FLOW_PEERS & ~1u;
-}
-
-struct flow_peer *peer_find(const struct flow_chooser *c, const struct flow_key *k, uint64_t addr)
-{
-    struct flow_peer *p = &c->peers[set_of(c, k, addr)];
-
-    if (likely(flow_key_eq(&p->key, k)))
-        return p;
-    p++;
-    return flow_key_eq(&p->key, k) ? p : NULL;
-}
-
 static MR_NO_INLINE struct flow_peer *peer_new(struct flow_chooser *c, const struct flow_key *k,
-                                               uint64_t addr, be32 laddr)
+                                               be32 laddr)
 {
-    struct flow_peer *p = peer_find(c, k, addr);
+    struct sought s = sought_of(c, k);
+    struct flow_peer *p = peer_find(c, &s);
 
     if (!p) {
-        p = &c->peers[set_of(c, k, addr)];
+        p = peer_set(c, &s);
         if ((int32_t)(p[0].used_at - p[1].used_at) > 0)
             p++;
     }
     learnt_forget(c, p);
     *p = (struct flow_peer){
-        .key = *k,
         .laddr = laddr,
         .fixed = (uint16_t)flow_class_fixed(&c->class, ip_v4(&k->raddr), laddr, k->rport),
     };
+    memcpy(&p->key, s.word, sizeof(p->key));
     walk_begin(c, p);
     return p;
 }
@@ -120,54 +108,86 @@ static uint32_t ports_of(const struct flow_chooser *c, struct flow_peer *p)
     return p->size;
 }
 
-/* The first port was taken. */
-static MR_NO_INLINE enum flow_choice walk(struct flow_chooser *c, struct flow_peer *p,
-                                          struct flow_key *k, uint64_t addr)
+static inline bool walk_briefly(struct flow_chooser *c, struct flow_peer *p, struct flow_key *k)
 {
-    uint32_t n = ports_of(c, p), now = freed(c, addr), oldest = 0;
-    bool lately = p->full && now - p->full_at < n / FULL_FOR;
+    struct sought s = sought_of(c, k);
+
+    for (uint32_t tries = 0; tries < WALK_BRIEF; tries++) {
+        uint16_t port = walk_port(c, p);
+        walk_step(c, p);
+        if (port_is_free(c, &s, port)) {
+            k->lport = port;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Over all ports of the class, and in k the oldest that may be reused, 0 if there is none.  True: a
+ * free one instead.  Short: only until there is something to reuse. */
+static bool walk_all(struct flow_chooser *c, struct flow_peer *p, struct flow_key *k, uint32_t n,
+                     bool is_short)
+{
+    struct sought s = sought_of(c, k);
+    uint32_t oldest = 0;
     uint16_t reuse = 0;
 
-    if (p->length == 0 || (p->full && p->none && now == p->full_at))
-        return FLOW_PORT_NONE;
-    for (uint32_t tries = 0; tries < n && !(lately && reuse && tries >= WALK_SHORT); tries++) {
+    for (uint32_t tries = 0; tries < n && !(is_short && reuse && tries >= WALK_SHORT); tries++) {
         k->lport = walk_port(c, p);
         walk_step(c, p);
         if (port_is_listened(c, k->lport))
             continue;
-        const struct flow_node *node = flow_of(c, k, addr);
+        const struct flow_node *node = flow_find(c->flows, k, hash_of_port(c, &s, k->lport));
         if (!node)
-            return FLOW_PORT_FREE;
+            return true;
         uint32_t age = node->kind == FLOW_TIME_WAIT && c->reuse ? c->reuse(c->reuse_arg, node) : 0;
         if (age > oldest) {
             oldest = age;
             reuse = k->lport;
         }
     }
-    if (!lately || !reuse)
-        p->full_at = now;
-    p->full = true;
-    p->none = !reuse;
     k->lport = reuse;
-    return reuse ? FLOW_PORT_REUSE : FLOW_PORT_NONE;
+    return false;
+}
+
+/* The first port was taken. */
+static MR_NO_INLINE enum flow_choice walk(struct flow_chooser *c, struct flow_peer *p,
+                                          struct flow_key *k)
+{
+    uint32_t now = freed(c, flow_hash_addr(c->flows, k));
+
+    if (p->length == 0 || (p->none && now == p->full_at))
+        return FLOW_PORT_NONE;
+    if (walk_briefly(c, p, k))
+        return FLOW_PORT_FREE;
+    uint32_t n = ports_of(c, p);
+    bool lately = p->full && now - p->full_at < n / FULL_FOR;
+    if (walk_all(c, p, k, n, lately))
+        return FLOW_PORT_FREE;
+    p->full = true;
+    p->none = k->lport == 0;
+    if (!lately || p->none)
+        p->full_at = now;
+    return p->none ? FLOW_PORT_NONE : FLOW_PORT_REUSE;
 }
 
 enum flow_choice flow_choose_port(struct flow_chooser *c, struct flow_key *k, be32 laddr)
 {
-    uint64_t addr = flow_hash_addr(c->flows, k);
+    struct sought s = sought_of(c, k);
+    struct flow_peer *p = peer_find(c, &s);
 
-    k->lport = 0;
-    struct flow_peer *p = peer_find(c, k, addr);
     if (unlikely(!p || p->laddr.raw != laddr.raw))
-        p = peer_new(c, k, addr, laddr);
+        p = peer_new(c, k, laddr);
     p->used_at = ++c->clock;
-    if (unlikely(c->learns) && learnt_choose(c, p, k, addr))
+    if (unlikely(c->learns) && learnt_choose(c, p, k))
         return FLOW_PORT_FREE;
     if (likely(p->length && !p->none)) {
-        k->lport = walk_port(c, p);
+        uint16_t port = walk_port(c, p);
         walk_step(c, p);
-        if (likely(!port_is_listened(c, k->lport) && !flow_of(c, k, addr)))
+        if (port_is_free(c, &s, port)) {
+            k->lport = port;
             return FLOW_PORT_FREE;
+        }
     }
-    return walk(c, p, k, addr);
+    return walk(c, p, k);
 }

@@ -78,24 +78,29 @@ static inline bool flow_key_eq(const struct flow_key *a, const struct flow_key *
     return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2])) == 0;
 }
 
-/* The hash in two steps: what the peer's address gives, and the rest.  Who tries many ports for one
- * peer takes the first step once. */
+/* The hash in two steps: what the peer's address gives, and the rest, which is the key's last eight
+ * bytes.  Who tries many ports for one peer takes the first step once. */
 static inline uint64_t flow_hash_addr(const struct flow_table *t, const struct flow_key *k)
 {
     uint32_t w[4];
     memcpy(w, k, sizeof(w));
     return nh_hash(&t->key, w, 4);
 }
-static inline uint32_t flow_hash_rest(const struct flow_table *t, uint64_t addr,
-                                      const struct flow_key *k)
+static inline uint32_t flow_hash_rest(const struct flow_table *t, uint64_t addr, uint64_t rest)
 {
-    uint32_t w[2];
-    memcpy(w, &k->rport, sizeof(w));
-    return (uint32_t)(mix64(addr + (uint64_t)(w[0] + t->key.k[4]) * (w[1] + t->key.k[5])) >> 32);
+    uint32_t a = (uint32_t)rest + t->key.k[4], b = (uint32_t)(rest >> 32) + t->key.k[5];
+
+    return (uint32_t)(mix64(addr + (uint64_t)a * b) >> 32);
+}
+static inline uint64_t flow_key_rest(const struct flow_key *k)
+{
+    uint64_t rest;
+    memcpy(&rest, &k->rport, sizeof(rest));
+    return rest;
 }
 static inline uint32_t flow_hash(const struct flow_table *t, const struct flow_key *k)
 {
-    return flow_hash_rest(t, flow_hash_addr(t, k), k);
+    return flow_hash_rest(t, flow_hash_addr(t, k), flow_key_rest(k));
 }
 /* Where t->freed counts for this peer's address (others may share it): as long as it stands still,
  * no flow with the peer has ended. */
@@ -106,8 +111,11 @@ static inline unsigned flow_freed_of(uint64_t addr)
 
 static inline struct flow_bucket *flow_home(const struct flow_table *t, uint32_t hash)
 {
-    uint32_t i = hash & t->mask;
-    return &t->bucket[i < t->buckets ? i : hash & (t->mask >> 1)];
+    uint32_t i = hash & t->mask, highest = (t->mask >> 1) + 1;
+
+    /* Buckets that are not yet are still part of the one they will be split from, which has not the
+     * highest bit.  No branch: nobody can guess which it is. */
+    return &t->bucket[i - (highest & (0u - (i >= t->buckets)))];
 }
 
 static inline void flow_prefetch(const struct flow_table *t, uint32_t hash)
@@ -120,6 +128,10 @@ void flow_prefetch_node(const struct flow_table *t, uint32_t hash);
 
 /* NULL: nobody's. */
 struct flow_node *flow_find(const struct flow_table *t, const struct flow_key *k, uint32_t hash);
+
+/* Whether any entry has this hash.  False: flow_find would find nobody; true: it nearly always would
+ * find somebody.  Touches no object. */
+bool flow_may_have(const struct flow_table *t, uint32_t hash);
 
 /* Put node (aligned to 16 in the arena, its key not in the table) in.  False when the table cannot
  * grow to hold it: a named limit too small for its buckets' luck, counted by the caller. */

@@ -127,31 +127,34 @@ static uint32_t next_place(const struct flow_chooser *c, struct flow_learnt *l, 
 }
 
 static bool choose_among(struct flow_chooser *c, struct flow_peer *p, struct flow_learnt *l,
-                         enum among among, struct flow_key *k, uint64_t addr)
+                         enum among among, struct flow_key *k)
 {
+    struct sought s = sought_of(c, k);
+
     for (unsigned tries = 0; tries < TRIES; tries++) {
         uint32_t at = next_place(c, l, among, p->row * c->class.columns + p->column);
         if (at == places(c))
             return false;
         (void)walk_enter(&c->class, p, at);
-        k->lport = walk_port(c, p);
+        uint16_t port = walk_port(c, p);
         walk_step(c, p);
-        if (!port_is_listened(c, k->lport) && !flow_of(c, k, addr))
+        if (port_is_free(c, &s, port)) {
+            k->lport = port;
             return true;
+        }
     }
     return false;
 }
 
-bool learnt_choose(struct flow_chooser *c, struct flow_peer *p, struct flow_key *k, uint64_t addr)
+bool learnt_choose(struct flow_chooser *c, struct flow_peer *p, struct flow_key *k)
 {
     struct flow_learnt *l = learnt_of(c, p);
 
     if (!l || p->shared)
         return false;
     if (l->good < GOOD_ENOUGH)
-        return choose_among(c, p, l, AMONG_OPEN, k, addr);
-    return choose_among(c, p, l, AMONG_GOOD, k, addr) ||
-           choose_among(c, p, l, AMONG_UNTRIED, k, addr);
+        return choose_among(c, p, l, AMONG_OPEN, k);
+    return choose_among(c, p, l, AMONG_GOOD, k) || choose_among(c, p, l, AMONG_UNTRIED, k);
 }
 
 /* ---- learning ------------------------------------------------------------------------ */
@@ -176,13 +179,12 @@ static void mark(struct flow_chooser *c, struct flow_learnt *l, uint32_t place, 
 
 void flow_port_learn(struct flow_chooser *c, const struct flow_key *k, bool direct)
 {
-    struct flow_key peer = *k;
     uint32_t row, column;
 
     if (direct && likely(!c->learns))
         return;
-    peer.lport = 0;
-    struct flow_peer *p = peer_find(c, &peer, flow_hash_addr(c->flows, &peer));
+    struct sought s = sought_of(c, k);
+    struct flow_peer *p = peer_find(c, &s);
     /* A port of another class is away from home and its replies come by mail: nothing new. */
     if (!p || p->shared || !flow_class_find(&c->class, p->fixed, k->lport, &row, &column))
         return;

@@ -64,9 +64,7 @@ static double tsc_calibrate(void)
     return (double)(__rdtsc() - start) / (double)(now_ns - start_ns);
 }
 
-/* gauge times four chains of additions, which keep the core as full as it can be but touch no
- * memory: what they cost says how much of the core is ours. */
-static double gauge(double tsc_ghz)
+double bench_gauge(const struct bench *b)
 {
     struct bench_watch w = { 0 };
     uint64_t x[4] = { 0 };
@@ -77,7 +75,7 @@ static double gauge(double tsc_ghz)
                          "add $1, %0; add $1, %1; add $1, %2; add $1, %3"
                          : "+r"(x[0]), "+r"(x[1]), "+r"(x[2]), "+r"(x[3]));
     bench_watch_stop(&w);
-    return (double)w.cpu_ns * tsc_ghz / GAUGE_ADDS;
+    return (double)w.cpu_ns * b->tsc_ghz / GAUGE_ADDS;
 }
 
 static void pin(int cpu)
@@ -272,7 +270,7 @@ double bench_measure(const struct bench *b, const char *name, const char *unit, 
     fn(ctx, units / 4 + 1, &warm);
     for (unsigned r = 0; r < b->reps; r++) {
         struct bench_watch w = { 0 };
-        add[r] = gauge(b->tsc_ghz);
+        add[r] = bench_gauge(b);
         bench_watch_start(&w);
         double done = (double)fn(ctx, units, &w);
         bench_watch_stop(&w);

@@ -78,6 +78,10 @@ bool bench_wants(const struct bench *b, const char *name);
 double bench_measure(const struct bench *b, const char *name, const char *unit, bench_fn *fn,
                      void *ctx, uint64_t units);
 
+/* bench_gauge times four chains of additions, which keep the core as full as it can be but touch no
+ * memory: what one addition costs, in cycles, says how much of the core is ours. */
+double bench_gauge(const struct bench *b);
+
 /* bench_units scales a count of units down when only a quick look is wanted. */
 uint64_t bench_units(const struct bench *b, uint64_t units);
 

@@ -1,87 +1,6 @@
 /* The choice of a local port: RFC 6056 3.3.4, over the ports whose replies come home. */
 #define _GNU_SOURCE
-#include "lib/cmocka_first.h"
-
-#include <sys/mman.h>
-
-#include "base/rng.h"
-#include "flow/choose.h"
-
-#define LO 40000
-#define HI 40299
-#define RANGE (HI - LO + 1u)
-#define MEMORY (16u << 20)
-
-/* One core of so many. */
-struct world {
-    uint8_t *memory;
-    struct mem m;
-    struct rss law;
-    struct cores cores;
-    struct flow_table t;
-    struct flow_ports p;
-    struct flow_chooser c;
-};
-
-static const be32 us = {0x0a00000a};
-
-/* The law is w->law. */
-static void start_core(struct world *w, unsigned cores, unsigned self, uint16_t lo, uint16_t hi,
-                       uint64_t seed)
-{
-    static const uint64_t secret[2] = {1, 2};
-
-    w->memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_ptr_not_equal(w->memory, MAP_FAILED);
-    mem_init(&w->m, w->memory, MEMORY);
-    w->cores = (struct cores){.home = {.law = &w->law, .self = self, .cores = cores}};
-    port_cores_init(&w->cores.ports, &w->m, &w->cores.home);
-    flow_table_init(&w->t, &w->m, 65536, secret);
-    flow_ports_init(&w->p, &w->m);
-    flow_chooser_init(&w->c, &w->m, &w->t, &w->p, &w->cores, lo, hi, (uint64_t[2]){seed, 3});
-}
-
-static void end(struct world *w)
-{
-    munmap(w->memory, MEMORY);
-}
-
-static void start(struct world *w, uint64_t seed)
-{
-    start_core(w, 1, 0, LO, HI, seed);
-}
-
-static struct flow_key to(uint8_t host)
-{
-    return (struct flow_key){.raddr = ip4_of(192, 0, 2, host), .rport = 80, .lidx = 1};
-}
-
-static bool choose(struct world *w, struct flow_key *k)
-{
-    return flow_choose_port(&w->c, k, us) == FLOW_PORT_FREE;
-}
-
-static struct flow_node *take(struct world *w, const struct flow_key *k)
-{
-    struct flow_node *n = mem_carve(&w->m, 64, CACHE_LINE);
-
-    *n = (struct flow_node){*k, FLOW_CONN};
-    assert_true(flow_link(&w->t, n));
-    return n;
-}
-
-static void listen_on(struct world *w, unsigned port, bool on)
-{
-    w->p.listener[port] = on;
-    flow_ports_changed(&w->p, (uint16_t)port);
-}
-
-/* Is our core the home of what k's peer sends? */
-static bool is_home(const struct world *w, const struct flow_key *k)
-{
-    return home_of_flow(&w->cores.home, ip_v4(&k->raddr), us, k->rport, k->lport) ==
-           w->cores.home.self;
-}
+#include "lib/flow_world.h"
 
 /* ---- one core ------------------------------------------------------------------------ */
 
@@ -243,23 +162,6 @@ static void a_peer_forgotten_goes_on_where_it_was(void **state)
 
 /* ---- a class of one's own --------------------------------------------------------------- */
 
-enum { KEY_DEFAULT, KEY_SYMMETRIC, KEY_RANDOM, KEY_RANDOM_2, KEY_RANDOM_3, KEYS };
-
-static void law_init(struct rss *law, unsigned which, unsigned entries, unsigned cores)
-{
-    uint8_t key[RSS_KEY_BYTES];
-    struct rng r;
-
-    rng_init(&r, which);
-    for (unsigned i = 0; i < RSS_KEY_BYTES; i++)
-        key[i] = (uint8_t)rng_u32(&r);
-    rss_init(law,
-             which == KEY_DEFAULT     ? rss_key_default
-             : which == KEY_SYMMETRIC ? rss_key_symmetric
-                                      : key,
-             entries, cores);
-}
-
 /* Each core takes all it can get; every one is at home; nobody takes another's; none is left. */
 static void classes_cover(unsigned which, unsigned entries, unsigned cores, uint16_t lo,
                           uint16_t hi)
@@ -303,18 +205,6 @@ static void the_classes_of_all_cores_are_disjoint_and_cover_the_range(void **sta
     classes_cover(KEY_DEFAULT, 512, 64, 1, 65535);
     classes_cover(KEY_RANDOM, 64, 64, 1024, 2222);
     classes_cover(KEY_SYMMETRIC, 16, 3, 50000, 50003);
-}
-
-static void start_class(struct world *w, unsigned cores, unsigned self)
-{
-    law_init(&w->law, KEY_DEFAULT, 128, cores);
-    start_core(w, cores, self, 32768, 60999, 30 + self);
-}
-
-static uint32_t class_size(const struct world *w, const struct flow_key *k)
-{
-    return flow_class_size(&w->c.class,
-                           flow_class_fixed(&w->c.class, ip_v4(&k->raddr), us, k->rport));
 }
 
 /* Take the whole class; nodes in the order of taking. */
@@ -470,8 +360,8 @@ static void a_class_full_of_time_wait_is_not_walked_to_its_end_each_time(void **
         flow_unlink(&w.t, n);
         assert_true(flow_link(&w.t, n));
     }
-    /* 64 at a time, and over all once when so many have ended as are an eighth of it. */
-    assert_true(steps(&w) - before < 10000 * (64 + 8) + size * 2);
+    /* 17 and 64 at a time, and over all once when so many have ended as are an eighth of it. */
+    assert_true(steps(&w) - before < 10000 * (17 + 64 + 8) + size * 2);
     end(&w);
 }
 
@@ -555,142 +445,6 @@ static void the_kth_port_of_a_class_and_of_a_share(void **state)
     end(&w);
 }
 
-/* ---- unknown hashes ------------------------------------------------------------------------ */
-
-/* Where a function that nobody knows puts a reply. */
-static bool arrives_here(const struct flow_key *k, unsigned cores, uint64_t function)
-{
-    return mix64(function ^ ip_v4(&k->raddr).raw ^ (uint64_t)k->lport << 40 ^
-                 (uint64_t)k->rport << 20) %
-               cores ==
-           0;
-}
-
-/* n connections one after another to peers in turn, `at_once` of them open; returns how many
- * SYN-ACKs went astray. */
-static unsigned connections(struct world *w, unsigned n, unsigned at_once, unsigned peers,
-                            uint64_t function)
-{
-    struct flow_node *open[256] = {NULL};
-    unsigned astray = 0;
-
-    assert_true(at_once <= ARRAY_LEN(open));
-    for (unsigned i = 0; i < n; i++) {
-        struct flow_node *c = open[i % at_once];
-        struct flow_key k = to((uint8_t)(1 + i % peers));
-        if (c)
-            flow_unlink(&w->t, c);
-        assert_true(choose(w, &k));
-        assert_true(is_home(w, &k));
-        if (c)
-            *c = (struct flow_node){k, FLOW_CONN};
-        if (!c)
-            open[i % at_once] = take(w, &k);
-        else
-            assert_true(flow_link(&w->t, c));
-        bool here = function ? arrives_here(&k, w->cores.home.cores, function)
-                             : mix64(i) % w->cores.home.cores == 0;
-        astray += !here;
-        flow_port_learn(&w->c, &k, here);
-    }
-    for (unsigned i = 0; i < at_once; i++)
-        if (open[i])
-            flow_unlink(&w->t, open[i]);
-    return astray;
-}
-
-static void a_stable_unknown_hash_is_learnt(void **state)
-{
-    static const unsigned cores[] = {2, 8, 64};
-
-    (void)state;
-    for (unsigned i = 0; i < ARRAY_LEN(cores); i++) {
-        static struct world w;
-        start_class(&w, cores[i], 1);
-        unsigned first = connections(&w, 200, 3, 1, 99);
-        assert_true(first > 5); /* they do go astray */
-        connections(&w, 1000, 3, 1, 99);
-        assert_int_equal(connections(&w, 10000, 3, 1, 99), 0);
-        end(&w);
-    }
-}
-
-static void many_connections_to_several_peers_converge_too(void **state)
-{
-    static struct world w;
-
-    (void)state;
-    start_class(&w, 4, 3);
-    connections(&w, 20000, 200, 10, 5);
-    assert_int_equal(connections(&w, 20000, 200, 10, 5), 0);
-    end(&w);
-}
-
-static void a_random_spread_works_and_a_hash_that_changes_is_learnt_again(void **state)
-{
-    static struct world w;
-
-    (void)state;
-    start_class(&w, 4, 2);
-    assert_in_range(connections(&w, 20000, 20, 2, 0), 12000, 17000);
-    connections(&w, 10000, 20, 2, 7);
-    assert_int_equal(connections(&w, 5000, 20, 2, 7), 0);
-    connections(&w, 10000, 20, 2, 8);
-    assert_int_equal(connections(&w, 5000, 20, 2, 8), 0);
-    end(&w);
-}
-
-static void more_peers_than_can_be_learnt_take_turns(void **state)
-{
-    static struct world w;
-
-    (void)state;
-    start_class(&w, 2, 0);
-    assert_in_range(w.c.learnt.capacity, 10, 249);
-    connections(&w, 30000, 10, 250, 3);
-    assert_int_equal(w.c.learnt.used, w.c.learnt.capacity);
-    end(&w);
-}
-
-static void nothing_is_learnt_while_replies_come_home(void **state)
-{
-    static struct world w;
-    struct flow_key k = to(1);
-
-    (void)state;
-    start_class(&w, 4, 1);
-    for (unsigned i = 0; i < 100; i++) {
-        assert_true(choose(&w, &k));
-        flow_port_learn(&w.c, &k, true);
-    }
-    assert_false(w.c.learns);
-    assert_int_equal(w.c.learnt.used, 0);
-    /* A port bound elsewhere's home: its replies come by mail, as they must. */
-    do
-        k.lport++;
-    while (is_home(&w, &k));
-    flow_port_learn(&w.c, &k, false);
-    assert_false(w.c.learns);
-    assert_int_equal(w.c.astray, 0);
-    end(&w);
-}
-
-static void with_a_learnt_hash_every_port_of_the_class_is_reachable(void **state)
-{
-    static struct world w;
-    struct flow_key k = to(1);
-
-    (void)state;
-    start_class(&w, 16, 1);
-    connections(&w, 5000, 3, 1, 99);
-    for (uint32_t i = 0, size = class_size(&w, &k); i < size; i++) {
-        assert_true(choose(&w, &k));
-        take(&w, &k);
-    }
-    assert_false(choose(&w, &k));
-    end(&w);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -710,12 +464,6 @@ int main(void)
         cmocka_unit_test(a_class_without_any_port_falls_back_to_a_share_of_the_core),
         cmocka_unit_test(a_core_that_no_entry_leads_to_has_its_share),
         cmocka_unit_test(the_kth_port_of_a_class_and_of_a_share),
-        cmocka_unit_test(a_stable_unknown_hash_is_learnt),
-        cmocka_unit_test(many_connections_to_several_peers_converge_too),
-        cmocka_unit_test(a_random_spread_works_and_a_hash_that_changes_is_learnt_again),
-        cmocka_unit_test(more_peers_than_can_be_learnt_take_turns),
-        cmocka_unit_test(nothing_is_learnt_while_replies_come_home),
-        cmocka_unit_test(with_a_learnt_hash_every_port_of_the_class_is_reachable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
