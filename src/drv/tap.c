@@ -21,7 +21,7 @@ _Static_assert(PKT_HEADROOM >= TAP_VNET_BYTES, "a received header lies in the he
 _Static_assert(PKT_HEADROOM + FRAME_MAX <= BUF_SIZE && BUF_SIZE % 4096 == 0, "a frame fits");
 
 struct tap_queue {
-    int fd;
+    MR_ALIGNED(CACHE_LINE) int fd;
     bool gone;
     struct pkt_pool pool;
     void *bufs; /* owned */
@@ -32,6 +32,9 @@ struct tap {
     struct nic nic;
     uint32_t queues;
     struct tap_queue *queue;
+    int map;         /* the steering program's table; -1: none */
+    struct rss *rss; /* what it does; NULL: none */
+    char why[120];   /* frames are not spread as asked */
 };
 
 /* ---- receive ------------------------------------------------------------------------ */
@@ -194,6 +197,9 @@ static void close_port(struct nic *nic)
 {
     struct tap *t = (struct tap *)(void *)nic;
 
+    if (t->map >= 0)
+        tap_steer_clear(t->queue[0].fd);
+    os_close(t->map);
     for (uint32_t i = 0; i < t->queues; i++) {
         os_close(t->queue[i].fd);
         os_release(t->queue[i].bufs, t->queue[i].buf_bytes);
@@ -216,18 +222,20 @@ size_t tap_bytes(const struct tap_config *c)
 {
     size_t pool = (size_t)buffers_of(c) * sizeof(struct pkt) + 4096;
 
-    return sizeof(struct tap) + 4096 +
+    return sizeof(struct tap) + sizeof(struct rss) + 4096 +
            c->queues * (sizeof(struct tap_queue) + sizeof(struct nic_stats) + pool);
 }
 
-static bool queue_open(struct tap_queue *q, struct mem *m, const struct tap_config *c, char *why,
-                       size_t n)
+/* The descriptors begin on a page of their own: they are first touched, and so placed, by the
+ * thread that receives. */
+static bool queue_open(struct tap_queue *q, struct mem *m, const struct tap_config *c, bool *one,
+                       char *why, size_t n)
 {
     uint32_t buffers = buffers_of(c);
 
     q->bufs = NULL;
     q->buf_bytes = (size_t)buffers * BUF_SIZE;
-    q->fd = tap_attach(c, why, n);
+    q->fd = tap_attach(c, one, why, n);
     if (q->fd < 0)
         return false;
     q->bufs = os_reserve(q->buf_bytes, false);
@@ -235,12 +243,52 @@ static bool queue_open(struct tap_queue *q, struct mem *m, const struct tap_conf
         snprintf(why, n, "no address space for %u receive buffers", buffers);
         return false;
     }
+    mem_carve(m, 0, 4096);
     pkt_pool_init(&q->pool, m, "tap rx", buffers, BUF_SIZE, PKT_HEADROOM, q->bufs);
     q->pool.low_water = buffers / 4;
     return true;
 }
 
-static void caps_fill(struct nic_caps *caps, const struct tap_config *c, uint32_t mtu)
+static bool queues_open(struct tap *t, struct mem *m, const struct tap_config *c, char *why,
+                        size_t n)
+{
+    bool one = false;
+
+    t->queue = mem_carve(m, c->queues * sizeof(*t->queue), CACHE_LINE);
+    t->nic.stats = mem_carve(m, c->queues * sizeof(*t->nic.stats), CACHE_LINE);
+    while (t->queues < c->queues && !one)
+        if (!queue_open(&t->queue[t->queues++], m, c, &one, why, n))
+            return false;
+    if (one)
+        snprintf(t->why, sizeof(t->why),
+                 "device '%s' has one queue; make it with 'ip tuntap add ... multi_queue'",
+                 c->name);
+    return true;
+}
+
+static void spread(struct tap *t, struct mem *m, const struct rss *r)
+{
+    t->nic.spread = t->queues > 1 ? NIC_SPREAD_UNKNOWN : NIC_SPREAD_NONE;
+    if (t->queues == 1)
+        return;
+    if (!r) {
+        tap_steer_clear(t->queue[0].fd); /* who had the device before may have left one */
+        return;
+    }
+    int rc = tap_steer_start(t->queue[0].fd, r, &t->map);
+    if (rc < 0) {
+        tap_steer_clear(t->queue[0].fd);
+        snprintf(t->why, sizeof(t->why), "the kernel takes no steering program: %s", strerror(-rc));
+        return;
+    }
+    t->rss = mem_carve(m, sizeof(*t->rss), CACHE_LINE);
+    *t->rss = *r;
+    t->nic.rss = t->rss;
+    t->nic.spread = NIC_SPREAD_RSS;
+}
+
+static void caps_fill(struct nic_caps *caps, const struct tap_config *c, uint32_t queues,
+                      uint32_t mtu)
 {
     *caps = (struct nic_caps){
         .mtu = mtu,
@@ -250,7 +298,7 @@ static void caps_fill(struct nic_caps *caps, const struct tap_config *c, uint32_
         .tx_csum = !c->no_offload,
         .rx_csum = !c->no_offload,
         .rx_coalesces = !c->no_offload,
-        .queues = (uint16_t)c->queues,
+        .queues = (uint16_t)queues,
     };
 }
 
@@ -258,28 +306,33 @@ struct tap *tap_open(struct mem *m, const struct tap_config *c, char *why, size_
 {
     struct tap *t = mem_carve(m, sizeof(*t), CACHE_LINE);
     uint32_t mtu = 0;
-    bool ok = tap_name_is_good(c->name, why, n);
 
     t->nic.ops = &tap_ops;
-    t->queue = mem_carve(m, c->queues * sizeof(*t->queue), CACHE_LINE);
-    t->nic.stats = mem_carve(m, c->queues * sizeof(*t->nic.stats), CACHE_LINE);
-    for (t->queues = 0; ok && t->queues < c->queues; t->queues++)
-        ok = queue_open(&t->queue[t->queues], m, c, why, n);
-    if (ok)
-        ok = tap_mtu(c->name, &mtu, why, n);
-    if (!ok) {
+    t->map = -1;
+    if (!tap_name_is_good(c->name, why, n) || !queues_open(t, m, c, why, n) ||
+        !tap_mtu(c->name, &mtu, why, n)) {
         close_port(&t->nic);
         return NULL;
     }
-    caps_fill(&t->nic.caps, c, mtu);
-    t->nic.spread = t->queues > 1 ? NIC_SPREAD_UNKNOWN : NIC_SPREAD_NONE;
+    caps_fill(&t->nic.caps, c, t->queues, mtu);
     snprintf(t->nic.name, sizeof(t->nic.name), "%s", c->name);
+    spread(t, m, c->steer);
     return t;
 }
 
 const char *tap_steering_why(const struct tap *t)
 {
-    return t->queues > 1 ? "frames are spread as the kernel likes" : "";
+    return t->why;
+}
+
+int tap_set_steering(struct tap *t, const struct rss *r)
+{
+    if (t->map < 0)
+        return -ENOTSUP;
+    int rc = tap_steer_change(t->queue[0].fd, t->map, t->rss, r);
+    if (rc == 0)
+        *t->rss = *r;
+    return rc;
 }
 
 struct nic *tap_nic(struct tap *t)

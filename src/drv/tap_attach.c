@@ -49,8 +49,7 @@ static void explain(const struct tap_config *c, int err, char *why, size_t n)
     else if (err == EBUSY)
         snprintf(why, n, "TAP device '%s' is in use by another program", c->name);
     else if (err == EINVAL && if_nametoindex(c->name) != 0)
-        snprintf(why, n, "network device '%s' is not a TAP device%s", c->name,
-                 c->queues > 1 ? " with more than one queue" : "");
+        snprintf(why, n, "network device '%s' is not a TAP device", c->name);
     else
         snprintf(why, n, "TAP device '%s': %s", c->name, strerror(err));
 }
@@ -75,16 +74,19 @@ static int set_features(int fd, bool offload)
     return 0;
 }
 
-int tap_attach(const struct tap_config *c, char *why, size_t n)
+int tap_attach(const struct tap_config *c, bool *one, char *why, size_t n)
 {
     int fd = open_tun(why, n);
 
     if (fd < 0)
         return -1;
-    int err = set_interface(fd, c->name, c->queues > 1 ? IFF_MULTI_QUEUE : 0);
-    /* One queue of a device that was made with many. */
-    if (err == EINVAL && c->queues == 1)
-        err = set_interface(fd, c->name, IFF_MULTI_QUEUE);
+    unsigned want = c->queues > 1 ? IFF_MULTI_QUEUE : 0;
+    int err = set_interface(fd, c->name, want);
+    /* One queue of a device that was made with many, or many of one that was made with one. */
+    if (err == EINVAL) {
+        err = set_interface(fd, c->name, want ^ IFF_MULTI_QUEUE);
+        *one = err == 0 && want;
+    }
     if (err == 0)
         err = set_features(fd, !c->no_offload);
     if (err != 0) {

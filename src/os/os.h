@@ -80,6 +80,17 @@ struct os_wait {
  * look).  Number of ready descriptors, 0, or an error; a signal counts as a timeout. */
 int os_wait(struct os_wait *w, unsigned n, uint64_t timeout_us);
 
+/* ---- bpf.c -------------------------------------------------------------------------- */
+
+struct bpf_insn;
+
+/* An array of so many 32-bit numbers that programs in the kernel can read: a descriptor, or an
+ * error. */
+int os_bpf_array(uint32_t entries);
+int os_bpf_array_set(int map, uint32_t index, uint32_t value);
+/* A socket filter, judged and loaded by the kernel: a descriptor, or an error. */
+int os_bpf_load_filter(const struct bpf_insn *insns, unsigned n);
+
 /* ---- signal.c ----------------------------------------------------------------------- */
 
 /* From now on SIGINT and SIGTERM only ask to stop, and SIGPIPE does nothing. */

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE 1
 #include "lib/cmocka_first.h"
 
+#include <errno.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <sched.h>
@@ -47,9 +48,8 @@ static void set_up_link(const char *name, bool up)
 static int packet_socket(const char *name)
 {
     int s = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, 0x0300);
-    struct sockaddr_ll a = {.sll_family = AF_PACKET,
-                            .sll_protocol = 0x0300,
-                            .sll_ifindex = (int)if_nametoindex(name)};
+    struct sockaddr_ll a = {
+        .sll_family = AF_PACKET, .sll_protocol = 0x0300, .sll_ifindex = (int)if_nametoindex(name)};
 
     assert_true(s >= 0);
     assert_int_equal(bind(s, (struct sockaddr *)&a, sizeof(a)), 0);
@@ -128,6 +128,76 @@ static void a_device_has_as_many_queues_as_were_asked_for(void **state)
     assert_int_equal(n->caps.queues, 2);
     assert_int_not_equal(n->ops->wait_fd(n, 0), n->ops->wait_fd(n, 1));
     assert_ptr_not_equal(tap_rx_pool(t, 0), tap_rx_pool(t, 1));
+    close_tap(t);
+}
+
+static void a_device_made_with_one_queue_is_opened_with_one_and_says_so(void **state)
+{
+    (void)state;
+    if (system("PATH=$PATH:/sbin:/usr/sbin ip tuntap add mrt1 mode tap") != 0)
+        skip();
+    struct tap *t = open_tap("mrt1", 4);
+    assert_non_null(t);
+    assert_int_equal(tap_nic(t)->caps.queues, 1);
+    assert_int_equal(tap_nic(t)->spread, NIC_SPREAD_NONE);
+    assert_non_null(strstr(tap_steering_why(t), "has one queue"));
+    close_tap(t);
+    t = open_tap("mrt1", 1);
+    assert_string_equal(tap_steering_why(t), "");
+    close_tap(t);
+    assert_int_equal(system("PATH=$PATH:/sbin:/usr/sbin ip link del mrt1"), 0);
+}
+
+/* What the program does with frames is tested in test/interop/steer.py. */
+static void a_steered_device_tells_the_rule_and_takes_another(void **state)
+{
+    struct rss law, more;
+    struct tap_config c = {.name = "mrt0", .queues = 2, .buffers = 64, .steer = &law};
+
+    (void)state;
+    rss_init(&law, rss_key_default, 128, 2);
+    mem_init(&arena, os_reserve(ARENA, false), ARENA);
+    struct tap *t = tap_open(&arena, &c, why, sizeof(why));
+    assert_non_null(t);
+    assert_true(arena.used <= tap_bytes(&c));
+    if (tap_nic(t)->spread != NIC_SPREAD_RSS) {
+        assert_int_equal(tap_nic(t)->spread, NIC_SPREAD_UNKNOWN);
+        assert_non_null(strstr(tap_steering_why(t), "takes no steering program"));
+        assert_int_equal(tap_set_steering(t, &law), -ENOTSUP);
+        close_tap(t);
+        skip();
+    }
+    assert_memory_equal(tap_nic(t)->rss, &law, sizeof(law));
+    rss_init(&law, rss_key_symmetric, 128, 1);
+    assert_int_equal(tap_set_steering(t, &law), 0);
+    assert_memory_equal(tap_nic(t)->rss, &law, sizeof(law));
+    rss_init(&more, rss_key_default, 256, 2);
+    assert_int_equal(tap_set_steering(t, &more), -EINVAL);
+    assert_memory_equal(tap_nic(t)->rss, &law, sizeof(law));
+    close_tap(t);
+}
+
+static void without_a_rule_the_kernel_spreads_as_it_likes(void **state)
+{
+    struct tap *t = open_tap("mrt0", 2);
+    struct rss law;
+
+    (void)state;
+    assert_int_equal(tap_nic(t)->spread, NIC_SPREAD_UNKNOWN);
+    assert_null(tap_nic(t)->rss);
+    assert_string_equal(tap_steering_why(t), "");
+    rss_init(&law, rss_key_default, 128, 2);
+    assert_int_equal(tap_set_steering(t, &law), -ENOTSUP);
+    close_tap(t);
+}
+
+static void each_queue_has_pages_of_its_own(void **state)
+{
+    struct tap *t = open_tap("mrt0", 3);
+
+    (void)state;
+    for (unsigned q = 0; q < 3; q++)
+        assert_int_equal((uintptr_t)tap_rx_pool(t, q)->descs.base % 4096, 0);
     close_tap(t);
 }
 
@@ -254,6 +324,10 @@ int main(void)
         cmocka_unit_test(a_device_in_use_is_said_to_be),
         cmocka_unit_test(what_cannot_be_a_tap_is_explained),
         cmocka_unit_test(a_device_has_as_many_queues_as_were_asked_for),
+        cmocka_unit_test(a_device_made_with_one_queue_is_opened_with_one_and_says_so),
+        cmocka_unit_test(a_steered_device_tells_the_rule_and_takes_another),
+        cmocka_unit_test(without_a_rule_the_kernel_spreads_as_it_likes),
+        cmocka_unit_test(each_queue_has_pages_of_its_own),
         cmocka_unit_test(a_frame_with_fragments_reaches_the_kernel_in_one_piece),
         cmocka_unit_test(frames_of_the_kernel_arrive_in_order_and_wake_the_descriptor),
         cmocka_unit_test(without_buffers_frames_wait_and_the_lack_is_counted),
