@@ -188,6 +188,7 @@ struct eth {
     uint32_t pending;          /* packets waiting in all entries */
     struct eth_credit arp_reply, tell_reply, tell_other; /* rate limits */
     uint64_t addr_news[CORES_MAX]; /* bit i: this core must be told the state of addr[i] */
+    bool addr_untold;              /* some of them may have bits */
     struct pkt_list failed;    /* packets whose neighbour never answered: eth_next_failed */
     struct nh_key key;
     struct rng rng;

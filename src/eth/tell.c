@@ -73,6 +73,7 @@ void tell_addr(struct eth *eth, const struct eth_addr *a)
         return;
     for (unsigned c = 1; c < eth->cores->home.cores; c++)
         eth->addr_news[c] |= UINT64_C(1) << (a - eth->addr);
+    eth->addr_untold = true;
 }
 
 void ask_addr(struct eth *eth, const struct eth_addr *a)
@@ -90,11 +91,12 @@ static void answer(struct eth *eth, unsigned core, const struct arp_letter *head
             (a->state == ETH_ADDR_ACTIVE || a->state == ETH_ADDR_CONFLICT))
             eth->addr_news[core] |= UINT64_C(1) << i;
     }
+    eth->addr_untold = true;
 }
 
 bool eth_tell(struct eth *eth)
 {
-    for (unsigned c = 1; c < eth->cores->home.cores; c++) {
+    for (unsigned c = 1; eth->addr_untold && c < eth->cores->home.cores; c++) {
         while (unlikely(eth->addr_news[c])) {
             const struct eth_addr *a = &eth->addr[__builtin_ctzll(eth->addr_news[c])];
             struct arp_letter head = {
@@ -104,6 +106,7 @@ bool eth_tell(struct eth *eth)
             eth->addr_news[c] &= eth->addr_news[c] - 1;
         }
     }
+    eth->addr_untold = false;
     return true;
 }
 

@@ -48,6 +48,7 @@ void port_cores_set_own(struct port_cores *p, enum port_kind kind, uint16_t port
             continue;
         *word |= bit;
         p->news_n[c]++;
+        p->untold |= UINT64_C(1) << c;
     }
 }
 
@@ -73,7 +74,8 @@ bool port_cores_news(const struct port_cores *p, unsigned core, enum port_kind *
 void port_cores_told(struct port_cores *p, unsigned core, enum port_kind kind, uint16_t port)
 {
     p->news[core][kind][port / 64] &= ~(UINT64_C(1) << port % 64);
-    p->news_n[core]--;
+    if (--p->news_n[core] == 0)
+        p->untold &= ~(UINT64_C(1) << core);
 }
 
 unsigned port_cores_pick(const struct port_cores *p, enum port_kind kind, uint16_t port,

@@ -67,6 +67,7 @@ struct port_cores {
      * not used. */
     uint64_t *news[CORES_MAX][PORT_KINDS];
     uint32_t news_n[CORES_MAX];
+    uint64_t untold; /* bit c: there is something to tell core c */
     unsigned self, cores;
 };
 
