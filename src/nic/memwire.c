@@ -234,12 +234,12 @@ struct memwire_port *memwire_open(struct mem *m, void *shared, size_t shared_byt
         port->nic.rss = port->told;
         port->nic.spread = NIC_SPREAD_RSS;
     }
-    port->queue = mem_carve(m, port->queues * sizeof(*port->queue), CACHE_LINE);
     for (unsigned q = 0; q < port->queues; q++) {
-        port->queue[q].stats = &port->nic.stats[q];
-        mem_carve(m, 0, PAGE);
-        rx_open(&port->queue[q], m, shared, &c, side, q);
-        tx_open(&port->queue[q], m, shared, &c, side, q);
+        struct memwire_queue *own = mem_carve(m, sizeof(*own), PAGE);
+        port->queue[q] = own;
+        own->stats = &port->nic.stats[q];
+        rx_open(own, m, shared, &c, side, q);
+        tx_open(own, m, shared, &c, side, q);
     }
     return port;
 }
@@ -252,7 +252,7 @@ struct nic *memwire_nic(struct memwire_port *p)
 struct pkt_pool *memwire_rx_pool(struct memwire_port *p, unsigned queue)
 {
     MR_ASSERT(queue < p->queues);
-    return &p->queue[queue].pool;
+    return &p->queue[queue]->pool;
 }
 
 void memwire_set_down(struct memwire_port *p, bool down)

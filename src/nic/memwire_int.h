@@ -168,7 +168,7 @@ struct memwire_port {
     struct nic nic;
     _Atomic bool down;
     uint32_t queues;
-    struct memwire_queue *queue;
+    struct memwire_queue *queue[MEMWIRE_QUEUES_MAX]; /* each on pages of its own */
     struct shared_spread *spread; /* ours */
     struct rss *told;             /* NULL: one queue */
 };

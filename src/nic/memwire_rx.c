@@ -124,7 +124,7 @@ static unsigned receive_pending(struct memwire_queue *q, struct pkt **out, unsig
 unsigned memwire_rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsigned max)
 {
     struct memwire_port *port = (struct memwire_port *)(void *)nic;
-    struct memwire_queue *q = &port->queue[queue];
+    struct memwire_queue *q = port->queue[queue];
     bool more;
     unsigned got;
 

@@ -138,7 +138,7 @@ static unsigned tx_spread(struct memwire_queue *q, struct pkt **p, unsigned coun
 unsigned memwire_tx_burst(struct nic *nic, unsigned queue, struct pkt **p, unsigned count)
 {
     struct memwire_port *port = (struct memwire_port *)(void *)nic;
-    struct memwire_queue *q = &port->queue[queue];
+    struct memwire_queue *q = port->queue[queue];
     unsigned n = min_u32(count, BURST_MAX), sent;
 
     if (unlikely(atomic_load_explicit(&port->down, memory_order_relaxed)))
