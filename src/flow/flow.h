@@ -36,7 +36,7 @@ struct flow_key {
 };
 _Static_assert(sizeof(struct flow_key) == 24, "six words to hash and compare");
 
-enum flow_kind { FLOW_CONN = 1, FLOW_TIME_WAIT, FLOW_SYN };
+enum flow_kind { FLOW_CONN = 1, FLOW_TIME_WAIT, FLOW_SYN, FLOW_AWAY };
 
 struct flow_node {
     struct flow_key key;

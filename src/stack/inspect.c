@@ -30,6 +30,8 @@ unsigned stack_pools(const struct stack *s, struct stack_pool *out, unsigned max
     row(out, max, &n, "tcp listeners", &s->tcp.listeners);
     row(out, max, &n, "tcp settings", &s->tcp.colds);
     row(out, max, &n, "tcp scoreboards", &s->tcp.losses);
+    if (s->tcp.aways.capacity)
+        row(out, max, &n, "tcp flows away from home", &s->tcp.aways);
     row(out, max, &n, "flow overflow buckets", &s->tcp.flows.overflow);
     row(out, max, &n, "udp endpoints", &s->udp.pcbs);
     row_pkts(out, max, &n, "udp copies", &s->udp.copies);

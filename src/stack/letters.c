@@ -87,6 +87,8 @@ bool stack_letter(struct stack *s, const struct letter *l, instant now)
     case MAIL_AWAY_YES:
     case MAIL_AWAY_NO:
     case MAIL_AWAY_END:
+        tcp_away_letter(&s->tcp, l, s->now);
+        return true;
     case MAIL_FRAME:
     case MAIL_LISTEN:
     case MAIL_UNLISTEN:

@@ -71,7 +71,9 @@ static void layout(struct stack *s, struct mem *m, const struct stack_config *c)
     s->tcp.copies = &s->copies;
     s->tcp.sbufs = &s->sbufs;
     s->tcp.csum = csum;
-    tcp_init(&s->tcp, m, &l->tcp, &c->tcp, c->secret);
+    struct tcp_limits tcp_limits = l->tcp;
+    tcp_limits.away = home_is_shared(&s->cores.home) ? l->tcp.conns : 0;
+    tcp_init(&s->tcp, m, &tcp_limits, &c->tcp, c->secret);
     sock_init(&s->sock, m, &l->sock, &s->tcp, &s->udp, &s->ip, &s->wheel, &s->sbufs);
 }
 

@@ -62,7 +62,8 @@ struct stack_config {
                             * the stack */
     struct mail *mail;     /* to the other cores; NULL when alone.  Borrowed, outlives the stack */
     uint64_t secret[4];    /* random bits for ISNs, cookies, ports, hashes: from the OS, or from a
-                              simulation's seed */
+                              simulation's seed.  The same on all cores of a program: a four-tuple's
+                              numbers and timestamps then go on when another core uses it again */
 };
 void stack_config_default(struct stack_config *c);
 

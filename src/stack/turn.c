@@ -113,6 +113,8 @@ instant stack_deadline(const struct stack *s)
 
     if (s->tcp.ready_head || s->tcp.ready_listener || s->udp.ready_head || s->sock.fired_head)
         return 0;
+    if (s->tcp.away_busy)
+        at = min_u64(at, s->tcp.away_retry_at);
     if (s->stalled)
         return min_u64(at, s->now + STALL_RETRY_US);
     return tcp_has_output(&s->tcp) ? 0 : at;

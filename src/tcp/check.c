@@ -107,7 +107,7 @@ void tcp_check(struct tcp *t)
         } while (k);
     }
     MR_ASSERT(seen == t->flows.used);
-    MR_ASSERT(t->tws.used + t->syns.used + t->conns.used >= seen);
+    MR_ASSERT(t->tws.used + t->syns.used + t->conns.used + t->aways.used >= seen);
     uint32_t tws = 0;
     for (const struct tcp_tw *w = mem_ptr(t->arena, t->tw_head); w; w = mem_ptr(t->arena, w->next))
         tws++;

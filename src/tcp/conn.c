@@ -138,6 +138,10 @@ void tcp_conn_end(struct tcp *t, struct tcp_conn *c, int err)
         return;
     tcp_set_state(t, c, TCPS_CLOSED);
     flow_unlink(&t->flows, (struct flow_node *)(void *)c);
+    if (unlikely(c->flags & TF_AWAY)) {
+        c->flags &= ~TF_AWAY;
+        tcp_away_end(t, &c->key);
+    }
     tcp_reass_clear(t, c);
     sending_end(t, c);
     c->flags &=
@@ -199,6 +203,8 @@ void tcp_output(struct tcp *t, instant now)
 {
     t->now = now;
     t->now_ms = (uint32_t)(now / USEC_PER_MSEC);
+    if (unlikely(t->away_busy))
+        tcp_away_output(t);
     replies_output(t);
     tcp_syn_output(t);
     mem_ref last = t->out_tail;

@@ -82,7 +82,15 @@ int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,
         t->iss_min = seq_of(0);
         return MR_ENOMEM;
     }
+    bool away = tcp_is_away(t, &k);
+    if (away && !tcp_away_ask(t, &k)) {
+        flow_unlink(&t->flows, (struct flow_node *)(void *)c);
+        pool_put(&t->conns, c);
+        t->iss_min = seq_of(0);
+        return MR_ENOMEM;
+    }
     tcp_conn_setup(t, c, opts);
+    c->flags |= away ? TF_AWAY : 0;
     c->snd_una = c->snd_nxt = c->snd_max = c->recover = tcp_isn(t, &k);
     t->iss_min = seq_of(0);
     c->ts_offset = tcp_ts_offset(t, &k);

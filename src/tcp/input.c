@@ -53,8 +53,9 @@ static bool arrival_init(struct tcp *t, struct arrival *a, struct pkt *p)
 /* Nobody's connection: a listener's, or a reset.  RFC 9293 3.10.7.1. */
 static void input_no_conn(struct tcp *t, struct arrival *a)
 {
+    if (home_is_shared(&t->ip->eth->cores->home) && tcp_stray_input(t, &a->key, &a->in))
+        return;
     struct tcp_listener *l = tcp_listener_find(t, a->key.lidx, a->key.lport);
-
     if (l) {
         tcp_listen_input(t, l, &a->key, &a->in);
     } else if (a->in.s->flags & TH_RST) {
@@ -86,8 +87,10 @@ static void input_one(struct tcp *t, struct arrival *a)
             tcp_segment_input(t, c, &a->in);
     } else if (node->kind == FLOW_TIME_WAIT) {
         input_time_wait(t, (struct tcp_tw *)(void *)node, a);
-    } else {
+    } else if (node->kind == FLOW_SYN) {
         tcp_syn_input(t, (struct tcp_syn *)(void *)node, &a->in);
+    } else {
+        tcp_away_input(t, (const struct tcp_away *)(const void *)node, &a->in);
     }
     if (a->in.p)
         pkt_put(a->in.p);

@@ -45,6 +45,7 @@ int tcp_listen(struct tcp *t, uint16_t lidx, uint16_t port, uint32_t backlog,
     tcp_inherit_default(t, &l->inherit);
     t->ports.listener[port] = mem_ref_of(t->arena, l);
     flow_ports_changed(&t->ports, port);
+    port_cores_set_own(&t->ip->eth->cores->ports, PORT_TCP, port, true);
     *out = l;
     return 0;
 }
@@ -77,6 +78,8 @@ void tcp_unlisten(struct tcp *t, struct tcp_listener *l, instant now)
         link = &listener_at(t, *link)->next;
     *link = l->next;
     flow_ports_changed(&t->ports, l->port);
+    if (!t->ports.listener[l->port])
+        port_cores_set_own(&t->ip->eth->cores->ports, PORT_TCP, l->port, false);
     while (l->syn_head)
         tcp_syn_free(t, mem_ptr(t->arena, l->syn_head));
     while ((c = tcp_accept(t, l)))
@@ -153,6 +156,8 @@ struct tcp_conn *tcp_passive_conn(struct tcp *t, struct tcp_listener *l, const s
     tcp_conn_setup(t, c, &l->inherit);
     c->flags |= (y->flags & TSYN_TS ? TF_TS : 0) | (y->flags & TSYN_SACK ? TF_SACK : 0) |
                 (y->flags & TSYN_WSCALE ? TF_WSCALE : 0);
+    if (was ? (y->flags & TSYN_AWAY) != 0 : tcp_passive_away(t, &c->key, in))
+        c->flags |= TF_AWAY;
     c->scales = (uint8_t)(y->snd_scale | y->rcv_scale << 4);
     c->mss_peer = y->mss;
     c->ts_recent = y->ts_recent;

@@ -61,6 +61,8 @@ static void syn_retire(struct tcp *t, struct tcp_syn *y)
 void tcp_syn_free(struct tcp *t, struct tcp_syn *y)
 {
     flow_unlink(&t->flows, (struct flow_node *)(void *)y);
+    if (y->flags & TSYN_AWAY)
+        tcp_away_end(t, &y->key);
     syn_retire(t, y);
 }
 
@@ -116,6 +118,8 @@ void tcp_syn_received(struct tcp *t, struct tcp_listener *l, const struct flow_k
         tcp_drop(in, &t->stats.drop_syn_flood);
         return;
     }
+    if (tcp_passive_away(t, k, in))
+        y->flags |= TSYN_AWAY;
     listener_link(t, l, y);
     wheel_arm(t->wheel, &y->timer, tick_ceil(t->now) + ticks_of_us(t->config.rto_initial_us));
     mark_output(t, y);

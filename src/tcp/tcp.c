@@ -67,7 +67,11 @@ void tcp_init(struct tcp *t, struct mem *m, const struct tcp_limits *l, const st
     pool_init(&t->listeners, m, l->listeners, sizeof(struct tcp_listener), CACHE_LINE);
     pool_init(&t->colds, m, l->cold, sizeof(struct tcp_cold), MEM_UNIT);
     pool_init(&t->losses, m, l->loss, sizeof(struct tcp_loss), MEM_UNIT);
-    flow_table_init(&t->flows, m, l->conns + l->time_wait + l->syns, secret);
+    flow_table_init(&t->flows, m, l->conns + l->time_wait + l->syns + l->away, secret);
+    if (l->away) {
+        pool_init(&t->aways, m, l->away, sizeof(struct tcp_away), MEM_UNIT);
+        flow_table_init(&t->abroad, m, l->away, secret);
+    }
     flow_ports_init(&t->ports, m);
     t->isn_key = (struct sip_key){{secret[0], secret[1]}};
     t->ts_key = (struct sip_key){{secret[1] ^ 0x7473, secret[2]}};

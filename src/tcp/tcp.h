@@ -38,6 +38,7 @@
  *   timers.c           retransmission, persist, keepalive, delayed ACK
  *   timewait.c icmp.c  TIME-WAIT, ICMP errors
  *   user.c             the calls of the layer above
+ *   away.c             many cores: whose a segment is
  *   conn.c check.c     life and lists, invariants */
 #pragma once
 
@@ -81,6 +82,7 @@ struct tcp_limits {
     uint32_t loss;        /* connections with a SACK scoreboard at one time */
     uint32_t ooo_packets; /* packets waiting in all reassembly queues */
     uint32_t ooo_runs;    /* gaps tolerated in one reassembly queue */
+    uint32_t away;        /* flows that live on another core than their home, at either; 0: alone */
     uint32_t sack_ranges; /* remembered on one scoreboard, at most TCP_SACK_RANGES */
 };
 void tcp_limits_default(struct tcp_limits *l);
@@ -238,6 +240,10 @@ enum tcp_flag {
     TF_URG_RCV = 1u << 30, /* cold->rcv_up is ahead of what was read */
 };
 
+/* The core of this connection is not its home, and home knows (away.c); no enumerator has this
+ * bit. */
+#define TF_AWAY (1u << 31)
+
 enum tcp_event {
     TCP_EV_CONNECTED = 1,
     TCP_EV_READABLE = 2,
@@ -345,7 +351,9 @@ struct tcp_tw {
     struct flow_key key;
     uint8_t kind; /* FLOW_TIME_WAIT */
     uint8_t rcv_scale;
-    uint8_t has_ts, tos;
+    bool has_ts : 1;
+    bool away : 1; /* as TF_AWAY */
+    uint8_t tos;
     tcp_seq snd_nxt, rcv_nxt;
     uint32_t rcv_wnd; /* scaled down, as on the wire */
     uint32_t ts_recent, ts_offset;
@@ -374,6 +382,19 @@ struct tcp_syn {
     be32 src_route[IP_SRC_ROUTE_MAX];
 };
 _Static_assert(sizeof(struct tcp_syn) <= 144, "small enough to have many");
+
+/* A flow that lives away from its home: at home the node that says where, at its core the record of
+ * what home knows of it. */
+struct tcp_away {
+    struct flow_key key;
+    uint8_t kind;  /* FLOW_AWAY */
+    uint8_t state; /* away.c's */
+    uint8_t core;  /* at home: where it lives; there: its home */
+    bool over;     /* the flow has ended, home has not answered yet */
+    bool unsent, listed;
+    mem_ref next;
+    uint32_t asked_ms;
+};
 
 /* What a listener passes on to the connections it accepts. */
 struct tcp_inherit {
@@ -419,7 +440,10 @@ struct tcp {
     struct flow_ports ports;
     struct flow_chooser chooser;
     struct sip_key isn_key, ts_key, cookie_key;
-    struct pool conns, tws, syns, listeners, colds, losses;
+    struct flow_table abroad; /* of struct tcp_away: ours that live here and not at home */
+    struct pool conns, tws, syns, listeners, colds, losses, aways;
+    mem_ref away_busy;     /* records with something to say to their home, or to hear */
+    instant away_retry_at; /* when to look at them again */
     mem_ref out_head, out_tail;         /* connections with output */
     mem_ref syn_out_head, syn_out_tail; /* SYN-ACKs to send */
     mem_ref ready_head, ready_tail;     /* connections with news */
@@ -440,6 +464,10 @@ void tcp_init(struct tcp *t, struct mem *m, const struct tcp_limits *l, const st
 void tcp_input(struct tcp *t, struct burst *segs, instant now);
 /* An ICMP error that quotes one of our segments. */
 void tcp_icmp(struct tcp *t, const struct ip_error *e, instant now);
+/* With many cores: the one that should hear of the error. */
+unsigned tcp_error_core(const struct tcp *t, const struct ip_error *e);
+/* A MAIL_AWAY letter. */
+void tcp_away_letter(struct tcp *t, const struct letter *l, instant now);
 /* A timer of a kind of ours fired. */
 void tcp_timer(struct tcp *t, struct timer *tm, instant now);
 /* Send what is marked, while the transmit queue and the packets last. */

@@ -22,7 +22,7 @@ struct tcp_in {
 #define TCP_MSS_DEFAULT 536u /* MUST-15 */
 #define TCP_MSS_MIN 64u      /* below this a peer's option is an attack: CVE-2019-11479 */
 
-enum { TSYN_TS = 1, TSYN_SACK = 2, TSYN_WSCALE = 4 };
+enum { TSYN_TS = 1, TSYN_SACK = 2, TSYN_WSCALE = 4, TSYN_AWAY = 8 };
 
 static inline struct tcp_seg *seg_info(struct pkt *p)
 {
@@ -220,3 +220,21 @@ void tcp_tw_enter(struct tcp *t, struct tcp_conn *c);
  * none had been. */
 bool tcp_tw_input(struct tcp *t, struct tcp_tw *w, struct tcp_in *in, tcp_seq *iss_min);
 void tcp_tw_timer(struct tcp *t);
+
+/* away.c */
+/* With many cores: is another core this flow's home? */
+bool tcp_is_away(const struct tcp *t, const struct flow_key *k);
+/* Ask home for leave to have the flow here.  False: no memory to remember it. */
+bool tcp_away_ask(struct tcp *t, const struct flow_key *k);
+/* A passive open that `in` begins or completes lives away from home, and home is being told. */
+bool tcp_passive_away(struct tcp *t, const struct flow_key *k, const struct tcp_in *in);
+/* Home has not answered. */
+bool tcp_away_waits(const struct tcp *t, const struct flow_key *k);
+/* The flow is no more. */
+void tcp_away_end(struct tcp *t, const struct flow_key *k);
+/* Letters that could not be sent, or were not answered. */
+void tcp_away_output(struct tcp *t);
+/* A segment for a flow that lives on another core. */
+void tcp_away_input(struct tcp *t, const struct tcp_away *a, struct tcp_in *in);
+/* A segment without a connection here.  True: it was passed on; false: it is ours to answer. */
+bool tcp_stray_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in);

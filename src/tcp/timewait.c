@@ -41,6 +41,8 @@ static void tw_free(struct tcp *t, struct tcp_tw *w)
 {
     tw_remove(t, w);
     flow_unlink(&t->flows, (struct flow_node *)(void *)w);
+    if (w->away)
+        tcp_away_end(t, &w->key);
     pool_put(&t->tws, w);
 }
 
@@ -96,7 +98,8 @@ void tcp_tw_enter(struct tcp *t, struct tcp_conn *c)
             .key = c->key,
             .kind = FLOW_TIME_WAIT,
             .rcv_scale = (uint8_t)tcp_rcv_scale(c),
-            .has_ts = c->flags & TF_TS ? 1 : 0,
+            .has_ts = (c->flags & TF_TS) != 0,
+            .away = (c->flags & TF_AWAY) != 0,
             .tos = c->tos,
             .snd_nxt = c->snd_max,
             .rcv_nxt = c->rcv_nxt,
@@ -105,10 +108,14 @@ void tcp_tw_enter(struct tcp *t, struct tcp_conn *c)
             .ts_offset = c->ts_offset,
         };
     }
+    if (w)
+        c->flags &= ~TF_AWAY; /* it stays away, as w */
     tcp_conn_end(t, c, 0);
     if (!w)
         return;
     if (!flow_link(&t->flows, (struct flow_node *)(void *)w)) {
+        if (w->away)
+            tcp_away_end(t, &w->key);
         pool_put(&t->tws, w);
         return;
     }

@@ -63,6 +63,7 @@ struct town {
     bool (*lose)(struct town *t, unsigned to, const uint8_t *frame, uint32_t len);
     void *arg;
     struct rng *order; /* NULL: cores turn in order */
+    bool arp;          /* neighbours must be asked for; else every core knows the other host */
     struct town_host host[2];
     instant now;
     uint64_t frames, lost;
@@ -208,6 +209,9 @@ static inline void town_core_start(struct town *t, unsigned side, unsigned core)
     c->m = native_mr(c->native);
     MR_ASSERT(stack_port_add(c->stack, &h->nic, core, 0, 0) == 1);
     MR_ASSERT(stack_addr_add(c->stack, 1, &a, 24, false) == 0);
+    struct ip_addr other = town_ip(!side);
+    if (!t->arp)
+        MR_ASSERT(stack_neigh_add(c->stack, 1, &other, &t->host[!side].nic.mac) == 0);
     c->shard = (struct shard){.stack = c->stack,
                               .native = c->native,
                               .app = &town_app,
