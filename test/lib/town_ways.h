@@ -52,6 +52,7 @@ static inline void start(const struct way *way, unsigned cores0, unsigned cores1
     t.ring_bytes = 1 << 18;
     t.steer = way->steer;
     start_other_law();
+    t.arp = true;
     town_start_with(&t);
 }
 

@@ -67,6 +67,7 @@ static void a_datagram_too_long_for_a_ring_is_dropped_and_counted(void **state)
     town_end(&t);
     town_defaults(&t, 1, CORES);
     t.ring_bytes = 8192;
+    t.arp = true;
     town_start_with(&t);
     unsigned meet = meeting_core();
     server = udp_open_at(1, (meet + 1) % CORES, PORT);
@@ -192,6 +193,7 @@ static void an_icmp_error_for_a_core_whose_ring_is_full_is_counted(void **state)
     (void)state;
     town_defaults(&t, 2, 1);
     t.ring_bytes = 1024;
+    t.arp = true;
     town_start_with(&t);
     struct udp *udp = stack_udp(stack_at(0, 1));
     struct udp_pcb *pcb = udp_open(udp);
@@ -394,6 +396,7 @@ static void core_0_defends_an_address_wherever_the_conflict_lands(void **state)
         for (unsigned queue = 0; queue < CORES; queue++) {
             town_defaults(&t, CORES, 1);
             t.config.limits.eth.arp_yield = yield;
+            t.arp = true;
             town_start_with(&t);
             town_run(&t, 5 * USEC_PER_SEC);
             uint64_t before = announced(0);
@@ -421,6 +424,7 @@ static void what_became_of_an_address_is_told_until_it_is_heard(void **state)
     (void)state;
     town_defaults(&t, 2, 1);
     t.ring_bytes = 1024;
+    t.arp = true;
     town_start_with(&t);
     add_probed(0);
     add_probed(1);

@@ -295,6 +295,7 @@ static void what_is_lost_between_cores_is_counted(void **state)
         t.steer = ways[1 + rng_below(&rng, ARRAY_LEN(ways) - 1)].steer;
         t.order = &rng;
         start_other_law();
+        t.arp = true;
         town_start_with(&t);
         for (unsigned c = 0; c < CORES; c++)
             server[c] = udp_open_at(1, c, PORT);
