@@ -38,7 +38,11 @@ void stack_error(struct stack *s, const struct ip_error *e, unsigned hops)
     unsigned core;
 
     if (e->proto == IPPROTO_TCP_) {
-        tcp_icmp(&s->tcp, e, s->now);
+        core = home_is_shared(&s->cores.home) ? tcp_error_core(&s->tcp, e) : s->cores.home.self;
+        if (core != s->cores.home.self && hops < IP_HOPS_MAX)
+            ip_pass_error(&s->ip, e, hops, core);
+        else
+            tcp_icmp(&s->tcp, e, s->now);
         return;
     }
     if (udp_icmp_error(&s->udp, &s->ip, e, s->now))

@@ -94,14 +94,26 @@ bool tcp_is_away(const struct tcp *t, const struct flow_key *k)
     return home_is_shared(&cores_of(t)->home) && home_core(t, k) != cores_of(t)->home.self;
 }
 
+/* The same four-tuple again, before its record has gone: home has not heard the end of the last one,
+ * or had refused it. */
+static void again(struct tcp *t, struct tcp_away *a)
+{
+    a->over = false;
+    if (a->state == AWAY_END)
+        a->state = AWAY_HELD;
+    if (a->state != AWAY_REFUSED && a->state != AWAY_GONE)
+        return;
+    a->state = AWAY_ASKED;
+    ask(t, a);
+    list_add(t, a);
+}
+
 bool tcp_away_ask(struct tcp *t, const struct flow_key *k)
 {
     struct tcp_away *a = find(&t->abroad, k);
 
-    if (a) { /* the same four-tuple again, and home has not heard the end of the last */
-        if (a->state == AWAY_END)
-            a->state = AWAY_HELD;
-        a->over = false;
+    if (a) {
+        again(t, a);
         return true;
     }
     a = pool_get(&t->aways);
@@ -294,23 +306,39 @@ void tcp_away_input(struct tcp *t, const struct tcp_away *a, struct tcp_in *in)
         tcp_drop(in, &t->stats.drop_no_conn);
 }
 
-/* Home decides, and passes what nobody listens for here to a core that does.  What we sent to
- * ourselves stays with us if we listen. */
+void tcp_early_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in)
+{
+    if (in->p->hops == 0)
+        pass(t, in, home_core(t, k));
+    else
+        tcp_drop(in, &t->stats.drop_no_conn);
+}
+
+/* What we sent to ourselves and listen for stays here: a SYN, and the cookie that comes back. */
+static bool is_for_us(struct tcp *t, const struct tcp_listener *l, const struct flow_key *k,
+                      const struct tcp_in *in)
+{
+    bool is_syn = (in->s->flags & (TH_SYN | TH_ACK | TH_RST)) == TH_SYN;
+
+    return l && (in->p->flags & PKT_LOOPBACK) &&
+           (is_syn || tcp_cookie_is_ours(t, l, k, in->s));
+}
+
+/* Home decides, and passes what nobody listens for here to a core that does. */
 bool tcp_stray_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in)
 {
     const struct cores *cores = cores_of(t);
     unsigned self = cores->home.self, home = home_core(t, k);
-    bool listens = tcp_listener_find(t, k->lidx, k->lport) != NULL;
-    bool is_syn = (in->s->flags & (TH_SYN | TH_ACK | TH_RST)) == TH_SYN;
+    const struct tcp_listener *l = tcp_listener_find(t, k->lidx, k->lport);
     const struct pkt *p = in->p;
 
     if (home != self) {
-        if (p->hops > 0 || ((p->flags & PKT_LOOPBACK) && is_syn && listens))
+        if (p->hops > 0 || is_for_us(t, l, k, in))
             return false;
         pass(t, in, home);
         return true;
     }
-    if (listens || p->hops >= IP_HOPS_MAX ||
+    if (l || p->hops >= IP_HOPS_MAX ||
         !port_cores_elsewhere(&cores->ports, PORT_TCP, k->lport))
         return false;
     pass(t, in, port_cores_pick(&cores->ports, PORT_TCP, k->lport, flow_hash(&t->flows, k)));

@@ -5,7 +5,8 @@
 #define COPY_MAX 512u
 
 /* RFC 9293 3.7.1, SHLD-5: every SYN has an MSS. RFC 7323 2.2: its window is never scaled. The first
- * one settles our shift, and what it promises stands, whatever becomes of the buffer. */
+ * one settles our shift, and what it promises stands, whatever becomes of the buffer.  So does what
+ * an ACK has promised before it, in a simultaneous open, even if that was more than fits here. */
 static void syn_options(struct tcp *t, struct tcp_conn *c, struct tcp_seg *s)
 {
     const struct tcp_cold *cold = tcp_cold(t, c);
@@ -20,8 +21,9 @@ static void syn_options(struct tcp *t, struct tcp_conn *c, struct tcp_seg *s)
                               tcp_wscale_wanted(t, c->rcv_buf, c->flags & TF_RCVBUF_FIXED) << 4);
     s->wscale = (uint8_t)tcp_rcv_scale(c);
     s->has_ts = synack ? (c->flags & TF_TS) != 0 : t->config.timestamps;
-    s->wnd = (uint16_t)max_u32(min_u32(tcp_rcv_space(c), 65535), tcp_rcv_wnd(c));
-    c->rcv_adv = seq_add(c->rcv_nxt, s->wnd);
+    uint32_t wnd = max_u32(min_u32(tcp_rcv_space(c), 65535), tcp_rcv_wnd(c));
+    s->wnd = (uint16_t)min_u32(wnd, 65535);
+    c->rcv_adv = seq_add(c->rcv_nxt, wnd);
 }
 
 /* RFC 9293 3.8.5: the pointer is the distance to the octet after the urgent data (MUST-62); what is

@@ -81,10 +81,12 @@ static void input_one(struct tcp *t, struct arrival *a)
         input_no_conn(t, a);
     } else if (likely(node->kind == FLOW_CONN)) {
         struct tcp_conn *c = (struct tcp_conn *)(void *)node;
-        if (unlikely(c->state == TCPS_SYN_SENT))
-            tcp_syn_sent_input(t, c, &a->in);
-        else
+        if (likely(c->state != TCPS_SYN_SENT))
             tcp_segment_input(t, c, &a->in);
+        else if (c->flags & TF_AWAY && tcp_away_waits(t, &c->key))
+            tcp_early_input(t, &c->key, &a->in);
+        else
+            tcp_syn_sent_input(t, c, &a->in);
     } else if (node->kind == FLOW_TIME_WAIT) {
         input_time_wait(t, (struct tcp_tw *)(void *)node, a);
     } else if (node->kind == FLOW_SYN) {
