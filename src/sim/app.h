@@ -122,6 +122,7 @@ struct sim_listener {
 struct sim_udp {
     enum sim_tag tag; /* SIM_TAG_UDP */
     bool open;
+    bool own; /* has sent to its own host */
     mr_sock sock;
     mr_timer timer;
     uint32_t sent, rcvd;
@@ -140,7 +141,8 @@ struct sim_app {
     struct mr *m;            /* borrowed */
     unsigned host, core;
     bool ending;             /* everything is done: close what is still open */
-    bool poll;               /* a timer could not be had: look at everything each turn */
+    bool poll;               /* a timer could not be had: look at everything now and then */
+    uint64_t poll_ns;        /* not before */
     uint32_t guests_lost;    /* ended before they said who they are */
     struct rng rng;
     struct sim_listener listener[SIM_LISTENERS];
@@ -151,7 +153,7 @@ struct sim_app {
 /* The entries of struct mr_app. */
 int sim_app_init(struct mr *m, void *arg, void **core_state);
 void sim_app_event(struct mr *m, void *core_state, const struct mr_event *ev);
-/* Once a turn: what could not be put on a timer. */
+/* At every turn: what could not be put on a timer. */
 void sim_app_poll(struct sim_app *a);
 /* Close listeners and UDP sockets; called once when every plan has been carried out. */
 void sim_app_end(struct sim_app *a);

@@ -2,6 +2,7 @@
 #include "sim/sim_int.h"
 
 #define RETRY_US 400000u
+#define POLL_NS (10 * SIM_NS_PER_MSEC)
 
 /* The side of the connection that this host opens. */
 static struct sim_end *opened_by(const struct sim_app *a, struct sim_conn *c)
@@ -156,17 +157,25 @@ void sim_app_event(struct mr *m, void *core_state, const struct mr_event *ev)
         socket(a, ev);
 }
 
+/* Not before the cores have heard of each other's listeners. */
+static bool is_time(const struct sim_world *w, const struct sim_conn *c)
+{
+    return w->now >= (c->start_us + USEC_PER_MSEC) * SIM_NS_PER_USEC;
+}
+
 void sim_app_poll(struct sim_app *a)
 {
     struct sim_world *w = a->world;
 
-    if (!a->poll)
+    if (!a->poll || w->now < a->poll_ns)
         return;
     a->poll = false;
+    a->poll_ns = w->now + POLL_NS;
     for (uint32_t i = 0; i < w->plan.conns; i++) {
         struct sim_conn *c = &w->conn[i];
-        if (is_opener(a, c))
+        if (is_opener(a, c) && is_time(w, c))
             sim_client_connect(a, c);
+        a->poll |= is_opener(a, c) && opened_by(a, c)->state == SIM_END_NONE;
         for (unsigned side = 0; side < 2; side++) {
             struct sim_end *e = &c->end[side];
             if (e->host == a->host && e->core == a->core && !e->timer_on &&

@@ -16,6 +16,24 @@ static void set_up_addresses(struct sim_world *w, unsigned host, struct stack *s
     MR_ASSERT(rc >= 0);
 }
 
+/* Its queue of the port, or a way to that of another core. */
+static void set_up_port(struct sim_core *k, struct sim_host *h, unsigned core, struct mem *m)
+{
+    struct nic *nic = &h->port->nic;
+
+    if (core >= h->queues) {
+        via_init(&k->via, nic, &k->mail, rng_below(&h->rng, h->queues));
+        k->shard.nic[1] = &k->via.nic;
+        return;
+    }
+    k->shard.nic[1] = nic;
+    k->shard.queue[1] = (uint16_t)core;
+    if (h->queues == h->cores)
+        return;
+    via_pool_init(&k->frames, m, nic->caps.mtu);
+    k->shard.frames = &k->frames;
+}
+
 void sim_core_init(struct sim_world *w, unsigned host, unsigned core, const struct stack_config *c,
                    void *mail, struct mem *m)
 {
@@ -33,7 +51,6 @@ void sim_core_init(struct sim_world *w, unsigned host, unsigned core, const stru
     }
     k->stack = stack_init(memory, bytes, &mine, sim_clock_read(&h->clock, 0));
     sim_stack_fill(k->stack, w->options.fill);
-    set_up_addresses(w, host, k->stack, stack_port_add(k->stack, &h->port->nic, core, 0, 0));
     memory = mem_carve(m, native_bytes(), 4096);
     memset(memory, 0, native_bytes());
     k->native = native_init(memory, k->stack);
@@ -45,8 +62,9 @@ void sim_core_init(struct sim_world *w, unsigned host, unsigned core, const stru
         .burst = rng_chance(&h->rng, 1, 3) ? 1 + rng_below(&h->rng, 8) : 0,
         .mail = mine.mail,
     };
-    k->shard.nic[1] = &h->port->nic;
-    k->shard.queue[1] = (uint16_t)core;
+    set_up_port(k, h, core, m);
+    set_up_addresses(w, host, k->stack,
+                     stack_port_add(k->stack, k->shard.nic[1], k->shard.queue[1], 0, 0));
     k->app = (struct sim_app){.world = w, .host = host, .core = core};
     rng_init(&k->app.rng, rng_u64(&h->rng));
 }
@@ -69,7 +87,7 @@ static void txdone_later(struct sim_world *w, struct sim_host *h, unsigned core)
 {
     struct sim_core *c = &h->core[core];
 
-    c->txdone_due = h->port->queue[core].held_n > 0;
+    c->txdone_due = core < h->queues && h->port->queue[core].held_n > 0;
     if (c->txdone_due)
         sim_queue_add(&w->queue, w->now + h->txdone_us * SIM_NS_PER_USEC, SIM_EV_TXDONE,
                       c->app.host * SIM_CORES_MAX + core);
@@ -102,10 +120,10 @@ static uint64_t next_turn(const struct sim_world *w, const struct sim_host *h, s
     /* A core that has been told that there is mail does not go to sleep. */
     if (h->law && !mail_asleep(&c->mail))
         at = w->now;
-    if (h->port->queue[c->app.core].rx.n)
+    if (c->app.core < h->queues && h->port->queue[c->app.core].rx.n)
         at = min_u64(at, w->now + 10 * SIM_NS_PER_USEC);
     if (c->app.poll)
-        at = min_u64(at, w->now + 40 * SIM_NS_PER_MSEC);
+        at = min_u64(at, c->app.poll_ns);
     return at == SIM_NEVER ? at : max_u64(at, w->now + SIM_NS_PER_USEC);
 }
 
@@ -119,8 +137,11 @@ void sim_core_turn(struct sim_world *w, unsigned host, unsigned core)
         mail_awake(&c->mail);
     sim_app_poll(&c->app);
     shard_turn(&c->shard, sim_clock_read(&h->clock, w->now));
-    if (++w->turns % w->plan.check_every == 0)
+    if (++w->turns % w->plan.check_every == 0) {
         stack_check(c->stack);
+        if (h->law)
+            sim_judge_homes(w, c);
+    }
     if (!c->txdone_due)
         txdone_later(w, h, core);
     wake_others(w, h, c);

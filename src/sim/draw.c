@@ -16,10 +16,10 @@ static uint32_t spread(struct rng *r, uint32_t lo, uint32_t hi)
     return between(r, lo, max_u32(lo, top >> rng_below(r, 8)));
 }
 
-/* For now the hosts have one core each. */
+/* A third of the worlds has hosts of one core only. */
 static void draw_cores(struct rng *r, struct sim_plan *p)
 {
-    bool many = rng_chance(r, 0, 3);
+    bool many = rng_chance(r, 2, 3);
     unsigned left = TOTAL_CORES_MAX - p->hosts;
 
     for (unsigned i = 0; i < p->hosts; i++) {

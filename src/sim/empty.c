@@ -52,6 +52,8 @@ const char *sim_host_leftover(struct sim_host *h)
         const char *what = stack_leftover(h->core[i].stack);
         if (what)
             return what;
+        if (pkts_out(&h->core[i].frames))
+            return "frames of other cores";
     }
     return NULL;
 }
@@ -81,7 +83,7 @@ static bool needs_mail(struct sim_world *w, unsigned host)
             return true;
     /* Fragments land by addresses alone; the whole datagram goes home. */
     for (unsigned i = 0; i < h->cores; i++)
-        if (stack_ip(h->core[i].stack)->stats.rx_fragments > 0)
+        if (stack_ip(h->core[i].stack)->stats.rx_fragments > 0 || h->core[i].app.udp.own)
             return true;
     return false;
 }

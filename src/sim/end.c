@@ -100,6 +100,16 @@ static bool loses_guests(const struct sim_world *w, unsigned host)
     return sim_host_guests_lost(&w->host[host]) > 0;
 }
 
+/* Its SYN,ACK was a cookie, and when that came back it was too old, for there had been no room to
+ * accept it, or there was no listener; though there was one for a copy of the same segment. */
+static bool has_lost_cookie(const struct sim_world *w, const struct sim_end *e)
+{
+    const struct sim_host *server = &w->host[e->conn->server];
+
+    return e->rcvd == 0 && sim_host_tcp(server, offsetof(struct tcp_stats, syncookies_sent)) &&
+           (w->plan.toggles || sim_host_tcp(server, offsetof(struct tcp_stats, drop_accept_full)));
+}
+
 static bool has_cause(const struct sim_world *w, const struct sim_end *e, int err)
 {
     const struct sim_end *peer = &e->conn->end[!e->side];
@@ -112,7 +122,7 @@ static bool has_cause(const struct sim_world *w, const struct sim_end *e, int er
     case MR_ECONNRESET:
     case MR_EPIPE:
     case MR_ECONNABORTED:
-        return peer->quit || peer->err || has_left(w, peer) ||
+        return peer->quit || peer->err || has_left(w, peer) || has_lost_cookie(w, e) ||
                e->conn->manner[!e->side].user_timeout_ms ||
                (peer->state == SIM_END_NONE && (odd || loses_guests(w, peer->host)));
     case MR_ECONNREFUSED:

@@ -21,22 +21,19 @@ static void wire_send(void *arg, unsigned host, const uint8_t *frame, uint32_t n
     sim_net_send(arg, host, frame, n);
 }
 
-/* On which cores the application has its sockets. */
-static void draw_sockets(struct sim_host *h, struct rng *r)
+/* On all cores, or on some. */
+static uint8_t draw_cores(const struct sim_host *h, struct rng *r)
 {
-    uint8_t all = (uint8_t)((1u << h->cores) - 1);
+    uint32_t all = (1u << h->cores) - 1;
 
-    for (unsigned i = 0; i < SIM_LISTENERS; i++)
-        h->listens[i] = all;
-    h->udp = all;
-    (void)r;
+    return (uint8_t)(rng_chance(r, 2, 3) ? all : 1 + rng_below(r, all));
 }
 
 /* A host of many cores: who belongs where, and mail between them. */
-static void *cores_init(struct sim_host *h, struct rng *r, bool tiny, struct sim_port_config *port,
+static void *cores_init(struct sim_host *h, struct rng *r, struct sim_port_config *port,
                         struct rss *other, struct mem *m)
 {
-    uint32_t ring = sim_draw_ring(r, tiny);
+    uint32_t ring = sim_draw_ring(r, port);
     void *mail = mem_carve(m, mail_bytes(h->cores, ring), CACHE_LINE);
 
     sim_draw_law(h, r, m);
@@ -60,15 +57,18 @@ void sim_host_init(struct sim_world *w, unsigned host, struct mem *m)
     rng_init(&r, rng_u64(&w->rng));
     draw_clock(w, &r, &h->clock);
     h->cores = w->plan.cores[host];
+    h->queues = rng_chance(&r, 1, 5) ? 1 + rng_below(&r, h->cores) : h->cores;
     h->nap_us = rng_chance(&r, 1, 2) ? rng_below(&r, 500) : 0;
     h->wake_us = rng_chance(&r, 1, 2) ? rng_below(&r, 500) : 0;
     h->txdone_us = 1 + rng_below(&r, 300);
     rng_init(&h->rng, rng_u64(&r));
-    draw_sockets(h, &r);
+    for (unsigned i = 0; i < SIM_LISTENERS; i++)
+        h->listens[i] = draw_cores(h, &r);
+    h->udp = draw_cores(h, &r);
     sim_draw_limits(w, &r, host, tiny, &c);
     sim_draw_port(w, &r, tiny, &port);
     if (h->cores > 1)
-        mail = cores_init(h, &r, tiny, &port, &other, m);
+        mail = cores_init(h, &r, &port, &other, m);
     h->port = sim_port_init(m, host, &port, &wire);
     h->seen = (struct sim_watch_host){
         .mac = h->port->nic.mac, .addr = sim_net_addr(&w->net, host), .mtu = port.mtu};
@@ -118,18 +118,26 @@ bool sim_host_is_leaky(struct sim_host *h)
 
     for (unsigned i = 0; i < h->cores; i++) {
         const struct eth_stats *s = &stack_eth(h->core[i].stack)->stats;
-        leaky |= s->drop_pending || s->drop_unresolved || s->drop_txq_full || s->drop_neigh_full;
+        leaky |= s->drop_pending || s->drop_unresolved || s->drop_txq_full || s->drop_neigh_full ||
+                 h->core[i].shard.frames_dropped;
     }
     return leaky;
 }
 
-bool sim_host_has_ghosts(struct sim_host *h)
+uint64_t sim_host_tcp(const struct sim_host *h, size_t counter)
 {
-    bool ghosts = false;
+    uint64_t sum = 0, v;
 
-    for (unsigned i = 0; i < h->cores; i++)
-        ghosts |= stack_tcp(h->core[i].stack)->stats.syncookies_good > 0;
-    return ghosts;
+    for (unsigned i = 0; i < h->cores; i++) {
+        memcpy(&v, (const uint8_t *)&stack_tcp(h->core[i].stack)->stats + counter, sizeof(v));
+        sum += v;
+    }
+    return sum;
+}
+
+bool sim_host_has_ghosts(const struct sim_host *h)
+{
+    return sim_host_tcp(h, offsetof(struct tcp_stats, syncookies_good)) > 0;
 }
 
 uint32_t sim_host_guests_lost(const struct sim_host *h)
@@ -146,6 +154,7 @@ bool sim_host_loses_mail(const struct sim_host *h)
     bool loses = false;
 
     for (unsigned i = 0; i < h->cores; i++)
-        loses |= h->core[i].mail.stats.drop_packet_full || h->core[i].mail.stats.drop_packet_nobuf;
+        loses |= h->core[i].mail.stats.drop_packet_full ||
+                 h->core[i].mail.stats.drop_packet_nobuf || h->core[i].shard.frames_dropped;
     return loses;
 }

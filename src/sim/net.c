@@ -258,6 +258,7 @@ void sim_net_send(struct sim_world *w, unsigned host, const uint8_t *b, uint32_t
     const char *wrong = sim_ping_judge(w, host, b, n);
     if (wrong)
         sim_fail(w, "host %u: %s", host, wrong);
+    sim_judge_reset(w, host, b, n);
     if (!w->net.routed) {
         bridge(w, host, b, n);
         return;

@@ -3,6 +3,7 @@
 
 #include "base/fmt.h"
 #include "shard/shard.h"
+#include "shard/via.h"
 #include "sim/app.h"
 #include "sim/digest.h"
 #include "sim/net.h"
@@ -43,6 +44,8 @@ struct sim_core {
     struct native *native;
     struct mail mail;
     struct shard shard;
+    struct via via;         /* its port, if it has no queue of its own; */
+    struct pkt_pool frames; /* else those of others on their way out */
     struct sim_app app;
     uint64_t wake_ns;  /* the next turn; SIM_NEVER: none */
     uint64_t stall_ns; /* it stands still until then */
@@ -55,6 +58,7 @@ struct sim_host {
     struct sim_port *port;
     struct sim_core core[SIM_CORES_MAX];
     unsigned cores;
+    unsigned queues;            /* of the port: those of the first cores */
     struct rss *law;            /* NULL with one core */
     struct mr_app mr_app;
     uint8_t listens[SIM_LISTENERS]; /* bit by core: has the listener */
@@ -122,7 +126,9 @@ uint64_t sim_host_next(const struct sim_host *h);
 void sim_host_turn(struct sim_world *w, unsigned host);
 /* Over all cores. */
 bool sim_host_is_leaky(struct sim_host *h);
-bool sim_host_has_ghosts(struct sim_host *h);
+bool sim_host_has_ghosts(const struct sim_host *h);
+/* The sum of a counter, by its place in struct tcp_stats. */
+uint64_t sim_host_tcp(const struct sim_host *h, size_t counter);
 uint32_t sim_host_guests_lost(const struct sim_host *h);
 /* Mail between its cores has been lost, as on a link. */
 bool sim_host_loses_mail(const struct sim_host *h);
@@ -140,7 +146,7 @@ uint64_t sim_core_next(const struct sim_core *c);
 void sim_draw_law(struct sim_host *h, struct rng *r, struct mem *m);
 void sim_draw_spread(struct sim_host *h, struct rng *r, struct sim_port_config *port,
                      struct rss *other);
-uint32_t sim_draw_ring(struct rng *r, bool tiny);
+uint32_t sim_draw_ring(struct rng *r, const struct sim_port_config *port);
 /* config.c: limits and knobs, tiny or not. */
 void sim_draw_limits(struct sim_world *w, struct rng *r, unsigned host, bool tiny,
                      struct stack_config *c);
@@ -151,5 +157,11 @@ const char *sim_host_leftover(struct sim_host *h);
 /* Packets went from core to core where none had to; NULL: none did. */
 const char *sim_host_needless_mail(struct sim_world *w, unsigned host);
 void sim_stack_fill(struct stack *s, uint8_t byte);
+
+/* judge.c: what must hold between the cores of a host. */
+/* A frame that the host sends: a reset is no answer to what some core waits for. */
+void sim_judge_reset(struct sim_world *w, unsigned host, const uint8_t *b, uint32_t n);
+/* No connection of this core lives on another. */
+void sim_judge_homes(struct sim_world *w, struct sim_core *c);
 
 struct mac_addr sim_router_mac(unsigned host);

@@ -1,7 +1,7 @@
 /* The law of a host of many cores, and what its port makes of it. */
 #include "sim/sim_int.h"
 
-#define RING_BYTES_MIN 32768u
+#define LETTER_HEAD_BYTES (16u + MAIL_HEAD_MAX)
 
 static void draw_key(struct rng *r, uint8_t key[RSS_KEY_BYTES])
 {
@@ -46,21 +46,27 @@ void sim_draw_spread(struct sim_host *h, struct rng *r, struct sim_port_config *
 {
     uint8_t key[RSS_KEY_BYTES];
 
-    port->queues = h->cores;
+    port->queues = h->queues;
     port->seed = rng_u64(r);
     port->rss = h->law;
     port->spread =
         rng_chance(r, 2, 5) ? SIM_SPREAD_RSS : (enum sim_spread)(1 + rng_below(r, SIM_SPREADS - 1));
+    /* The law names cores to which the port has no queue. */
+    if (h->queues < h->cores && port->spread <= SIM_SPREAD_MOVED)
+        port->spread = SIM_SPREAD_STRANGE;
     if (port->spread != SIM_SPREAD_STRANGE)
         return;
     for (unsigned i = 0; i < RSS_KEY_BYTES; i++)
         key[i] = (uint8_t)rng_below(r, 256);
-    rss_init(other, key, 16u << rng_below(r, 6), h->cores);
+    rss_init(other, key, 16u << rng_below(r, 6), h->queues);
     port->rss = other;
 }
 
-/* A letter longer than half a ring never fits: what the hosts may send to each other must. */
-uint32_t sim_draw_ring(struct rng *r, bool tiny)
+/* A letter longer than half a ring never fits, so what the port may deliver must; some rings hold
+ * hardly more. */
+uint32_t sim_draw_ring(struct rng *r, const struct sim_port_config *port)
 {
-    return RING_BYTES_MIN << rng_below(r, tiny ? 2 : 4);
+    uint32_t bytes = max_u32(port->mtu, port->coalesce_max) + ETH_HLEN_MAX + LETTER_HEAD_BYTES;
+
+    return (uint32_t)ceil_pow2(2 * bytes) << (rng_chance(r, 1, 3) ? 0 : 2 + rng_below(r, 4));
 }

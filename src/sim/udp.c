@@ -75,6 +75,7 @@ void sim_udp_tick(struct sim_app *a)
         rc != MR_EHOSTUNREACH && rc != MR_ECONNREFUSED)
         sim_fail(w, "host %u: mr_sendto of %u bytes says %s", a->host, n, mr_strerror(rc));
     u->sent++;
+    u->own |= to == a->host;
     mr_timer_start(a->m, 1 + rng_below(&a->rng, 200000), u, &u->timer);
 }
 

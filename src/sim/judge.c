@@ -1,0 +1,86 @@
+/* What must hold between the cores of a host. */
+#include "sim/sim_int.h"
+
+/* It has been heard of: not one that still waits for its home's leave. */
+static bool has_begun(const struct flow_node *node)
+{
+    const struct tcp_conn *c = (const struct tcp_conn *)(const void *)node;
+
+    return node->kind == FLOW_CONN &&
+           (c->state != TCPS_SYN_SENT || !seq_eq(c->snd_max, c->snd_una));
+}
+
+/* The connection a core has for a four-tuple; NULL: none. */
+static const struct tcp_conn *find(struct sim_core *c, const struct flow_key *k)
+{
+    const struct flow_table *t = &stack_tcp(c->stack)->flows;
+    const struct flow_node *node = flow_find(t, k, flow_hash(t, k));
+
+    return node && has_begun(node) ? (const struct tcp_conn *)(const void *)node : NULL;
+}
+
+/* RFC 9293 3.5.2: a reset is for what belongs to no connection.  The segment that this one answers
+ * belonged to one: a SYN,ACK to one that waits for it, another to one that is open. */
+static bool answers(const struct tcp_conn *c, const struct tcp_seg *s)
+{
+    return seq_gt(s->seq, c->snd_una) && seq_leq(s->seq, c->snd_max);
+}
+
+/* Of a frame that host sends: the connection of one of its cores that it resets; NULL: none. */
+static const struct tcp_conn *reset_by(struct sim_host *h, const uint8_t *b, uint32_t n)
+{
+    const struct tcp_conn *c = NULL;
+    struct ipv4_hdr ip;
+    struct tcp_seg s;
+
+    if (load_be16(b + 12) != ETHTYPE_IPV4 ||
+        ipv4_parse(&ip, b + ETH_HLEN, n - ETH_HLEN) != WIRE_OK || ip.proto != IPPROTO_TCP_)
+        return NULL;
+    if (tcp_parse(&s, b + ETH_HLEN + ip.hlen, (uint32_t)ip.total_len - ip.hlen) != WIRE_OK ||
+        (s.flags & (TH_RST | TH_ACK)) != TH_RST)
+        return NULL;
+    struct ip_addr own = ip4_addr(ip.src);
+    struct flow_key k = {.raddr = ip4_addr(ip.dst), .rport = s.dport, .lport = s.sport};
+    for (unsigned i = 0; i < h->cores && !c; i++) {
+        k.lidx = ip_lidx(stack_ip(h->core[i].stack), &own);
+        c = find(&h->core[i], &k);
+        if (c && !answers(c, &s))
+            c = NULL;
+    }
+    return c;
+}
+
+void sim_judge_reset(struct sim_world *w, unsigned host, const uint8_t *b, uint32_t n)
+{
+    struct sim_host *h = &w->host[host];
+    const struct tcp_conn *c = h->law ? reset_by(h, b, n) : NULL;
+
+    if (c)
+        sim_fail(w, "host %u port %u: %s", host, c->key.lport,
+                 c->state == TCPS_SYN_SENT ? "a SYN,ACK that was waited for is answered with RST"
+                                           : "a connection that lives is reset by another core");
+}
+
+static void judge_node(struct sim_world *w, struct sim_core *c, const struct flow_node *node)
+{
+    struct sim_host *h = &w->host[c->app.host];
+
+    if (!has_begun(node))
+        return;
+    for (unsigned i = 0; i < h->cores; i++)
+        if (i != c->app.core && find(&h->core[i], &node->key))
+            sim_fail(w, "host %u: the connection of port %u to %u lives on cores %u and %u",
+                     c->app.host, node->key.lport, node->key.rport, c->app.core, i);
+}
+
+void sim_judge_homes(struct sim_world *w, struct sim_core *c)
+{
+    const struct flow_table *t = &stack_tcp(c->stack)->flows;
+
+    for (uint32_t i = 0; i < t->buckets; i++) {
+        const struct flow_bucket *b = &t->bucket[i];
+        for (; b; b = b->overflow ? mem_ptr(t->arena, b->overflow) : NULL)
+            for (uint32_t k = 0; k < b->n; k++)
+                judge_node(w, c, mem_ptr(t->arena, b->node[k]));
+    }
+}
