@@ -2,7 +2,7 @@
 MESON = /usr/bin/meson
 PREFIX ?= /usr/local
 
-PROGRAMS = $(addprefix src/tools/millrace-,httpd echo load stat)
+PROGRAMS = $(addprefix src/tools/millrace-,httpd echo load relay stat)
 
 .PHONY: all deps demo test bench fuzz soak install clean doc help
 

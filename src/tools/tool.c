@@ -67,10 +67,28 @@ static int take_number(const char *prog, const struct tool_opt *o, const char *t
     return TOOL_GO_ON;
 }
 
-static int take(const char *prog, const struct tool_opt *o, const char *text)
+static int take_addr(const char *prog, const struct tool_opt *o, const char *text,
+                     struct mr_addr *out)
 {
     struct mr_addr a;
 
+    if (!mr_addr_parse(&a, text) || a.port == 0)
+        return tool_refuse(prog, "%s wants an address like 10.0.0.1:80, not '%s'", o->name, text);
+    *out = a;
+    return TOOL_GO_ON;
+}
+
+static int take_one_more(const char *prog, const struct tool_opt *o, const char *text)
+{
+    struct tool_addrs *list = o->out;
+
+    if (list->n == list->max)
+        return tool_refuse(prog, "%s may be given at most %zu times", o->name, list->max);
+    return take_addr(prog, o, text, &list->at[list->n++]);
+}
+
+static int take(const char *prog, const struct tool_opt *o, const char *text)
+{
     switch (o->kind) {
     case TOOL_FLAG:
         *(bool *)o->out = true;
@@ -81,11 +99,9 @@ static int take(const char *prog, const struct tool_opt *o, const char *text)
         *(const char **)o->out = text;
         return TOOL_GO_ON;
     case TOOL_ADDR:
-        if (!mr_addr_parse(&a, text) || a.port == 0)
-            return tool_refuse(prog, "%s wants an address like 10.0.0.1:80, not '%s'", o->name,
-                               text);
-        *(struct mr_addr *)o->out = a;
-        return TOOL_GO_ON;
+        return take_addr(prog, o, text, o->out);
+    case TOOL_ADDRS:
+        return take_one_more(prog, o, text);
     case TOOL_U32:
     case TOOL_U64:
     case TOOL_SIZE:

@@ -10,9 +10,15 @@ enum tool_kind {
     TOOL_FLAG, /* bool, no value */
     TOOL_U32,  /* uint32_t from min to max; a suffix k, M or G multiplies by 1000s */
     TOOL_U64,
-    TOOL_SIZE, /* uint64_t; k, M and G are powers of 1024 */
-    TOOL_TEXT, /* const char *, not empty */
-    TOOL_ADDR, /* struct mr_addr with a port */
+    TOOL_SIZE,  /* uint64_t; k, M and G are powers of 1024 */
+    TOOL_TEXT,  /* const char *, not empty */
+    TOOL_ADDR,  /* struct mr_addr with a port */
+    TOOL_ADDRS, /* struct tool_addrs; may be given often */
+};
+
+struct tool_addrs {
+    struct mr_addr *at; /* borrowed; max of them */
+    size_t n, max;
 };
 
 struct tool_opt {
