@@ -80,24 +80,3 @@ bool flow_class_find(const struct flow_class *c, uint32_t fixed, uint16_t port, 
     *column = lo;
     return true;
 }
-
-uint16_t flow_home_port(const struct flow_class *c, be32 raddr, be32 laddr, uint16_t rport,
-                        uint32_t k)
-{
-    uint32_t fixed = flow_class_fixed(c, raddr, laddr, rport), n = flow_class_size(c, fixed);
-
-    if (n == 0)
-        return flow_share_port(c, k);
-    k %= n;
-    for (uint32_t row = 0;; row++) {
-        uint32_t begin, length = flow_class_row(c, fixed, row, &begin);
-        if (k < length)
-            return c->port[begin + k];
-        k -= length;
-    }
-}
-
-uint16_t flow_share_port(const struct flow_class *c, uint32_t k)
-{
-    return c->share ? flow_class_shared(c, k % c->share) : 0;
-}

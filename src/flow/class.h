@@ -69,10 +69,3 @@ static inline uint16_t flow_class_shared(const struct flow_class *c, uint32_t i)
 /* Where a port lies in the class for a peer; false: it is not in it. */
 bool flow_class_find(const struct flow_class *c, uint32_t fixed, uint16_t port, uint32_t *row,
                      uint32_t *column);
-
-/* For whoever asks seldom.  The k-th port for this peer, counted round and round: of the class if
- * it has any, else of our share; 0: we have none. */
-uint16_t flow_home_port(const struct flow_class *c, be32 raddr, be32 laddr, uint16_t rport,
-                        uint32_t k);
-/* The k-th port of our share, for a socket without a peer; 0: we have none. */
-uint16_t flow_share_port(const struct flow_class *c, uint32_t k);

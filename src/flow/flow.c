@@ -1,7 +1,5 @@
 #include "flow/flow.h"
 
-#include <emmintrin.h>
-
 #include "base/rng.h"
 
 /* A bucket holds this many on average before the table grows: 16 bytes an
@@ -30,23 +28,10 @@ void flow_table_init(struct flow_table *t, struct mem *m, uint32_t entries_max,
               CACHE_LINE);
 }
 
-/* The ways whose hash is equal, bit by way.  How many are in use is nobody's guess, so there is no
- * branch on it: in a table that fits the cache a wrong guess would be half of what a lookup costs. */
-static uint32_t ways_equal(const struct flow_bucket *b, uint32_t hash)
-{
-    const __m128i *line = (const __m128i *)(const void *)b;
-    __m128i h = _mm_set1_epi32((int)hash);
-    int first = _mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(_mm_load_si128(line), h)));
-    int rest = _mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(_mm_load_si128(line + 1), h)));
-
-    /* The eighth word is no hash, and n at most seven. */
-    return (uint32_t)(first | rest << 4) & ((1u << b->n) - 1);
-}
-
 void flow_prefetch_node(const struct flow_table *t, uint32_t hash)
 {
     const struct flow_bucket *b = flow_home(t, hash);
-    uint32_t equal = ways_equal(b, hash);
+    uint32_t equal = flow_ways_equal(b, hash);
 
     if (!equal)
         return;
@@ -62,7 +47,7 @@ struct flow_node *flow_find(const struct flow_table *t, const struct flow_key *k
     const struct flow_bucket *b = flow_home(t, hash);
 
     do {
-        for (uint32_t equal = ways_equal(b, hash); equal; equal &= equal - 1) {
+        for (uint32_t equal = flow_ways_equal(b, hash); equal; equal &= equal - 1) {
             struct flow_node *node = mem_ptr(t->arena, b->node[lowest_bit(equal)]);
             if (likely(flow_key_eq(&node->key, k)))
                 return node;
@@ -70,18 +55,6 @@ struct flow_node *flow_find(const struct flow_table *t, const struct flow_key *k
         b = overflow_of(t, b);
     } while (unlikely(b != NULL));
     return NULL;
-}
-
-bool flow_may_have(const struct flow_table *t, uint32_t hash)
-{
-    const struct flow_bucket *b = flow_home(t, hash);
-
-    do {
-        if (ways_equal(b, hash))
-            return true;
-        b = overflow_of(t, b);
-    } while (unlikely(b != NULL));
-    return false;
 }
 
 /* The bucket of the chain at b with a free way, extended if need be. */

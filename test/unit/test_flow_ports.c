@@ -418,30 +418,6 @@ static void a_core_that_no_entry_leads_to_has_its_share(void **state)
     start_core(&w, 64, 63, LO, LO + 9, 52); /* not even a share */
     assert_false(choose(&w, &k));
     assert_false(choose(&w, &k));
-    assert_int_equal(flow_share_port(&w.c.class, 3), 0);
-    end(&w);
-}
-
-/* For UDP, which keeps its own account of who has what. */
-static void the_kth_port_of_a_class_and_of_a_share(void **state)
-{
-    static struct world w;
-    static bool seen[65536];
-
-    (void)state;
-    start_class(&w, 8, 5);
-    struct flow_key k = to(3);
-    uint32_t size = class_size(&w, &k);
-    for (uint32_t i = 0; i < size; i++) {
-        k.lport = flow_home_port(&w.c.class, ip_v4(&k.raddr), us, k.rport, i);
-        assert_true(is_home(&w, &k));
-        assert_false(seen[k.lport]);
-        seen[k.lport] = true;
-    }
-    assert_int_equal(flow_home_port(&w.c.class, ip_v4(&k.raddr), us, k.rport, size + 7),
-                     flow_home_port(&w.c.class, ip_v4(&k.raddr), us, k.rport, 7));
-    assert_int_equal(flow_share_port(&w.c.class, 0), 32768 + 5);
-    assert_int_equal(flow_share_port(&w.c.class, 2), 32768 + 5 + 16);
     end(&w);
 }
 
@@ -463,7 +439,6 @@ int main(void)
         cmocka_unit_test(a_class_full_of_time_wait_is_not_walked_to_its_end_each_time),
         cmocka_unit_test(a_class_without_any_port_falls_back_to_a_share_of_the_core),
         cmocka_unit_test(a_core_that_no_entry_leads_to_has_its_share),
-        cmocka_unit_test(the_kth_port_of_a_class_and_of_a_share),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
