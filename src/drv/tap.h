@@ -40,8 +40,8 @@ size_t tap_bytes(const struct tap_config *c);
 /* Attach or create.  NULL, and one line about the reason in why.
  *
  * What can be done without is done without: a device that was made with one queue is opened with
- * one, and where the kernel takes no steering program frames are spread as it likes.  nic.caps.queues
- * and nic.spread say what is so, and tap_steering_why says why. */
+ * one, and where the kernel takes no steering program frames are spread as it likes.
+ * nic.caps.queues and nic.spread say what is so, and tap_steering_why says why. */
 struct tap *tap_open(struct mem *m, const struct tap_config *c, char *why, size_t n);
 struct nic *tap_nic(struct tap *t);
 struct pkt_pool *tap_rx_pool(struct tap *t, unsigned queue);
