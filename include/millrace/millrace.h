@@ -329,11 +329,12 @@ struct mr_config {
                                sleep */
     enum mr_cc congestion;
     unsigned cores;   /* stacks, each with its thread and its queue; 0: 1; at most MR_CORES_MAX */
-    const char *cpus; /* processors to pin them to, in order: "2", "0-3,8"; NULL: with one core none,
-                         else the first that the process may use, one NUMA node after the other */
+    const char *cpus; /* processors to pin them to, in order: "2", "0-3,8"; NULL: with one core
+                         none, else the first that the process may use, one NUMA node after the
+                         other */
     bool rss_symmetric; /* ask the port for a hash that is the same in both directions of a flow */
-    bool rss_off;       /* ask the port for no hash at all, for tests: what arrives at the wrong core
-                           is passed on */
+    bool rss_off;       /* ask the port for no hash at all, for tests: what arrives at the wrong
+                           core is passed on */
 };
 
 void mr_config_init(struct mr_config *c);

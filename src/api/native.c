@@ -2,16 +2,26 @@
 #include "api/native.h"
 
 #include "api/backend.h"
+#include "api/everywhere.h"
 #include "api/status.h"
 
 #define STATUS_BYTES 65536u
+
+/* Another core's ring is full: look again this soon. */
+#define RETRY_US 500u
 
 struct native {
     struct mr mr;
     struct stack *stack; /* borrowed */
     bool stopped;
+    struct everywhere everywhere;
     char status[STATUS_BYTES];
 };
+
+static struct everywhere *everywhere_of(struct mr *m)
+{
+    return &((struct native *)(void *)m)->everywhere;
+}
 
 static struct sock *sock_of(struct mr *m)
 {
@@ -21,6 +31,8 @@ static struct sock *sock_of(struct mr *m)
 static int n_listen(struct mr *m, const struct mr_addr *local, const struct mr_listen_opts *o,
                     mr_sock *out)
 {
+    if (o && o->every_core && m->cores > 1)
+        return everywhere_listen(everywhere_of(m), local, o, out);
     return sock_listen(sock_of(m), local, o, out);
 }
 static int n_accept(struct mr *m, mr_sock l, mr_sock *out, struct mr_addr *peer)
@@ -59,10 +71,12 @@ static int n_shutdown(struct mr *m, mr_sock h)
 }
 static int n_close(struct mr *m, mr_sock h)
 {
+    everywhere_closed(everywhere_of(m), h);
     return sock_close(sock_of(m), h);
 }
 static int n_abort(struct mr *m, mr_sock h)
 {
+    everywhere_closed(everywhere_of(m), h);
     return sock_abort(sock_of(m), h);
 }
 static int n_udp_open(struct mr *m, const struct mr_addr *local, void *user, mr_sock *out)
@@ -83,7 +97,11 @@ static int n_recvfrom_slice(struct mr *m, mr_sock h, struct mr_slice *out, struc
 }
 static int n_setopt(struct mr *m, mr_sock h, enum mr_opt opt, int64_t v)
 {
-    return sock_setopt(sock_of(m), h, opt, v);
+    int rc = sock_setopt(sock_of(m), h, opt, v);
+
+    if (rc == 0)
+        everywhere_option(everywhere_of(m), h, opt, v);
+    return rc;
 }
 static int n_getopt(struct mr *m, mr_sock h, enum mr_opt opt, int64_t *v)
 {
@@ -174,14 +192,14 @@ struct native *native_init(void *memory, struct stack *s)
     n->mr = (struct mr){&native_backend, stack_cores(s)->home.self, stack_cores(s)->home.cores};
     n->stack = s;
     n->stopped = false;
+    everywhere_init(&n->everywhere, s);
     return n;
 }
 
 void native_letter(struct native *n, const struct letter *l, instant now)
 {
-    (void)n;
-    (void)l;
     (void)now;
+    everywhere_letter(&n->everywhere, l);
 }
 
 struct mr *native_mr(struct native *n)
@@ -218,6 +236,7 @@ void native_flush(struct native *n, instant now)
 
     if (s->sbufs->released_head)
         released_return(s);
+    everywhere_flush(&n->everywhere);
     stack_output(n->stack, now);
 }
 
@@ -225,6 +244,8 @@ instant native_deadline(const struct native *n)
 {
     if (stack_sock(n->stack)->sbufs->released_head)
         return 0;
+    if (n->everywhere.busy)
+        return min_u64(stack_deadline(n->stack), stack_now(n->stack) + RETRY_US);
     return stack_deadline(n->stack);
 }
 

@@ -45,8 +45,9 @@ enum mail_kind {
     MAIL_AWAY_NO,
     MAIL_AWAY_END,
     MAIL_FRAME,    /* a frame to send, from a core without a queue of its own (shard) */
-    MAIL_LISTEN,   /* open a listener that is on every core (api) */
-    MAIL_UNLISTEN, /* close it (api) */
+    MAIL_LISTEN,   /* open a listener that is on every core; (api) */
+    MAIL_LISTEN_OPT, /* it has a new option; */
+    MAIL_UNLISTEN, /* close it */
     MAIL_KINDS
 };
 

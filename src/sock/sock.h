@@ -25,6 +25,10 @@
 #include "udp/udp.h"
 
 enum sock_kind { SOCK_CONN = 1, SOCK_LISTENER, SOCK_UDP, SOCK_TIMER };
+static inline enum sock_kind sock_kind_of(mr_sock h)
+{
+    return (enum sock_kind)(h.v >> 60);
+}
 
 struct sock_limits {
     uint32_t timers; /* of the application, at one time */

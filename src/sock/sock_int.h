@@ -16,10 +16,6 @@ static inline mr_sock sock_handle(enum sock_kind kind, uint32_t gen, uint32_t in
 {
     return (mr_sock){(uint64_t)kind << 60 | (uint64_t)(gen & 0xffff) << 32 | index};
 }
-static inline enum sock_kind sock_kind_of(mr_sock h)
-{
-    return (enum sock_kind)(h.v >> 60);
-}
 
 /* The object of a handle, or NULL (counted). */
 struct tcp_conn *sock_conn(struct sock *s, mr_sock h);

@@ -95,6 +95,7 @@ bool stack_letter(struct stack *s, const struct letter *l, instant now)
         return true;
     case MAIL_FRAME:
     case MAIL_LISTEN:
+    case MAIL_LISTEN_OPT:
     case MAIL_UNLISTEN:
     case MAIL_KINDS:
         break;
