@@ -113,39 +113,58 @@ static void an_unreachable_port_is_reported_to_who_sent(void **state)
     }
 }
 
-/* What a router on the way says, put into the frames that arrive at host 0. */
-static void router_says(uint8_t code, uint16_t mtu, uint16_t lport, uint16_t rport, unsigned queue)
+/* What a router on the way says of a packet of host 0, put into the frames that arrive there. */
+struct says {
+    uint8_t code, proto;
+    uint16_t mtu, lport, rport;
+    uint32_t seq;
+};
+
+static size_t put_quote(uint8_t *b, const struct says *s)
 {
-    uint8_t quote[IPV4_HLEN + 8], b[256];
-    struct ip_addr us = town_ip(0), peer = town_ip(1), router = ip4_of(10, 0, 0, 77);
-    struct ipv4_hdr q = {.src = ip_v4(&us),
+    struct ip_addr us = town_ip(0), peer = town_ip(1);
+    struct ipv4_hdr h = {.src = ip_v4(&us),
                          .dst = ip_v4(&peer),
                          .ttl = 60,
-                         .proto = IPPROTO_UDP_,
+                         .proto = s->proto,
                          .flags = IPV4_DF,
                          .total_len = 1400};
+
+    ipv4_emit(b, &h);
+    store_be16(b + IPV4_HLEN, s->lport);
+    store_be16(b + IPV4_HLEN + 2, s->rport);
+    store_be32(b + IPV4_HLEN + 4, s->seq);
+    return IPV4_HLEN + 8;
+}
+
+static void router_says(const struct says *s, unsigned queue)
+{
+    struct ip_addr us = town_ip(0), router = ip4_of(10, 0, 0, 77);
     struct ipv4_hdr h = {
         .src = ip_v4(&router), .dst = ip_v4(&us), .ttl = 64, .proto = IPPROTO_ICMP_};
-    struct icmp_hdr icmp = {.type = ICMP_UNREACH, .code = code, .mtu = mtu};
+    struct icmp_hdr icmp = {.type = ICMP_UNREACH, .code = s->code, .mtu = s->mtu};
     struct eth_hdr e = {
         .dst = t.host[0].nic.mac, .src = t.host[1].nic.mac, .ethertype = ETHTYPE_IPV4};
-    struct udp_hdr u = {.sport = lport, .dport = rport, .len = 1380};
     struct town_core *c = &t.host[0].core[queue];
     struct pkt *p = pkt_get(&c->rx_pool);
-    size_t at, n = ICMP_HLEN + sizeof(quote);
+    uint8_t *message = p->data + eth_emit(p->data, &e) + IPV4_HLEN;
+    size_t n = ICMP_HLEN + put_quote(message + ICMP_HLEN, s);
 
-    ipv4_emit(quote, &q);
-    udp_emit(quote + IPV4_HLEN, &u);
     h.total_len = (uint16_t)(IPV4_HLEN + n);
-    at = eth_emit(b, &e);
-    at += ipv4_emit(b + at, &h);
-    memcpy(b + at + ICMP_HLEN, quote, sizeof(quote));
-    icmp_emit(b + at, &icmp);
-    icmp.csum = csum_finish(csum_add_portable(b + at, n, 0));
-    icmp_emit(b + at, &icmp);
-    memcpy(p->data, b, at + n);
-    p->len = (uint32_t)(at + n);
+    ipv4_emit(message - IPV4_HLEN, &h);
+    icmp_emit(message, &icmp);
+    icmp.csum = csum_finish(csum_add_portable(message, n, 0));
+    icmp_emit(message, &icmp);
+    p->len = (uint32_t)(message + n - p->data);
     pkt_list_append(&c->rx, p);
+}
+
+static void says_of_udp(uint8_t code, uint16_t mtu, uint16_t lport, uint16_t rport, unsigned queue)
+{
+    router_says(
+        &(struct says){
+            .code = code, .proto = IPPROTO_UDP_, .mtu = mtu, .lport = lport, .rport = rport},
+        queue);
 }
 
 static void a_path_mtu_is_learnt_by_the_core_that_sends(void **state)
@@ -166,14 +185,14 @@ static void a_path_mtu_is_learnt_by_the_core_that_sends(void **state)
                     assert_int_equal(udp_bind(udp, ip, pcb, NULL, 2001), 0);
                 assert_int_equal(udp_connect(udp, ip, pcb, &to), 0);
                 settle();
-                router_says(ICMP_UNREACH_NEEDFRAG, 1000, pcb->lport, PORT, queue);
+                says_of_udp(ICMP_UNREACH_NEEDFRAG, 1000, pcb->lport, PORT, queue);
                 town_run(&t, 1000);
                 for (unsigned k = 0; k < CORES; k++)
                     assert_int_equal(ip_pmtu(stack_ip(stack_at(0, k)), &peer, 1500),
                                      k == c ? 1000 : 1500);
                 assert_int_equal(pcb->err, MR_EMSGSIZE);
                 /* Nobody's: dropped after as many cores as it takes, and no more. */
-                router_says(ICMP_UNREACH_PORT, 0, 3333, PORT, queue);
+                says_of_udp(ICMP_UNREACH_PORT, 0, 3333, PORT, queue);
                 town_run(&t, 1000);
                 uint64_t dropped = 0;
                 for (unsigned k = 0; k < CORES; k++)
@@ -184,6 +203,62 @@ static void a_path_mtu_is_learnt_by_the_core_that_sends(void **state)
             }
         }
     }
+}
+
+/* An established connection with data in flight, at home and away from it. */
+static void a_connections_path_mtu_is_learnt_wherever_the_error_lands(void **state)
+{
+    struct mr_addr to = town_addr(1, TOWN_PORT), from = town_addr(0, 2001);
+    struct ip_addr peer = town_ip(1);
+    uint8_t data[4000] = {0};
+    unsigned away = 0;
+
+    (void)state;
+    for (unsigned fixed = 0; fixed < 2; fixed++) {
+        for (unsigned c = 0; c < CORES; c++) {
+            for (unsigned queue = 0; queue < CORES; queue++) {
+                mr_sock listener, s;
+                start(BY_LAW, CORES, 1);
+                settle();
+                assert_int_equal(mr_listen(town_mr(&t, 1, 0), &to, NULL, &listener), 0);
+                assert_int_equal(mr_connect(town_mr(&t, 0, c), fixed ? &from : NULL, &to, NULL, &s),
+                                 0);
+                town_run(&t, 200000);
+                assert_true(town_take(&t, 0, c, MR_EV_CONNECTED, NULL));
+                t.host[1].core[0].stalled = true;
+                assert_int_equal(mr_send(town_mr(&t, 0, c), s, data, sizeof(data), 0),
+                                 sizeof(data));
+                town_run(&t, 1000);
+                struct tcp_conn *conn = pool_at(&town_tcp(&t, 0, c)->conns, (uint32_t)s.v);
+                struct home h = stack_cores(stack_at(0, c))->home;
+                away += home_of_flow(&h, ip_v4(&peer),
+                                     ip_v4(ip_laddr(stack_ip(stack_at(0, c)), conn->key.lidx)),
+                                     TOWN_PORT, conn->key.lport) != c;
+                struct says says = {.code = ICMP_UNREACH_NEEDFRAG,
+                                    .proto = IPPROTO_TCP_,
+                                    .mtu = 1000,
+                                    .lport = conn->key.lport,
+                                    .rport = TOWN_PORT,
+                                    .seq = conn->snd_una.v};
+                router_says(&says, queue);
+                town_run(&t, 1000);
+                for (unsigned k = 0; k < CORES; k++)
+                    assert_int_equal(ip_pmtu(stack_ip(stack_at(0, k)), &peer, 1500),
+                                     k == c ? 1000 : 1500);
+                assert_true(conn->mss <= 960);
+                /* Of a connection that nobody has. */
+                says.lport = 999;
+                router_says(&says, queue);
+                town_run(&t, 1000);
+                uint64_t ignored = 0;
+                for (unsigned k = 0; k < CORES; k++)
+                    ignored += town_tcp(&t, 0, k)->stats.icmp_ignored;
+                assert_int_equal(ignored, 1);
+                town_end(&t);
+            }
+        }
+    }
+    assert_in_range(away, 1, CORES * CORES);
 }
 
 static void an_icmp_error_for_a_core_whose_ring_is_full_is_counted(void **state)
@@ -200,7 +275,7 @@ static void an_icmp_error_for_a_core_whose_ring_is_full_is_counted(void **state)
     assert_int_equal(udp_connect(udp, stack_ip(stack_at(0, 1)), pcb, &to), 0);
     t.host[0].core[1].stalled = true;
     for (unsigned i = 0; i < 50; i++)
-        router_says(ICMP_UNREACH_PORT, 0, pcb->lport, PORT, 0);
+        says_of_udp(ICMP_UNREACH_PORT, 0, pcb->lport, PORT, 0);
     town_run(&t, 1000);
     struct ip_stats *s = ip_at(0, 0);
     assert_true(s->drop_icmp_passed > 0);
@@ -450,6 +525,7 @@ int main(void)
         cmocka_unit_test(a_datagram_too_long_for_a_ring_is_dropped_and_counted),
         cmocka_unit_test(an_unreachable_port_is_reported_to_who_sent),
         cmocka_unit_test(a_path_mtu_is_learnt_by_the_core_that_sends),
+        cmocka_unit_test(a_connections_path_mtu_is_learnt_wherever_the_error_lands),
         cmocka_unit_test(an_icmp_error_for_a_core_whose_ring_is_full_is_counted),
         cmocka_unit_test(an_arp_reply_reaches_the_core_that_asked),
         cmocka_unit_test(a_gratuitous_arp_is_learnt_by_every_core),
