@@ -52,10 +52,7 @@ struct many *many_open(const struct many_config *c)
     w->config = *c;
     w->config.limits.cores = c->cores;
     rss_init(&w->law, c->key, RSS_ENTRIES, c->cores);
-    if (c->straight)
-        for (unsigned i = 0; i < c->cores; i++)
-            wire_open(w, &w->wire[i], 1);
-    else
+    if (!c->straight)
         wire_open(w, &w->wire[0], c->cores);
     w->mail_bytes = mail_bytes(c->cores, MAIL_RING);
     for (unsigned side = 0; side < 2; side++) {
@@ -128,6 +125,8 @@ struct many_shard *many_shard_open(struct many *w, unsigned side, unsigned core,
     uint8_t *memory = map(p.end, w->config.huge);
     struct many_shard *s = (struct many_shard *)(void *)memory;
 
+    if (w->config.straight && !w->wire[core].memory)
+        wire_open(w, &w->wire[core], 1);
     s->side = side;
     s->core = core;
     s->bytes = p.end;

@@ -53,7 +53,8 @@ struct many {
 
 /* Maps what is shared.  Exits with one line when there is no memory. */
 struct many *many_open(const struct many_config *c);
-/* Maps and formats one shard; by the thread that will turn it, or any. */
+/* Maps and formats one shard, and a straight wire with the first of its two: by the thread that
+ * will turn both, so that the memory is near it. */
 struct many_shard *many_shard_open(struct many *w, unsigned side, unsigned core, instant now);
 void many_close(struct many *w);
 
