@@ -52,6 +52,8 @@ int kapi_close_sock(struct mr *m, mr_sock h)
 
     if (s == NULL)
         return MR_EBADF;
+    if (s->every != 0)
+        ktown_close(k, s);
     if (s->kind != KSOCK_TCP || s->closed_said || s->connecting) {
         ksock_free(k, s);
     } else if (s->linger_s == 0 || has_unread(s)) {
@@ -78,6 +80,8 @@ int kapi_abort(struct mr *m, mr_sock h)
 
     if (s == NULL)
         return MR_EBADF;
+    if (s->every != 0)
+        ktown_close(k, s);
     ksock_reset(k, s);
     return MR_OK;
 }

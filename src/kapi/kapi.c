@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #include "kapi/kapi_int.h"
+#include "os/os.h"
 
 #define SOCKS_DEFAULT (1u << 18)
 #define SOCKS_MAX (1u << 24)
 #define EPOLL_BATCH 512
 #define NO_SLOT UINT32_MAX
+#define BELL 0 /* no socket's handle */
 
 static void read_clock(struct kapi *k)
 {
@@ -42,6 +44,7 @@ struct mr *kapi_open(const struct mr_config *c)
     if (k == NULL)
         return NULL;
     k->base = (struct mr){&kapi_backend, 0, 1};
+    k->bell = -1;
     k->max_socks = c->max_conns != 0 ? c->max_conns : SOCKS_DEFAULT;
     if (k->max_socks > SOCKS_MAX)
         k->max_socks = SOCKS_MAX;
@@ -60,6 +63,19 @@ struct mr *kapi_open(const struct mr_config *c)
     return &k->base;
 }
 
+int kapi_join(struct kapi *k, struct ktown *t, unsigned core)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = BELL};
+
+    k->base.core = core;
+    k->base.cores = t->cores;
+    k->town = t;
+    k->bell = os_bell_make();
+    if (k->bell < 0)
+        return k->bell;
+    return epoll_ctl(k->epfd, EPOLL_CTL_ADD, k->bell, &ev) == 0 ? MR_OK : kapi_err(errno);
+}
+
 void kapi_close(struct mr *m)
 {
     struct kapi *k = kapi_of(m);
@@ -70,6 +86,7 @@ void kapi_close(struct mr *m)
     kapi_call_releases(k);
     kbuf_free_pools(k);
     close(k->epfd);
+    os_close(k->bell);
     munmap(k->socks, k->max_socks * sizeof(struct ksock));
     free(k->news.v);
     free(k->burst.v);
@@ -111,13 +128,16 @@ static int wait_for_news(struct kapi *k, uint64_t wait_us)
     struct epoll_event ev[EPOLL_BATCH];
     struct timespec t = {.tv_sec = (time_t)(wait_us / 1000000u),
                          .tv_nsec = (long)(wait_us % 1000000u) * 1000};
-    int n = epoll_pwait2(k->epfd, ev, EPOLL_BATCH, &t, k->wait_mask);
+    int n = epoll_pwait2(k->epfd, ev, EPOLL_BATCH, &t, NULL);
 
     read_clock(k);
     if (n < 0)
         return errno == EINTR ? MR_OK : kapi_err(errno);
     for (int i = 0; i < n; i++)
-        socket_event(k, ev[i].data.u64, ev[i].events);
+        if (ev[i].data.u64 == BELL)
+            ktown_read(k);
+        else
+            socket_event(k, ev[i].data.u64, ev[i].events);
     return MR_OK;
 }
 

@@ -1,7 +1,8 @@
 /* Private to kapi. */
 #pragma once
 
-#include <signal.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -70,6 +71,8 @@ struct ksock {
     struct kbuf *out, *out_last; /* owned */
     size_t outq, outq_max, lowat;
     size_t lent;
+    uint64_t every;        /* listener of every core: which one; 0: only of this */
+    struct mr_addr listen; /* listener: where */
     uint32_t next_free;
 };
 
@@ -91,8 +94,39 @@ struct kapi_counters {
     uint64_t sends, recvs, resets_seen;
 };
 
+/* What one core tells another about a listener of every core. */
+enum kletter_kind { KLETTER_LISTEN, KLETTER_SETOPT, KLETTER_CLOSE };
+
+struct kletter {
+    struct kletter *next;
+    enum kletter_kind kind;
+    uint64_t every;
+    struct mr_addr local; /* KLETTER_LISTEN */
+    uint32_t backlog;
+    void *user;
+    enum mr_opt opt; /* KLETTER_SETOPT */
+    int64_t value;
+};
+
+/* The cores of one program.  A lock and lists will do: letters are few, and this is the baseline,
+ * not the thing itself. */
+struct ktown {
+    unsigned cores;
+    int bell; /* the main thread's: rung to stop */
+    struct kapi *core[MR_CORES_MAX]; /* owned; written before the threads begin */
+    pthread_mutex_t lock;            /* over what follows */
+    pthread_cond_t changed;
+    struct kletter *letter[MR_CORES_MAX], *letter_last[MR_CORES_MAX]; /* owned, to each core */
+    uint64_t everys;
+    unsigned step; /* inits and finis are taken one after the other */
+    int err;       /* of an init or a loop; 0: none */
+    _Atomic bool stop;
+};
+
 struct kapi {
     struct mr base; /* first */
+    struct ktown *town; /* borrowed; NULL: alone */
+    int bell;           /* rung when there are letters, or to stop; -1: alone */
     int epfd;
     bool stop;
     uint64_t now_us;
@@ -111,7 +145,6 @@ struct kapi {
     uint32_t used_timers, free_timer;
     uint64_t timer_order;
 
-    const sigset_t *wait_mask; /* borrowed from kapi_run; NULL: signals stay as they are */
     struct kapi_counters count;
     char status[1024];
 };
@@ -122,6 +155,11 @@ static inline struct kapi *kapi_of(struct mr *m)
 }
 
 extern const struct mr_backend kapi_backend;
+
+/* ---- kapi.c */
+
+/* One of many cores from now on. */
+int kapi_join(struct kapi *k, struct ktown *t, unsigned core);
 
 /* ---- sock.c: handles, news */
 
@@ -146,6 +184,20 @@ int ksock_pending_error(const struct ksock *s);
 
 void kqueue_push(struct kqueue *q, uint64_t v);
 bool kqueue_pop(struct kqueue *q, uint64_t *v);
+
+/* ---- town.c: listeners of every core */
+
+/* Ring the bells of all. */
+void ktown_wake(struct ktown *t);
+/* Do what other cores have written. */
+void ktown_read(struct kapi *k);
+/* s is to be a listener of every core. */
+int ktown_listen(struct kapi *k, struct ksock *s, const struct mr_listen_opts *opts);
+/* The same was done to a listener of every core here. */
+void ktown_setopt(struct kapi *k, const struct ksock *s, enum mr_opt opt, int64_t value);
+void ktown_close(struct kapi *k, struct ksock *s);
+/* Is there a listener here already? */
+bool ktown_has(const struct kapi *k, const struct mr_addr *local);
 
 /* ---- buf.c */
 
@@ -200,6 +252,8 @@ int kapi_recvfrom_slice(struct mr *m, mr_sock h, struct mr_slice *out, struct mr
 /* ---- opt.c, info.c */
 
 int kapi_setopt(struct mr *m, mr_sock h, enum mr_opt opt, int64_t value);
+/* On this core only. */
+int ksock_setopt(struct ksock *s, enum mr_opt opt, int64_t value);
 int kapi_getopt(struct mr *m, mr_sock h, enum mr_opt opt, int64_t *value);
 int kapi_tcp_info(struct mr *m, mr_sock h, struct mr_tcp_info *out);
 const char *kapi_status_json(struct mr *m);

@@ -74,10 +74,20 @@ static int set_congestion(const struct ksock *s, int64_t value)
 
 int kapi_setopt(struct mr *m, mr_sock h, enum mr_opt opt, int64_t value)
 {
-    struct ksock *s = ksock_get(kapi_of(m), h, KSOCK_FREE);
+    struct kapi *k = kapi_of(m);
+    struct ksock *s = ksock_get(k, h, KSOCK_FREE);
+    int err;
 
     if (s == NULL)
         return MR_EBADF;
+    err = ksock_setopt(s, opt, value);
+    if (err == MR_OK && s->every != 0)
+        ktown_setopt(k, s, opt, value);
+    return err;
+}
+
+int ksock_setopt(struct ksock *s, enum mr_opt opt, int64_t value)
+{
     switch (opt) {
     case MR_LINGER:
         if (value < -1 || value > 32767)

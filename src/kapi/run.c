@@ -2,49 +2,13 @@
 #define _GNU_SOURCE 1
 
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "kapi/kapi_int.h"
 #include "os/os.h"
 
 #define IDLE_WAIT_US 1000000u
 #define DRAIN_US 2000000u /* queued data gets this long to reach the kernel at the end */
-
-/* The process's signals, so the process's flag. */
-static volatile sig_atomic_t asked_to_stop;
-
-static void on_signal(int sig)
-{
-    (void)sig;
-    asked_to_stop = 1;
-}
-
-/* The two signals are let in only while epoll waits, so none is missed between
- * looking at the flag and going to sleep. */
-static void take_signals(sigset_t *wait_mask, sigset_t *before, struct sigaction old[2])
-{
-    struct sigaction act = {.sa_handler = on_signal};
-    sigset_t block;
-
-    sigemptyset(&block);
-    sigaddset(&block, SIGINT);
-    sigaddset(&block, SIGTERM);
-    asked_to_stop = 0;
-    sigprocmask(SIG_BLOCK, &block, before);
-    *wait_mask = *before;
-    sigdelset(wait_mask, SIGINT);
-    sigdelset(wait_mask, SIGTERM);
-    sigaction(SIGINT, &act, &old[0]);
-    sigaction(SIGTERM, &act, &old[1]);
-}
-
-static void give_signals_back(const sigset_t *before, const struct sigaction old[2])
-{
-    sigaction(SIGINT, &old[0], NULL);
-    sigaction(SIGTERM, &old[1], NULL);
-    sigprocmask(SIG_SETMASK, before, NULL);
-}
-
 
 /* What describes a stack of our own means nothing here; saying so beats
  * ignoring it. */
@@ -63,17 +27,28 @@ static const char *misplaced_option(const struct mr_config *c)
     return NULL;
 }
 
-static int loop(struct kapi *k, const struct mr_app *app, void *core)
+/* ---- one core's thread ------------------------------------------------------------------ */
+
+struct kcore {
+    struct ktown *town; /* borrowed */
+    struct kapi *k;     /* borrowed */
+    const struct mr_app *app;
+    void *state;
+    int cpu; /* -1: anywhere */
+    bool begun;
+    struct os_thread thread;
+};
+
+static int loop(struct kcore *c)
 {
-    struct mr *m = &k->base;
+    struct mr *m = &c->k->base;
     struct mr_event ev;
     int err = MR_OK;
 
-    while (!k->stop && err == MR_OK) {
+    while (!c->k->stop && !c->town->stop && err == MR_OK) {
         err = kapi_turn(m, IDLE_WAIT_US);
-        while (!k->stop && kapi_next_event(m, &ev))
-            app->event(m, core, &ev);
-        k->stop = k->stop || asked_to_stop;
+        while (!c->k->stop && kapi_next_event(m, &ev))
+            c->app->event(m, c->state, &ev);
     }
     return err;
 }
@@ -96,46 +71,152 @@ static void drain(struct kapi *k)
     } while (waiting > 0 && k->now_us < end);
 }
 
-static int run_open(struct kapi *k, const struct mr_app *app)
+static void wait_for_step(struct ktown *t, unsigned step)
 {
-    void *core = NULL;
-    int err = app->init(&k->base, app->arg, &core);
+    pthread_mutex_lock(&t->lock);
+    while (t->step < step)
+        pthread_cond_wait(&t->changed, &t->lock);
+    pthread_mutex_unlock(&t->lock);
+}
 
-    if (err < 0)
+static void next_step(struct ktown *t, int err)
+{
+    pthread_mutex_lock(&t->lock);
+    t->step++;
+    t->err = t->err != MR_OK ? t->err : err;
+    pthread_cond_broadcast(&t->changed);
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void stop_all(struct ktown *t)
+{
+    t->stop = true;
+    ktown_wake(t);
+    os_bell_ring(t->bell);
+}
+
+static int begin(struct kcore *c)
+{
+    int err = c->cpu >= 0 ? os_pin(c->cpu) : MR_OK;
+
+    if (err != MR_OK) {
+        fprintf(stderr, "%s: --cpus: there is no processor %d for us\n", c->app->name, c->cpu);
         return err;
-    err = loop(k, app, core);
-    if (app->fini != NULL)
-        app->fini(&k->base, core);
-    drain(k);
+    }
+    err = c->app->init(&c->k->base, c->app->arg, &c->state);
+    c->begun = err >= 0;
+    return err < 0 ? err : MR_OK;
+}
+
+/* Steps: the inits from 0, the finis behind them. */
+static void core_main(void *arg)
+{
+    struct kcore *c = arg;
+    struct ktown *t = c->town;
+    unsigned self = c->k->base.core;
+    int err = MR_OK;
+
+    wait_for_step(t, self);
+    if (!t->stop)
+        err = begin(c);
     if (err != MR_OK)
-        fprintf(stderr, "%s: %s\n", app->name, mr_strerror(err));
-    return err;
+        stop_all(t);
+    next_step(t, err);
+    wait_for_step(t, t->cores);
+    err = loop(c);
+    if (err != MR_OK)
+        fprintf(stderr, "%s: %s\n", c->app->name, mr_strerror(err));
+    stop_all(t);
+    wait_for_step(t, t->cores + self);
+    if (c->begun && c->app->fini != NULL)
+        c->app->fini(&c->k->base, c->state);
+    next_step(t, err);
+    if (c->begun)
+        drain(c->k);
+}
+
+/* ---- all of them ------------------------------------------------------------------------ */
+
+static int open_cores(struct ktown *t, struct kcore *core, const struct mr_config *c,
+                      const struct mr_app *app)
+{
+    int cpu[MR_CORES_MAX], err = os_cpus_choose(c->cpus, t->cores, cpu);
+
+    for (unsigned i = 0; i < t->cores && err >= 0; i++) {
+        struct mr *m = kapi_open(c);
+        err = m != NULL ? kapi_join(kapi_of(m), t, i) : MR_ENOMEM;
+        t->core[i] = (struct kapi *)(void *)m;
+        core[i] = (struct kcore){.town = t, .k = t->core[i], .app = app, .cpu = cpu[i]};
+    }
+    return err < 0 ? err : MR_OK;
+}
+
+/* A thread that cannot be made is missed by the others' steps, so nobody begins. */
+static unsigned start_cores(struct ktown *t, struct kcore *core)
+{
+    unsigned n = 0;
+
+    while (n < t->cores && os_thread_start(&core[n].thread, core_main, &core[n]) == 0)
+        n++;
+    if (n == t->cores)
+        return n;
+    stop_all(t);
+    for (unsigned i = 0; i < t->cores * 2; i++)
+        next_step(t, MR_ENOMEM);
+    return n;
+}
+
+static int run(struct ktown *t, struct kcore *core)
+{
+    unsigned n = start_cores(t, core);
+    struct os_wait w[] = {{.fd = os_stop_fd()}, {.fd = t->bell}};
+
+    while (!t->stop && os_wait(w, ARRAY_LEN(w), UINT64_MAX) <= 0)
+        continue;
+    stop_all(t);
+    for (unsigned i = 0; i < n; i++)
+        os_thread_join(&core[i].thread);
+    return t->err;
+}
+
+static void close_cores(struct ktown *t)
+{
+    for (unsigned i = 0; i < t->cores; i++) {
+        if (t->core[i] == NULL)
+            continue;
+        while (t->letter[i] != NULL) {
+            struct kletter *l = t->letter[i];
+            t->letter[i] = l->next;
+            free(l);
+        }
+        kapi_close(&t->core[i]->base);
+    }
 }
 
 int kapi_run(const struct mr_config *c, const struct mr_app *app)
 {
     const char *option = misplaced_option(c);
-    struct sigaction old[2];
-    sigset_t wait_mask, before;
-    int err, cpu = -1;
-    struct mr *m;
+    struct ktown t = {.cores = c->cores != 0 ? c->cores : 1,
+                      .bell = os_bell_make(),
+                      .lock = PTHREAD_MUTEX_INITIALIZER,
+                      .changed = PTHREAD_COND_INITIALIZER};
+    struct kcore core[MR_CORES_MAX];
+    int err;
 
-    if (option != NULL) {
-        fprintf(stderr, "%s: %s needs a stack of our own, not --net kernel\n", app->name, option);
+    if (option != NULL || t.cores > MR_CORES_MAX) {
+        fprintf(stderr, "%s: %s needs a stack of our own, not --net kernel\n", app->name,
+                option != NULL ? option : "so many --cores");
         return MR_EINVAL;
     }
-    err = os_cpus_choose(c->cpus, 1, &cpu);
-    err = err < 0 ? err : cpu >= 0 ? os_pin(cpu) : MR_OK;
-    m = err == MR_OK ? kapi_open(c) : NULL;
-    if (m == NULL) {
-        fprintf(stderr, "%s: cannot start on processor %d: %s\n", app->name, cpu,
-                mr_strerror(err != MR_OK ? err : MR_ENOMEM));
-        return err != MR_OK ? err : MR_ENOMEM;
-    }
-    take_signals(&wait_mask, &before, old);
-    kapi_of(m)->wait_mask = &wait_mask;
-    err = run_open(kapi_of(m), app);
-    kapi_close(m);
-    give_signals_back(&before, old);
+    err = t.bell < 0 ? t.bell : os_stop_catch();
+    if (err == MR_OK)
+        err = open_cores(&t, core, c, app);
+    if (err == MR_OK)
+        err = run(&t, core);
+    else
+        fprintf(stderr, "%s: cannot start: %s\n", app->name, mr_strerror(err));
+    close_cores(&t);
+    os_close(t.bell);
+    os_stop_release();
     return err;
 }

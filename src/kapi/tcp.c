@@ -17,8 +17,9 @@ static void set_on(int fd, int level, int name)
     setsockopt(fd, level, name, &on, sizeof(on));
 }
 
-/* A TCP socket bound to local, if there is one.  The descriptor, or an error. */
-static int tcp_socket(const struct mr_addr *local, const struct mr_addr *family_of)
+/* A TCP socket bound to local, if there is one; shared: other cores have one there, too.  The
+ * descriptor, or an error. */
+static int tcp_socket(const struct mr_addr *local, const struct mr_addr *family_of, bool shared)
 {
     struct sockaddr_storage a;
     socklen_t n = kapi_to_sockaddr(&a, local != NULL ? local : family_of);
@@ -27,6 +28,8 @@ static int tcp_socket(const struct mr_addr *local, const struct mr_addr *family_
     if (fd < 0)
         return kapi_err(errno);
     set_on(fd, SOL_SOCKET, SO_REUSEADDR);
+    if (shared)
+        set_on(fd, SOL_SOCKET, SO_REUSEPORT);
     set_on(fd, SOL_SOCKET, SO_OOBINLINE);
     if (local == NULL)
         return fd;
@@ -50,7 +53,9 @@ int kapi_listen(struct mr *m, const struct mr_addr *local, const struct mr_liste
 
     if (local->port == 0)
         return MR_EINVAL;
-    fd = tcp_socket(local, NULL);
+    if (m->cores > 1 && ktown_has(k, local))
+        return MR_EADDRINUSE;
+    fd = tcp_socket(local, NULL, m->cores > 1);
     if (fd < 0)
         return fd;
     if (listen(fd, backlog > INT32_MAX ? INT32_MAX : (int)backlog) != 0) {
@@ -59,9 +64,11 @@ int kapi_listen(struct mr *m, const struct mr_addr *local, const struct mr_liste
         return err;
     }
     err = ksock_new(k, fd, KSOCK_LISTENER, opts != NULL ? opts->user : NULL, &s);
-    if (err == MR_OK)
-        *out = ksock_handle(k, s);
-    return err;
+    if (err != MR_OK)
+        return err;
+    s->listen = *local;
+    *out = ksock_handle(k, s);
+    return m->cores > 1 && opts != NULL && opts->every_core ? ktown_listen(k, s, opts) : MR_OK;
 }
 
 /* No edge will come for connections that already wait, so the listener is told
@@ -111,7 +118,7 @@ int kapi_connect(struct mr *m, const struct mr_addr *local, const struct mr_addr
     struct kapi *k = kapi_of(m);
     struct sockaddr_storage a;
     socklen_t n = kapi_to_sockaddr(&a, remote);
-    int fd = tcp_socket(local, remote);
+    int fd = tcp_socket(local, remote, false);
     struct ksock *s;
     int err;
 

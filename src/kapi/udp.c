@@ -15,10 +15,12 @@ int kapi_udp_open(struct mr *m, const struct mr_addr *local, void *user, mr_sock
     socklen_t n = kapi_to_sockaddr(&a, local != NULL ? local : &any);
     int fd = socket(a.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     struct ksock *s;
-    int err;
+    int err, on = m->cores > 1;
 
     if (fd < 0)
         return kapi_err(errno);
+    if (on && local != NULL && local->port != 0)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     if (bind(fd, (struct sockaddr *)&a, n) != 0) {
         err = kapi_err(errno);
         close(fd);
