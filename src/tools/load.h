@@ -14,8 +14,13 @@
  * that stalls is charged for every request it kept from being sent (this is what
  * "corrected for coordinated omission" means).
  *
- *     connect all --> run (requests) --> drain (answers only) --> report */
+ *     connect all --> run (requests) --> drain (answers only) --> report
+ *
+ * With several cores each has its share of connections, rate and count, and does all this by
+ * itself; the report is of all. */
 #pragma once
+
+#include <stdatomic.h>
 
 #include "http/http.h"
 #include "stat/hist.h"
@@ -62,7 +67,16 @@ struct load_options {
     uint64_t count, size;
     uint64_t duration_ms, timeout_ms;
     bool close, json, quiet, no_verify;
-    struct load *core; /* owned */
+    unsigned cores;    /* that take part: each has at least a connection, and a request */
+    struct load *list; /* owned: all of them */
+    struct load_total *total;
+};
+
+/* What the cores tell each other while they run: each adds what it has done since the last time. */
+struct load_total {
+    _Atomic uint32_t running; /* the last one stops the program */
+    _Atomic uint64_t done, rx_bytes, errors;
+    _Atomic int64_t open;
 };
 
 enum lconn_state { LCONN_CLOSED, LCONN_CONNECTING, LCONN_OPEN };
@@ -89,7 +103,9 @@ enum load_phase { LOAD_CONNECT, LOAD_RUN, LOAD_DRAIN, LOAD_OVER };
 
 struct load {
     struct mr *m;
-    const struct load_options *opt;
+    const struct load_options *opt; /* ours */
+    struct load_options ours;       /* the program's, connections, rate and count being our share */
+    struct load *next;              /* the program's list */
     enum load_phase phase;
     uint8_t *block; /* owned */
     size_t period, block_n;
@@ -105,7 +121,9 @@ struct load {
     bool pacing;                                  /* the pace timer runs */
 
     uint64_t waiting; /* requests without an answer */
-    uint64_t sent, done, rx_bytes, last_done, last_rx, connects;
+    uint64_t sent, done, rx_bytes, connects;
+    uint64_t told_done, told_rx, told_errors, told_open; /* already in the total */
+    uint64_t last_done, last_rx;                         /* of the total, when last printed */
     uint64_t errors[LOAD_ERRORS];
     int last_err; /* of a connection that failed */
     struct hist all_time, second;
@@ -125,6 +143,9 @@ bool load_matches(const struct load *l, uint64_t offset, const uint8_t *p, size_
 
 /* ---- load_report.c */
 
+/* Every second: into the total, and from it onto the terminal. */
 void load_progress(struct load *l);
+/* What another core did, too. */
+void load_merge(struct load *to, const struct load *from);
 void load_report(const struct load *l);
 uint64_t load_error_sum(const struct load *l);

@@ -26,26 +26,61 @@ uint64_t load_error_sum(const struct load *l)
     return sum;
 }
 
+static void tell(struct load *l)
+{
+    struct load_total *t = l->opt->total;
+    uint64_t errors = load_error_sum(l);
+
+    t->done += l->done - l->told_done;
+    t->rx_bytes += l->rx_bytes - l->told_rx;
+    t->errors += errors - l->told_errors;
+    t->open += (int64_t)l->open_now - (int64_t)l->told_open;
+    l->told_done = l->done;
+    l->told_rx = l->rx_bytes;
+    l->told_errors = errors;
+    l->told_open = l->open_now;
+}
+
+/* The percentiles are the first core's own. */
 void load_progress(struct load *l)
 {
-    double mbit = (double)(l->rx_bytes - l->last_rx) * 8 / 1e6;
+    const struct load_total *t = l->opt->total;
+    uint64_t done, rx;
 
-    if (l->opt->quiet)
+    tell(l);
+    if (l->opt->quiet || mr_core(l->m) != 0)
         return;
+    done = t->done;
+    rx = t->rx_bytes;
     if (l->phase == LOAD_CONNECT) {
-        fprintf(stderr, "connecting: %" PRIu32 " of %" PRIu32 ", errors %" PRIu64 "\n", l->open_now,
-                l->opt->connections, load_error_sum(l));
+        fprintf(stderr, "connecting: %" PRId64 " open, errors %" PRIu64 "\n", (int64_t)t->open,
+                (uint64_t)t->errors);
         return;
     }
     fprintf(stderr,
             "%4.0f s  %9" PRIu64 " req/s  %9.1f Mbit/s  p50 %6" PRIu64 " us  p99 %6" PRIu64
-            " us  open %" PRIu32 "  errors %" PRIu64 "\n",
-            (double)(mr_now_us(l->m) - l->start_us) / 1e6, l->done - l->last_done, mbit,
-            hist_percentile(&l->second, 50, 100), hist_percentile(&l->second, 99, 100), l->open_now,
-            load_error_sum(l));
-    l->last_done = l->done;
-    l->last_rx = l->rx_bytes;
+            " us  open %" PRId64 "  errors %" PRIu64 "\n",
+            (double)(mr_now_us(l->m) - l->start_us) / 1e6, done - l->last_done,
+            (double)(rx - l->last_rx) * 8 / 1e6, hist_percentile(&l->second, 50, 100),
+            hist_percentile(&l->second, 99, 100), (int64_t)t->open, (uint64_t)t->errors);
+    l->last_done = done;
+    l->last_rx = rx;
     hist_init(&l->second);
+}
+
+void load_merge(struct load *to, const struct load *from)
+{
+    to->start_us = min_u64(to->start_us, from->start_us);
+    to->end_us = max_u64(to->end_us, from->end_us);
+    to->done += from->done;
+    to->connects += from->connects;
+    to->rx_bytes += from->rx_bytes;
+    for (int e = 0; e < LOAD_ERRORS; e++)
+        to->errors[e] += from->errors[e];
+    to->last_err = to->last_err != 0 ? to->last_err : from->last_err;
+    hist_merge(&to->all_time, &from->all_time);
+    to->ours.connections += from->ours.connections;
+    to->ours.rate += from->ours.rate;
 }
 
 static double seconds(const struct load *l)

@@ -233,7 +233,8 @@ static void finish(struct load *l)
         l->errors[ERR_CONNECT] += l->all[i]->state == LCONN_CONNECTING && !l->opt->close;
         close_conn(l->all[i], l->all[i]->outstanding > 0 || l->opt->mode == &load_bulk);
     }
-    mr_stop(l->m);
+    if (atomic_fetch_sub(&l->opt->total->running, 1) == 1)
+        mr_stop(l->m);
 }
 
 static bool any_outstanding(const struct load *l)
@@ -523,20 +524,43 @@ static bool make_conns(struct load *l)
     return true;
 }
 
+static uint64_t share(uint64_t all, unsigned core, unsigned cores)
+{
+    return all / cores + (core < all % cores);
+}
+
+/* A count in bulk is bytes of each connection. */
+static void take_share(struct load *l, const struct load_options *o)
+{
+    unsigned core = mr_core(l->m);
+
+    l->ours = *o;
+    l->opt = &l->ours;
+    l->ours.connections = (uint32_t)share(o->connections, core, o->cores);
+    l->ours.rate = share(o->rate, core, o->cores);
+    if (o->mode != &load_bulk)
+        l->ours.count = share(o->count, core, o->cores);
+}
+
 static int load_init(struct mr *m, void *arg, void **core_state)
 {
     struct load_options *o = arg;
-    struct load *l = calloc(1, sizeof(*l));
+    struct load *l;
+
+    if (mr_core(m) >= o->cores)
+        return MR_OK;
+    l = calloc(1, sizeof(*l));
 
     if (l == NULL)
         return MR_ENOMEM;
     l->m = m;
-    l->opt = o;
-    o->core = l;
+    take_share(l, o);
+    l->next = o->list;
+    o->list = l;
     hist_init(&l->all_time);
     hist_init(&l->second);
     if (!make_block(l) || !make_conns(l)) {
-        tool_refuse(name, "not enough memory for %u connections", o->connections);
+        tool_refuse(name, "not enough memory for %u connections", l->opt->connections);
         return MR_ENOMEM;
     }
     l->start_us = mr_now_us(m);
@@ -552,17 +576,22 @@ static int load_init(struct mr *m, void *arg, void **core_state)
 static void load_fini(struct mr *m, void *core)
 {
     (void)m;
-    finish(core);
+    if (core != NULL)
+        finish(core);
 }
 
-static void core_free(struct load *l)
+static void list_free(struct load *l)
 {
-    tool_pool_fini(&l->conns);
-    tool_pool_fini(&l->heads);
-    free(l->all);
-    free(l->block);
-    free(l->reference);
-    free(l);
+    while (l != NULL) {
+        struct load *next = l->next;
+        tool_pool_fini(&l->conns);
+        tool_pool_fini(&l->heads);
+        free(l->all);
+        free(l->block);
+        free(l->reference);
+        free(l);
+        l = next;
+    }
 }
 
 static const char usage[] =
@@ -612,18 +641,31 @@ static int load_main(struct mr_config *c, struct load_options *o)
 {
     const struct mr_app app = {
         .name = name, .arg = o, .init = load_init, .event = load_event, .fini = load_fini};
-    int status = tool_exit_code(mr_run(c, &app));
+    struct load_total total = {0};
+    struct load *all;
+    int status;
 
-    if (o->core == NULL)
-        return status;
-    if (status == 0) {
-        load_report(o->core);
-        if (o->core->connects == 0)
+    o->cores = c->cores;
+    if (o->cores > o->connections)
+        o->cores = o->connections;
+    if (o->rate != 0 && o->cores > o->rate)
+        o->cores = (unsigned)o->rate;
+    if (o->count != 0 && o->cores > o->count)
+        o->cores = (unsigned)o->count;
+    o->total = &total;
+    total.running = o->cores;
+    status = tool_exit_code(mr_run(c, &app));
+    all = o->list;
+    for (struct load *l = all; l != NULL && l->next != NULL; l = l->next)
+        load_merge(all, l->next);
+    if (all != NULL && status == 0) {
+        load_report(all);
+        if (all->connects == 0)
             tool_refuse(name, "no connection was made: %s",
-                        o->core->last_err != 0 ? mr_strerror(o->core->last_err) : "no answer");
-        status = load_error_sum(o->core) > 0 || o->core->connects == 0;
+                        all->last_err != 0 ? mr_strerror(all->last_err) : "no answer");
+        status = load_error_sum(all) > 0 || all->connects == 0;
     }
-    core_free(o->core);
+    list_free(all);
     return status;
 }
 
