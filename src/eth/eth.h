@@ -21,12 +21,12 @@
  * evicts an entry not used lately; INCOMPLETE ones have a share of their own, so that asking for
  * addresses that do not exist never costs an entry that works.
  *
- * A stack that is one of many has its own neighbours.  What it hears and others may need (a reply to
- * us, which only one core sees; an announcement; who asks for us) it tells them, at a bounded rate,
- * and they merge it as if heard.  Our addresses are the business of core 0: it probes, announces
- * and defends them; a core that hears a conflict tells core 0, and core 0 tells all what became
- * of the address.  Until then an address that is being probed is PROBING everywhere; a core that
- * was not listening then asks.
+ * A stack that is one of many has its own neighbours.  What it hears and others may need (a reply
+ * to us, which only one core sees; an announcement; who asks for us) it tells them, at a bounded
+ * rate, and they merge it as if heard.  Our addresses are the business of core 0: it probes,
+ * announces and defends them; a core that hears a conflict tells core 0, and core 0 tells all what
+ * became of the address.  Until then an address that is being probed is PROBING everywhere; a core
+ * that was not listening then asks.
  *
  * Holders keep a neigh_id (slot and generation): a stale one is noticed and looked up again.
  *
