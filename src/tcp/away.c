@@ -33,7 +33,7 @@ enum away_state {
 /* The head of every MAIL_AWAY letter. */
 struct away_letter {
     struct flow_key key;
-    tcp_seq iss_min; /* YES: our ISN must not be below; 0: no bound */
+    tcp_seq iss_min; /* YES: our ISN must not be below; 0: no bound.  NO: 0: there was no room */
 };
 
 static const struct cores *cores_of(const struct tcp *t)
@@ -210,7 +210,9 @@ static void held(struct tcp *t, struct tcp_away *a, tcp_seq iss_min)
     tcp_mark_output(t, c);
 }
 
-static void refused(struct tcp *t, struct tcp_away *a)
+/* taken: somebody else has the four-tuple; a half-open connection then gives way, or it would answer
+ * the other's segments with RST.  Else home had no room. */
+static void refused(struct tcp *t, struct tcp_away *a, bool taken)
 {
     struct flow_node *node = flow_find(&t->flows, &a->key, flow_hash(&t->flows, &a->key));
     struct tcp_conn *c = (struct tcp_conn *)(void *)node;
@@ -221,22 +223,29 @@ static void refused(struct tcp *t, struct tcp_away *a)
         settle(t, a);
     } else if (node && node->kind == FLOW_CONN && c->state == TCPS_SYN_SENT) {
         tcp_conn_end(t, c, MR_EADDRINUSE);
+    } else if (taken && node && node->kind == FLOW_SYN) {
+        tcp_syn_free(t, (struct tcp_syn *)(void *)node);
     }
 }
 
 /* ---- home ---------------------------------------------------------------------------- */
 
-/* May `from` have the four-tuple?  Asked before, nothing changes. */
+/* May `from` have the four-tuple?  Asked before, nothing changes.  No, and *iss_min is 1: another
+ * has it. */
 static bool admit(struct tcp *t, unsigned from, const struct flow_key *k, tcp_seq *iss_min)
 {
     struct tcp_away *a = find(&t->flows, k);
 
-    if (a && a->kind == FLOW_AWAY)
+    if (a && a->kind == FLOW_AWAY) {
+        *iss_min = seq_of(a->core != from);
         return a->core == from;
+    }
     if (a) {
         struct tcp_tw *w = (struct tcp_tw *)(void *)a;
-        if (a->kind != FLOW_TIME_WAIT || !w->has_ts || !t->config.timestamps)
+        if (a->kind != FLOW_TIME_WAIT || !w->has_ts || !t->config.timestamps) {
+            *iss_min = seq_of(1);
             return false;
+        }
         struct tcp_in none = {0};
         (void)tcp_tw_input(t, w, &none, iss_min);
     }
@@ -286,7 +295,7 @@ void tcp_away_letter(struct tcp *t, const struct letter *l, instant now)
         if (l->kind == MAIL_AWAY_YES)
             held(t, a, head.iss_min);
         else
-            refused(t, a);
+            refused(t, a, head.iss_min.v != 0);
     }
 }
 

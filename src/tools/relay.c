@@ -5,11 +5,6 @@
 
 #include "stat/json.h"
 
-/* Instructions of the relay's stack for a message of eight in a batch, given and copied (callgrind;
- * the cache lines that a copy costs are not in them):
- *
- *      64 B  2317  2132        512 B  2653  2473       2048 B  3592  3785
- *     256 B  2514  2271       1024 B  2884  2830       4096 B  5106  5709 */
 #define COPY_MAX_DEFAULT 512u
 
 void relay_options_init(struct relay_options *o)

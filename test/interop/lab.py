@@ -109,9 +109,9 @@ def folder():
     return _folder
 
 
-def tap(name=TAP, kernel=KERNEL, mtu=None, how=()):
+def tap(name=TAP, kernel=KERNEL, mtu=None):
     """A TAP with the kernel's stack at one end, up, without IPv6's chatter."""
-    made = run("ip", "tuntap", "add", name, "mode", "tap", *how, check=False)
+    made = run("ip", "tuntap", "add", name, "mode", "tap", check=False)
     if made.returncode != 0:
         skip_all("may not make a TAP: " + made.stderr.strip())
     path = f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6"

@@ -149,14 +149,7 @@ class Lab:
         lab.point(good, f"{self.title}: {name}", detail)
 
     def app(self):
-        """Of all cores together."""
-        cores = [c["app"] for c in lab.ask(self.p)["cores"]]
-        one = {k: sum(c[k] for c in cores) for k in cores[0] if k != "upstreams"}
-        one["upstreams"] = [{"up": any(u["up"] for u in of), "now": sum(u["now"] for u in of),
-                             "total": sum(u["total"] for u in of)}
-                            for of in zip(*(c["upstreams"] for c in cores))]
-        one["shares"] = [c["accepted"] for c in cores]
-        return one
+        return lab.ask(self.p)["app"]
 
     def ask(self, word, n=0, rcvbuf=None):
         s = socket.socket()
@@ -310,11 +303,6 @@ def end(t):
                                  "send buffer descriptors", "copied packets")}
         t.point(not any(used.values()), "every buffer went back to its pool", used)
         lab.note({k: v for k, v in t.app().items() if v})
-        status = lab.ask(t.p)
-        passed = sum(c["mail"]["packets_sent"] for c in status["cores"])
-        lab.note([status["spread"], passed])
-        if status["spread"]["port"] == "rss":
-            t.point(passed == 0, "both connections of a pair are at home where they are", passed)
     s = t.ask("echo")
     s.sendall(b"x")
     s.recv(1)
@@ -353,9 +341,5 @@ refuses("an address that is not ours", "--listen", "10.77.0.1:80", *up)
 
 sys.setswitchinterval(0.001)
 all_of_it(Lab("our stack", "tap:" + lab.TAP, lab.OURS))
-all_of_it(Lab("two cores and one queue", "tap:" + lab.TAP, lab.OURS, "--cores", "2"))
-lab.run("ip", "link", "del", lab.TAP)
-lab.tap(how=("multi_queue",))
-all_of_it(Lab("two cores", "tap:" + lab.TAP, lab.OURS, "--cores", "2"))
 all_of_it(Lab("the kernel's sockets", "kernel", lab.KERNEL))
 lab.done()
