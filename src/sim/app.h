@@ -187,6 +187,8 @@ struct sim_conn *sim_hello_find(struct sim_world *w, const uint8_t hello[SIM_HEL
 void sim_server_open(struct sim_app *a, struct sim_listener *l);
 void sim_server_close(struct sim_app *a, struct sim_listener *l);
 void sim_server_accept(struct sim_app *a, struct sim_listener *l);
+/* Connections wait at a listener, perhaps one that another core has opened on all. */
+void sim_server_event(struct sim_app *a, const struct mr_event *ev);
 void sim_server_toggle(struct sim_app *a, struct sim_listener *l);
 void sim_guest_expire(struct sim_app *a, struct sim_guest *g);
 void sim_guest_event(struct sim_app *a, struct sim_guest *g, const struct mr_event *ev);

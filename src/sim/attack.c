@@ -55,12 +55,22 @@ static size_t forge(struct sim_world *w, const struct sim_flow *f, uint8_t *b)
     return at + TCP_HLEN + len;
 }
 
+/* What arrives while a core stands still may be read when its victim has long been another. */
+static bool is_awake(const struct sim_world *w, const struct sim_host *h)
+{
+    bool awake = true;
+
+    for (unsigned i = 0; i < h->cores; i++)
+        awake &= h->core[i].stall_ns <= w->now;
+    return awake;
+}
+
 void sim_attack(struct sim_world *w)
 {
     uint8_t b[ETH_HLEN_MAX + IPV4_HLEN + TCP_HLEN_MAX + 32];
     const struct sim_flow *f = draw_victim(w);
 
-    if (!f)
+    if (!f || !is_awake(w, &w->host[sim_net_host_of(&w->net, f->key.src)]))
         return;
     size_t n = forge(w, f, b);
     unsigned dst = sim_net_host_of(&w->net, f->key.src), src = sim_net_host_of(&w->net, f->key.dst);

@@ -121,9 +121,7 @@ static void socket(struct sim_app *a, const struct mr_event *ev)
 {
     switch (*(enum sim_tag *)ev->user) {
     case SIM_TAG_LISTENER:
-        if (ev->type != MR_EV_ACCEPT)
-            sim_fail(a->world, "host %u: a listener had event %d", a->host, (int)ev->type);
-        sim_server_accept(a, ev->user);
+        sim_server_event(a, ev);
         break;
     case SIM_TAG_GUEST:
         sim_guest_event(a, ev->user, ev);

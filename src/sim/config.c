@@ -85,7 +85,8 @@ static void tiny_limits(struct sim_world *w, struct rng *r, unsigned host, struc
     l->eth.neigh_pending = between(r, 1, 4);
 }
 
-static void draw_knobs(struct sim_world *w, struct rng *r, bool tiny, struct tcp_config *c)
+static void draw_knobs(struct sim_world *w, struct rng *r, bool tiny, bool many,
+                       struct tcp_config *c)
 {
     c->opt_order = rng_chance(r, 1, 4) ? TCP_ORDER_FREEBSD : TCP_ORDER_LINUX;
     c->window_scaling = rng_chance(r, 4, 5);
@@ -114,7 +115,8 @@ static void draw_knobs(struct sim_world *w, struct rng *r, bool tiny, struct tcp
     }
     /* Near the wrap of sequence numbers in half of the worlds. */
     if (w->options.seed & 1) {
-        c->isn_fixed = rng_chance(r, 1, 3);
+        /* Where segments wait for a core that stands still, a number must not come again. */
+        c->isn_fixed = rng_chance(r, 1, 3) && !many;
         c->isn_offset = UINT32_MAX - rng_below(r, 20000);
     }
 }
@@ -126,7 +128,7 @@ void sim_draw_limits(struct sim_world *w, struct rng *r, unsigned host, bool tin
     small_limits(&c->limits);
     if (tiny)
         tiny_limits(w, r, host, &c->limits);
-    draw_knobs(w, r, tiny, &c->tcp);
+    draw_knobs(w, r, tiny, w->plan.cores[host] > 1, &c->tcp);
     c->limits.cores = w->plan.cores[host];
     /* One for all cores: a flow's sequence numbers go on where it ended on another core. */
     for (unsigned i = 0; i < ARRAY_LEN(c->secret); i++)

@@ -27,6 +27,8 @@ static const char *stack_leftover(struct stack *s)
         return "packets that came early";
     if (t->flows.used)
         return "flow table entries";
+    if (t->aways.used)
+        return "records of flows away from home";
     if (t->sbufs->bufs.used || t->sbufs->chunks.used)
         return "send buffers";
     if (ip->reass_pool.used || ip->chunk_pool.used)

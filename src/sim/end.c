@@ -292,7 +292,9 @@ static void closed(struct sim_app *a, struct sim_end *e, int err)
                  e->conn->id);
     if (e->state == SIM_END_OPEN)
         step(a, e);
-    if (err == MR_EADDRINUSE && e->conn->local_port && e->state == SIM_END_CONNECTING)
+    /* Where there are few ports, one that is not home's is chosen if home has none. */
+    if (err == MR_EADDRINUSE && (e->conn->local_port || a->world->plan.tiny) &&
+        e->state == SIM_END_CONNECTING)
         sim_client_again(a, e);
     else if (err != 0 && (e->state == SIM_END_OPEN || e->state == SIM_END_CONNECTING))
         sim_end_error(a, e, err);

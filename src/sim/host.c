@@ -30,10 +30,11 @@ static uint8_t draw_cores(const struct sim_host *h, struct rng *r)
 }
 
 /* A host of many cores: who belongs where, and mail between them. */
-static void *cores_init(struct sim_host *h, struct rng *r, struct sim_port_config *port,
-                        struct rss *other, struct mem *m)
+static void *cores_init(struct sim_world *w, unsigned host, struct rng *r,
+                        struct sim_port_config *port, struct rss *other, struct mem *m)
 {
-    uint32_t ring = sim_draw_ring(r, port);
+    struct sim_host *h = &w->host[host];
+    uint32_t ring = sim_draw_ring(w, host, r, port);
     void *mail = mem_carve(m, mail_bytes(h->cores, ring), CACHE_LINE);
 
     sim_draw_law(h, r, m);
@@ -62,13 +63,17 @@ void sim_host_init(struct sim_world *w, unsigned host, struct mem *m)
     h->wake_us = rng_chance(&r, 1, 2) ? rng_below(&r, 500) : 0;
     h->txdone_us = 1 + rng_below(&r, 300);
     rng_init(&h->rng, rng_u64(&r));
-    for (unsigned i = 0; i < SIM_LISTENERS; i++)
+    for (unsigned i = 0; i < SIM_LISTENERS; i++) {
         h->listens[i] = draw_cores(h, &r);
+        h->one_call[i] = rng_chance(&r, 1, 4);
+        if (h->one_call[i])
+            h->listens[i] = (uint8_t)(1u << rng_below(&r, h->cores));
+    }
     h->udp = draw_cores(h, &r);
     sim_draw_limits(w, &r, host, tiny, &c);
     sim_draw_port(w, &r, tiny, &port);
     if (h->cores > 1)
-        mail = cores_init(h, &r, &port, &other, m);
+        mail = cores_init(w, host, &r, &port, &other, m);
     h->port = sim_port_init(m, host, &port, &wire);
     h->seen = (struct sim_watch_host){
         .mac = h->port->nic.mac, .addr = sim_net_addr(&w->net, host), .mtu = port.mtu};

@@ -4,10 +4,18 @@
 #define TOGGLE_US_MAX 3000000u
 #define GUEST_US_MAX (120 * USEC_PER_SEC)
 
+/* Opened on every core by one call. */
+static bool is_everywhere(const struct sim_app *a, const struct sim_listener *l)
+{
+    return a->world->host[a->host].one_call[l->port - SIM_PORT_FIRST];
+}
+
 void sim_server_open(struct sim_app *a, struct sim_listener *l)
 {
     struct mr_addr local = {.port = l->port};
     struct mr_listen_opts opts = {.backlog = 1 + rng_below(&a->rng, 32), .user = l};
+
+    opts.every_core = is_everywhere(a, l);
     int rc = mr_listen(a->m, &local, &opts, &l->sock);
 
     if (rc != 0)
@@ -15,11 +23,33 @@ void sim_server_open(struct sim_app *a, struct sim_listener *l)
     l->open = rc == 0;
 }
 
+/* What the others have of it is closed for them. */
 void sim_server_close(struct sim_app *a, struct sim_listener *l)
 {
+    struct sim_host *h = &a->world->host[a->host];
+    unsigned i = l->port - SIM_PORT_FIRST;
+
+    if (!(h->listens[i] >> a->core & 1)) /* another's */
+        return;
     if (l->open)
         mr_close(a->m, l->sock);
+    for (unsigned k = 0; k < h->cores && h->one_call[i]; k++)
+        h->core[k].app.listener[i].open = false;
     l->open = false;
+}
+
+void sim_server_event(struct sim_app *a, const struct mr_event *ev)
+{
+    const struct sim_listener *opened = ev->user;
+    struct sim_listener *l = &a->listener[opened->port - SIM_PORT_FIRST];
+
+    if (ev->type != MR_EV_ACCEPT || (l != opened && !is_everywhere(a, l)))
+        sim_fail(a->world, "host %u: a listener had event %d", a->host, (int)ev->type);
+    if (!opened->open) /* we have not heard yet that it is closed */
+        return;
+    l->open = true;
+    l->sock = ev->sock;
+    sim_server_accept(a, l);
 }
 
 /* A listener's timer: it closes for a while, until the world is healed. */
@@ -140,6 +170,10 @@ void sim_server_accept(struct sim_app *a, struct sim_listener *l)
         int rc = mr_accept(a->m, l->sock, &g->sock, &peer);
         if (rc == MR_EAGAIN) {
             l->waiting = false;
+            return;
+        }
+        if (rc == MR_EBADF && is_everywhere(a, l)) { /* closed, and opened again since */
+            l->open = false;
             return;
         }
         if (rc != 0) {

@@ -61,8 +61,8 @@ struct sim_host {
     unsigned queues;            /* of the port: those of the first cores */
     struct rss *law;            /* NULL with one core */
     struct mr_app mr_app;
-    uint8_t listens[SIM_LISTENERS]; /* bit by core: has the listener */
-    bool one_call[SIM_LISTENERS];   /* all of them, by one call */
+    uint8_t listens[SIM_LISTENERS]; /* bit by core: opens the listener ... */
+    bool one_call[SIM_LISTENERS];   /* ... for all of them */
     uint8_t udp;                /* bit by core: has a UDP socket */
     struct rng rng;             /* of the order of turns */
     uint32_t nap_us;  /* an arrived frame may wait so long for its turn */
@@ -141,12 +141,13 @@ void sim_core_turn(struct sim_world *w, unsigned host, unsigned core);
 void sim_core_txdone(struct sim_world *w, unsigned host, unsigned core);
 uint64_t sim_core_next(const struct sim_core *c);
 
-/* spread.c: the law of a host of many cores, and what its port makes of it.  mail_bytes: of a
- * ring. */
+/* spread.c: the law of a host of many cores, what its port makes of it, and the bytes of a ring
+ * between two of them. */
 void sim_draw_law(struct sim_host *h, struct rng *r, struct mem *m);
 void sim_draw_spread(struct sim_host *h, struct rng *r, struct sim_port_config *port,
                      struct rss *other);
-uint32_t sim_draw_ring(struct rng *r, const struct sim_port_config *port);
+uint32_t sim_draw_ring(const struct sim_world *w, unsigned host, struct rng *r,
+                       const struct sim_port_config *port);
 /* config.c: limits and knobs, tiny or not. */
 void sim_draw_limits(struct sim_world *w, struct rng *r, unsigned host, bool tiny,
                      struct stack_config *c);

@@ -51,9 +51,14 @@ void sim_draw_spread(struct sim_host *h, struct rng *r, struct sim_port_config *
     port->rss = h->law;
     port->spread =
         rng_chance(r, 2, 5) ? SIM_SPREAD_RSS : (enum sim_spread)(1 + rng_below(r, SIM_SPREADS - 1));
-    /* The law names cores to which the port has no queue. */
-    if (h->queues < h->cores && port->spread <= SIM_SPREAD_MOVED)
-        port->spread = SIM_SPREAD_STRANGE;
+    if (h->queues < h->cores) {
+        /* The law names cores to which the port has no queue; and a full port loses their frames, so
+         * one that is always full would let nothing but ARP pass. */
+        if (port->spread <= SIM_SPREAD_MOVED)
+            port->spread = SIM_SPREAD_STRANGE;
+        if (port->tx_slots)
+            port->tx_slots = SIM_TX_HELD_MAX;
+    }
     if (port->spread != SIM_SPREAD_STRANGE)
         return;
     for (unsigned i = 0; i < RSS_KEY_BYTES; i++)
@@ -62,11 +67,24 @@ void sim_draw_spread(struct sim_host *h, struct rng *r, struct sim_port_config *
     port->rss = other;
 }
 
+/* What a host sends to itself is not cut into segments before it has arrived. */
+static bool talks_to_itself(const struct sim_world *w, unsigned host)
+{
+    for (uint32_t i = 0; i < w->plan.conns; i++)
+        if (w->conn[i].client == host && w->conn[i].server == host)
+            return true;
+    return false;
+}
+
 /* A letter longer than half a ring never fits, so what the port may deliver must; some rings hold
  * hardly more. */
-uint32_t sim_draw_ring(struct rng *r, const struct sim_port_config *port)
+uint32_t sim_draw_ring(const struct sim_world *w, unsigned host, struct rng *r,
+                       const struct sim_port_config *port)
 {
-    uint32_t bytes = max_u32(port->mtu, port->coalesce_max) + ETH_HLEN_MAX + LETTER_HEAD_BYTES;
+    bool own = talks_to_itself(w, host);
+    uint32_t packet = own ? UINT16_MAX : max_u32(port->mtu, port->coalesce_max);
+    uint32_t letter = packet + ETH_HLEN_MAX + LETTER_HEAD_BYTES;
 
-    return (uint32_t)ceil_pow2(2 * bytes) << (rng_chance(r, 1, 3) ? 0 : 2 + rng_below(r, 4));
+    return (uint32_t)ceil_pow2(2 * letter)
+           << (own || rng_chance(r, 1, 3) ? 0 : 2 + rng_below(r, 4));
 }
