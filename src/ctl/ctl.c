@@ -175,7 +175,9 @@ void ctl_close(struct ctl *c)
     for (struct client *k = c->client; k < c->client + CTL_CLIENTS_MAX; k++)
         if (k->fd >= 0)
             drop(k);
-    os_close(c->listener);
+    /* In this order: who finds a file that nobody listens to takes its place, and that file would
+     * not be ours. */
     unlink(c->path);
+    os_close(c->listener);
     os_release(c, sizeof(*c));
 }

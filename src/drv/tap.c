@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/virtio_net.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -22,7 +23,7 @@ _Static_assert(PKT_HEADROOM + FRAME_MAX <= BUF_SIZE && BUF_SIZE % 4096 == 0, "a 
 
 struct tap_queue {
     MR_ALIGNED(CACHE_LINE) int fd;
-    bool gone;
+    _Atomic bool gone; /* every core asks */
     struct pkt_pool pool;
     void *bufs; /* owned */
     size_t buf_bytes;
@@ -54,6 +55,18 @@ static void rx_offload(struct pkt *p, const struct virtio_net_hdr_v1 *h)
     }
 }
 
+/* Written once: an idle core's empty polls must not take the line from those who ask. */
+static void note_gone(struct tap_queue *q, int err)
+{
+    if (unlikely(err == EBADFD))
+        atomic_store_explicit(&q->gone, true, memory_order_relaxed);
+}
+
+static bool is_gone(const struct tap_queue *q)
+{
+    return atomic_load_explicit(&q->gone, memory_order_relaxed);
+}
+
 /* One frame; NULL when none waits. */
 static struct pkt *rx_one(struct nic_stats *st, struct tap_queue *q)
 {
@@ -76,7 +89,8 @@ static struct pkt *rx_one(struct nic_stats *st, struct tap_queue *q)
             continue;
         if (n >= 0 || errno != EAGAIN)
             st->rx_error++;
-        q->gone = n < 0 && errno == EBADFD;
+        if (n < 0)
+            note_gone(q, errno);
         pkt_put(p);
         return NULL;
     }
@@ -88,7 +102,7 @@ static unsigned rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsi
     struct tap_queue *q = &t->queue[queue];
     unsigned n = 0;
 
-    while (n < max && !q->gone && (out[n] = rx_one(&nic->stats[queue], q))) {
+    while (n < max && !is_gone(q) && (out[n] = rx_one(&nic->stats[queue], q))) {
         nic->stats[queue].rx_bytes += out[n]->len;
         n++;
     }
@@ -160,7 +174,7 @@ static enum tx_result tx_one(struct tap_queue *q, struct pkt *p)
             return TX_SENT;
         if (errno == EINTR)
             continue;
-        q->gone |= errno == EBADFD;
+        note_gone(q, errno);
         return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ? TX_FULL : TX_LOST;
     }
 }
@@ -349,7 +363,7 @@ struct pkt_pool *tap_rx_pool(struct tap *t, unsigned queue)
 bool tap_is_gone(const struct tap *t)
 {
     for (uint32_t i = 0; i < t->queues; i++)
-        if (t->queue[i].gone)
+        if (is_gone(&t->queue[i]))
             return true;
     return false;
 }

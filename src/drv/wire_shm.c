@@ -20,6 +20,8 @@ struct wire_shm {
     void *shared; /* owned mapping */
     size_t bytes;
     unsigned side;
+    dev_t device; /* side 0: the file that it made */
+    ino_t file;
     char path[PATH_BYTES];
 };
 
@@ -58,6 +60,26 @@ static bool parse(struct wire_shm *w, const char *spec, char *why, size_t n)
     return true;
 }
 
+static int remember_file(struct wire_shm *w, int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    w->device = st.st_dev;
+    w->file = st.st_ino;
+    return 0;
+}
+
+/* The next side 0 may have put its own in the place of ours while we were ending. */
+static void remove_file(const struct wire_shm *w)
+{
+    struct stat st;
+
+    if (stat(w->path, &st) == 0 && st.st_dev == w->device && st.st_ino == w->file)
+        unlink(w->path);
+}
+
 /* Formatted under another name first: side 1 never sees half a wire, and the memory of a wire that
  * somebody still uses does not shrink under them. */
 static int create(struct wire_shm *w, uint32_t queues)
@@ -72,6 +94,8 @@ static int create(struct wire_shm *w, uint32_t queues)
     if (fd < 0)
         return -errno;
     int rc = os_map_shared(fd, w->bytes, &w->shared);
+    if (rc == 0)
+        rc = remember_file(w, fd);
     os_close(fd);
     if (rc == 0) {
         memwire_format(w->shared, &c);
@@ -152,7 +176,7 @@ struct wire_shm *wire_shm_open(struct mem *m, const char *spec, uint32_t queues,
 void wire_shm_close(struct wire_shm *w)
 {
     if (w->side == 0)
-        unlink(w->path);
+        remove_file(w);
     os_release(w->shared, w->bytes);
 }
 

@@ -14,7 +14,7 @@ static struct status_source source_of(const struct core *c)
 
     return (struct status_source){
         .stack = c->shard.stack,
-        .app = h->app,
+        .app = c->shard.app,
         .core_state = c->shard.core_state,
         .rx_pool = host_port_rx_pool(&h->port, c->index),
         .no_queue = c->via != NULL,

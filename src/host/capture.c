@@ -14,7 +14,7 @@
 #define FRAME_BYTES (70u << 10)
 
 struct capture {
-    struct capture_file *file;
+    MR_ALIGNED(CACHE_LINE) struct capture_file *file; /* each core writes its own */
     uint32_t iface;
     uint64_t seen, lost;
     uint32_t held;     /* packets in buf */

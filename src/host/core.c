@@ -135,11 +135,11 @@ static void no_event(struct mr *m, void *core_state, const struct mr_event *ev)
     (void)ev;
 }
 
+/* What comes after fini: the state that the application has released is shown to nobody. */
+static const struct mr_app nobody = {.event = no_event};
+
 static int drain(struct core *c)
 {
-    static const struct mr_app nobody = {.event = no_event};
-
-    c->shard.app = &nobody;
     core_close_the_rest(c);
     return turn_until_told(c, STEP_DRAIN);
 }
@@ -155,6 +155,8 @@ static int fini(struct core *c)
 {
     if (c->host->app->fini)
         c->host->app->fini(native_mr(c->shard.native), c->shard.core_state);
+    c->shard.app = &nobody;
+    c->shard.core_state = NULL;
     return 0;
 }
 

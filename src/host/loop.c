@@ -153,7 +153,7 @@ static int port_setup(struct host *h)
     }
     mem_init(&m, h->memory, h->bytes);
     if (host_port_open(&h->port, &m, c, h->why, sizeof(h->why)) < 0)
-        return MR_EINVAL;
+        return os_stop_asked() > 0 ? MR_EINTR : MR_EINVAL;
     if (c->mtu > h->port.nic->caps.mtu) {
         snprintf(h->why, sizeof(h->why), "--mtu %u: the port's is %u", c->mtu,
                  h->port.nic->caps.mtu);
@@ -270,6 +270,7 @@ static int cores_setup(struct host *h)
     return 0;
 }
 
+/* MR_EINTR: told to stop while it waited for the port. */
 static int setup(struct host *h, const struct mr_config *given)
 {
     int rc = config_setup(h, given);
@@ -289,7 +290,7 @@ static int setup(struct host *h, const struct mr_config *given)
         rc = step_of_all(h, STEP_SETUP);
     if (rc == 0)
         rc = ctl_setup(h);
-    return rc < 0 ? fail(h, rc) : 0;
+    return rc < 0 && rc != MR_EINTR ? fail(h, rc) : rc;
 }
 
 /* ---- many cores, in words --------------------------------------------------------------- */
@@ -389,16 +390,19 @@ static int turn_and_end(struct host *h)
 int host_run(const struct mr_config *c, const struct mr_app *app)
 {
     struct host *h = os_reserve(sizeof(*h), false);
-    int rc = os_stop_catch();
+    int rc;
 
     if (!h)
         return MR_ENOMEM;
     h->app = app;
     h->bell = -1;
+    rc = os_stop_catch();
     if (rc == 0)
         rc = setup(h, c);
     if (rc == 0)
         rc = turn_and_end(h);
+    else if (rc == MR_EINTR)
+        rc = 0;
     release(h);
     os_release(h, sizeof(*h));
     return rc;

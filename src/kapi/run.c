@@ -197,7 +197,6 @@ int kapi_run(const struct mr_config *c, const struct mr_app *app)
 {
     const char *option = misplaced_option(c);
     struct ktown t = {.cores = c->cores != 0 ? c->cores : 1,
-                      .bell = os_bell_make(),
                       .lock = PTHREAD_MUTEX_INITIALIZER,
                       .changed = PTHREAD_COND_INITIALIZER};
     struct kcore core[MR_CORES_MAX];
@@ -208,6 +207,7 @@ int kapi_run(const struct mr_config *c, const struct mr_app *app)
                 option != NULL ? option : "so many --cores");
         return MR_EINVAL;
     }
+    t.bell = os_bell_make();
     err = t.bell < 0 ? t.bell : os_stop_catch();
     if (err == MR_OK)
         err = open_cores(&t, core, c, app);

@@ -89,12 +89,28 @@ static void a_file_that_is_no_wire_is_said_to_be_none(void **state)
     unlink(path);
 }
 
+static void an_end_that_goes_removes_its_own_file_not_the_next_ones(void **state)
+{
+    struct end first, next, other;
+
+    (void)state;
+    assert_non_null(open_end(&first, 0, 1, NULL));
+    assert_non_null(open_end(&next, 0, 1, NULL));
+    close_end(&first);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_non_null(open_end(&other, 1, 1, NULL));
+    close_end(&other);
+    close_end(&next);
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_ends_spread_over_as_many_queues_as_they_were_given),
         cmocka_unit_test(an_end_with_another_number_of_queues_is_told_both),
         cmocka_unit_test(a_file_that_is_no_wire_is_said_to_be_none),
+        cmocka_unit_test(an_end_that_goes_removes_its_own_file_not_the_next_ones),
     };
 
     snprintf(path, sizeof(path), "/tmp/millrace-wire-%d", (int)getpid());
