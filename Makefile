@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 
 PROGRAMS = $(addprefix src/tools/millrace-,httpd echo load relay stat)
 
-.PHONY: all deps demo test bench fuzz soak install clean doc help
+.PHONY: all deps demo test tsan bench fuzz soak install clean doc help
 
 all: build/build.ninja
 	@ninja -C build
@@ -24,6 +24,9 @@ demo: deps
 
 test:
 	@script/test
+
+tsan: deps
+	@script/tsan
 
 bench: deps
 	@$(MAKE) --no-print-directory all
@@ -45,4 +48,4 @@ doc help:
 	@script/help
 
 clean:
-	@rm -rf build build-san build-fuzz
+	@rm -rf build build-san build-tsan build-fuzz
