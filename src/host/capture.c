@@ -46,7 +46,8 @@ static void put_head(struct capture_file *f, const char *program, const char *po
     c->used = pcapng_section(c->buf, BUF_BYTES, program);
     for (unsigned i = 0; i < f->cores; i++) {
         snprintf(name, sizeof(name), f->cores == 1 ? "%s" : "%s core %u", port, i);
-        c->used += pcapng_interface(c->buf + c->used, BUF_BYTES - c->used, PCAPNG_ETHERNET, 0, name);
+        c->used +=
+            pcapng_interface(c->buf + c->used, BUF_BYTES - c->used, PCAPNG_ETHERNET, 0, name);
     }
     capture_flush(c);
 }

@@ -6,7 +6,7 @@
  * full disk) is counted and lost; the stack goes on.  Checksums left to the device are completed in
  * the copy, so that they read right; a frame to be segmented is written whole.
  *
- * Thread: a struct capture is its core's; the file is opened before and closed after all of them. */
+ * Thread: a struct capture is its core's; the file is opened before them and closed after. */
 #pragma once
 
 #include "pkt/pkt.h"

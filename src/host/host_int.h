@@ -122,8 +122,10 @@ size_t host_answer(void *host, const char *question, char *buf, size_t n);
 /* The core's part, between two turns. */
 void core_answer(struct core *c);
 
-/* ---- panic.c --------------------------------------------------------------------------- */
+/* ---- dying.c --------------------------------------------------------------------------- */
 
+/* Say what is broken, and leave nothing behind; mr_panic then aborts. */
+void host_die(const char *file, int line, const char *what);
 /* The process is about to die: nobody is to be led anywhere. */
 bool host_is_dying(void);
 /* This thread is a core's; c NULL: no longer. */

@@ -141,6 +141,14 @@ void load_bad(struct lconn *c, enum load_error e);
 /* Is p[0..n) what the stream holds at this offset? */
 bool load_matches(const struct load *l, uint64_t offset, const uint8_t *p, size_t n);
 
+/* ---- load_setup.c */
+
+/* Of what the whole program is to do. */
+void load_take_share(struct load *l, const struct load_options *o);
+/* The stream's period, repeated until a piece fits behind every offset. */
+bool load_make_block(struct load *l);
+bool load_make_conns(struct load *l);
+
 /* ---- load_report.c */
 
 /* Every second: into the total, and from it onto the terminal. */

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "tools/load.h"
 #include "tools/tool.h"
 
@@ -12,7 +11,6 @@
 #define REFUSED_US_MAX 2000000u
 #define DRAIN_US 1000000u
 #define TICK_US 1000000u
-#define PATTERN_PERIOD 65521u /* prime, so that it lines up with no buffer */
 
 static const char name[] = "millrace-load";
 
@@ -477,71 +475,6 @@ static void load_event(struct mr *m, void *core, const struct mr_event *ev)
 
 /* ---- beginning and end */
 
-/* The stream's period, repeated until a piece fits behind every offset. */
-static bool make_block(struct load *l)
-{
-    const struct load_options *o = l->opt;
-    char request[1024];
-    size_t n;
-
-    if (o->mode == &load_http) {
-        n = (size_t)snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n",
-                             o->path, o->host, o->close ? "Connection: close\r\n" : "");
-        if (n >= sizeof(request))
-            return false;
-        l->period = l->request_n = n;
-    } else {
-        l->period = PATTERN_PERIOD;
-        l->request_n = o->size;
-    }
-    l->block_n = l->period + PIECE_BYTES;
-    l->block = malloc(l->block_n);
-    if (l->block == NULL)
-        return false;
-    for (size_t i = 0; i < l->block_n; i++)
-        l->block[i] = o->mode == &load_http ? (uint8_t)request[i % l->period]
-                                            : (uint8_t)(mix64(i % l->period) >> 32);
-    return true;
-}
-
-static bool make_conns(struct load *l)
-{
-    size_t size = sizeof(struct lconn) + l->opt->depth * sizeof(uint64_t);
-
-    l->all = calloc(l->opt->connections, sizeof(struct lconn *));
-    l->reference = malloc(REFERENCE_BYTES_MAX);
-    if (l->all == NULL || l->reference == NULL)
-        return false;
-    tool_pool_init(&l->conns, size);
-    tool_pool_init(&l->heads, HTTP_HEAD_BYTES_MAX);
-    for (uint32_t i = 0; i < l->opt->connections; i++) {
-        l->all[i] = tool_pool_get(&l->conns);
-        if (l->all[i] == NULL)
-            return false;
-        memset(l->all[i], 0, size);
-        l->all[i]->l = l;
-    }
-    return true;
-}
-
-static uint64_t share(uint64_t all, unsigned core, unsigned cores)
-{
-    return all / cores + (core < all % cores);
-}
-
-/* A count in bulk is bytes of each connection. */
-static void take_share(struct load *l, const struct load_options *o)
-{
-    unsigned core = mr_core(l->m);
-
-    l->ours = *o;
-    l->opt = &l->ours;
-    l->ours.connections = (uint32_t)share(o->connections, core, o->cores);
-    l->ours.rate = share(o->rate, core, o->cores);
-    if (o->mode != &load_bulk)
-        l->ours.count = share(o->count, core, o->cores);
-}
-
 static int load_init(struct mr *m, void *arg, void **core_state)
 {
     struct load_options *o = arg;
@@ -554,12 +487,12 @@ static int load_init(struct mr *m, void *arg, void **core_state)
     if (l == NULL)
         return MR_ENOMEM;
     l->m = m;
-    take_share(l, o);
+    load_take_share(l, o);
     l->next = o->list;
     o->list = l;
     hist_init(&l->all_time);
     hist_init(&l->second);
-    if (!make_block(l) || !make_conns(l)) {
+    if (!load_make_block(l) || !load_make_conns(l)) {
         tool_refuse(name, "not enough memory for %u connections", l->opt->connections);
         return MR_ENOMEM;
     }

@@ -105,7 +105,8 @@ static void print_interfaces(const struct jtree *t)
 static const char *help_for(const struct jnode *group, const struct jnode *counter)
 {
     static const struct stat_group *const groups[] = {
-        &eth_stat_group, &ip_stat_group, &udp_stat_group, &tcp_stat_group, &sock_stat_group};
+        &eth_stat_group, &ip_stat_group, &udp_stat_group, &tcp_stat_group, &sock_stat_group,
+        &mail_stat_group};
 
     for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
         if (strncmp(groups[g]->name, group->key, (size_t)group->key_len) != 0)
@@ -229,6 +230,61 @@ static void print_head(const struct jtree *t)
     printf("\n\n");
 }
 
+/* Of a row, since the one before if there is one. */
+static uint64_t since(const struct jtree *t, uint32_t row, const struct jtree *before, uint32_t old,
+                      const char *key)
+{
+    return jtree_u64(t, row, key) - (old ? jtree_u64(before, old, key) : 0);
+}
+
+static void print_core(const struct jtree *t, uint32_t i, const struct jtree *before, uint32_t old)
+{
+    uint64_t turns = since(t, i, before, old, "turns");
+    uint64_t busy = since(t, i, before, old, "busy_turns");
+    uint32_t mail = jtree_member(t, i, "mail");
+    char cpu[24];
+    int n;
+
+    if (!jtree_member(t, i, "cpu")) {
+        printf("%4llu  does not answer\n", (unsigned long long)jtree_u64(t, i, "core"));
+        return;
+    }
+    const struct jnode *where = &t->node[jtree_member(t, i, "cpu")];
+    n = where->len > 0 && where->text[0] != '-' ? where->len : 0;
+    snprintf(cpu, sizeof(cpu), "%.*s", n ? n : 3, n ? where->text : "any");
+    printf("%4llu %4s %12llu %7.1f %14llu %14llu %12llu %12llu\n",
+           (unsigned long long)jtree_u64(t, i, "core"), cpu,
+           (unsigned long long)jtree_u64(t, i, "connections"),
+           turns ? 100.0 * (double)busy / (double)turns : 0.0,
+           (unsigned long long)jtree_u64(t, i, "rx_packets"),
+           (unsigned long long)jtree_u64(t, i, "tx_packets"),
+           (unsigned long long)jtree_u64(t, mail, "packets_sent"),
+           (unsigned long long)jtree_u64(t, mail, "packets_received"));
+}
+
+/* How the connections are spread, where there is anything to spread them over. */
+static void print_cores(const struct jtree *t, const struct jtree *before)
+{
+    uint32_t list = jtree_member(t, 0, "cores"), first = jtree_first(t, list);
+    uint32_t old_list = 0, old = 0;
+    int n;
+
+    if (!first || !jtree_next(t, list, first))
+        return;
+    if (before) {
+        old_list = jtree_member(before, 0, "cores");
+        old = jtree_first(before, old_list);
+    }
+    printf("\n%4s %4s %12s %7s %14s %14s %12s %12s\n", "core", "cpu", "connections", "busy %",
+           "packets in", "packets out", "passed on", "taken over");
+    for (uint32_t i = first; i; i = jtree_next(t, list, i)) {
+        print_core(t, i, before, old);
+        old = old ? jtree_next(before, old_list, old) : 0;
+    }
+    const char *why = jtree_str(t, jtree_member(t, 0, "spread"), "why", &n);
+    printf("%.*s\n", n, why);
+}
+
 static void print_all(const struct options *o, const struct jtree *t, const struct jtree *before)
 {
     double seconds = before ? (double)(jtree_u64(t, 0, "now_us") - jtree_u64(before, 0, "now_us")) /
@@ -239,6 +295,7 @@ static void print_all(const struct options *o, const struct jtree *t, const stru
         seconds = o->watch_s;
     print_head(t);
     print_interfaces(t);
+    print_cores(t, before);
     print_counters(t, before, seconds, false, o->all);
     print_counters(t, before, seconds, true, o->all);
     if (o->pools)

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """An idle program uses no processor: alone, and with connections that say nothing."""
 
+import os
 import socket
 import time
 
@@ -14,8 +15,12 @@ server = lab.echo()
 
 
 def switches():
-    with open(f"/proc/{server.pid}/status") as f:
-        return sum(int(line.split()[1]) for line in f if "ctxt_switches" in line)
+    """Of all threads."""
+    n = 0
+    for thread in os.listdir(f"/proc/{server.pid}/task"):
+        with open(f"/proc/{server.pid}/task/{thread}/status") as f:
+            n += sum(int(line.split()[1]) for line in f if "ctxt_switches" in line)
+    return n
 
 
 def measure(name):
@@ -44,4 +49,26 @@ for s in held:
 lab.wait_for(lambda: lab.ask(server)["connections"] == 0)
 lab.note(f"TIME-WAIT and the like afterwards: {lab.ask(server)['time_wait']}")
 lab.point(lab.stop(server) == 0, "it ends when asked to, though it sleeps")
+
+# As many stacks as one likes: those that have nothing to do sleep.
+lab.run("ip", "link", "del", lab.TAP)
+lab.run("ip", "tuntap", "add", lab.TAP, "mode", "tap", "multi_queue")
+lab.write(f"/proc/sys/net/ipv6/conf/{lab.TAP}/disable_ipv6", "1")
+lab.run("ip", "link", "set", lab.TAP, "up")
+lab.run("ip", "address", "add", lab.KERNEL + "/24", "dev", lab.TAP)
+for more in ([], ["--rss-off"]):
+    server = lab.echo("--cores", 4, *more)
+    ticks, woken = measure("four cores" + "".join(more))
+    lab.point(ticks == 0, "four cores without connections use no processor time", ticks)
+    lab.point(woken <= 2 * SECONDS, "and nothing wakes them", woken)
+    held = [socket.create_connection((lab.OURS, 7)) for _ in range(100)]
+    for s in held:
+        s.sendall(b"x")
+    for s in held:
+        s.recv(1)
+    ticks, woken = measure("four cores, 100 silent connections")
+    lab.point(ticks <= SECONDS, "100 silent connections on four cores use less than a percent", ticks)
+    for s in held:
+        s.close()
+    lab.point(lab.stop(server) == 0, "four cores end when asked to, though they sleep")
 lab.done()

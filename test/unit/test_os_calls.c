@@ -98,8 +98,8 @@ static void a_processor_that_is_not_there_is_an_error(void **state)
 static void a_list_of_processors_is_read_in_its_order(void **state)
 {
     uint16_t cpus[8];
-    static const char *const bad[] = {"", "a", "1,", ",1", "1-", "2-1", "1-2-3", "1 ", "1024", "0-8",
-                                      "99999999999999999999", "-1"};
+    static const char *const bad[] = {"", "a", "1,", ",1", "1-", "2-1", "1-2-3", "1 ", "1024",
+                                      "0-8", "99999999999999999999", "-1"};
 
     (void)state;
     assert_int_equal(os_cpus_parse("8,0-3,2", cpus, 8), 6);
