@@ -94,16 +94,27 @@ void mail_open(struct mail *m, void *memory, unsigned self)
 
 /* ---- writing ------------------------------------------------------------------------- */
 
-/* Where a record of n bytes may be written; NULL: nowhere.  A filler is shorter than the record
- * that did not fit there, so half a ring and its filler always fit into an empty one. */
-static struct record *place(struct mail_ring *r, uint32_t *tail, uint32_t n)
+/* Received packets come as fast as somebody likes to send them: they leave this share of a ring to
+ * the letters that cores write of their own accord. */
+#define KEEP_SHARE 8u
+
+static bool is_flood(enum mail_kind kind)
+{
+    return kind == MAIL_PACKET || kind == MAIL_ERROR;
+}
+
+/* Where a record of n bytes may be written so that `keep` are left; NULL: nowhere.  A filler is
+ * shorter than the record that did not fit there, so half a ring and its filler always fit into an
+ * empty one, in which nothing need be left. */
+static struct record *place(struct mail_ring *r, uint32_t *tail, uint32_t n, uint32_t keep)
 {
     uint32_t size = r->mask + 1, at = *tail & r->mask;
     uint32_t gap = at + n > size ? size - at : 0;
 
-    if (size - (*tail - r->head_seen) < gap + n) {
+    if (size - (*tail - r->head_seen) < gap + n + keep) {
         r->head_seen = atomic_load_explicit(&r->head, memory_order_acquire);
-        if (size - (*tail - r->head_seen) < gap + n)
+        uint32_t used = *tail - r->head_seen;
+        if (used > 0 && size - used < gap + n + keep)
             return NULL;
     }
     if (gap > 0) {
@@ -140,7 +151,8 @@ bool mail_send(struct mail *m, unsigned to, enum mail_kind kind, const void *hea
         return false;
     }
     uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
-    struct record *rec = place(r, &tail, bytes);
+    uint32_t keep = is_flood(kind) ? (r->mask + 1) / KEEP_SHARE : 0;
+    struct record *rec = place(r, &tail, bytes, keep);
     if (!rec) {
         m->stats.full++;
         return false;

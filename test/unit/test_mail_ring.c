@@ -239,6 +239,35 @@ static void a_full_ring_refuses_and_counts_and_accepts_again(void **state)
     office_close(&o);
 }
 
+static void packets_leave_room_for_what_cores_must_tell_each_other(void **state)
+{
+    struct office o;
+    uint32_t packets = 0, numbers = 0, v;
+    unsigned from;
+
+    (void)state;
+    office_open(&o, RING);
+    while (send_packet(&o, 16, 40, packets))
+        packets++;
+    while (send_number(&o, 0, 1, numbers))
+        numbers++;
+    assert_true(numbers >= RING / 8 / (2 * RECORD));
+    for (uint32_t i = 0; i < packets; i++)
+        expect_packet(&o, 16, 40, i);
+    for (uint32_t i = 0; i < numbers; i++) {
+        assert_true(read_number(&o, 1, &v, &from));
+        assert_int_equal(v, i);
+    }
+    /* An empty one takes any packet, wherever it was left. */
+    for (uint32_t i = 0; i < 1000; i++) {
+        assert_true(send_packet(&o, 16, RING / 2 - 2 * RECORD, i));
+        expect_packet(&o, 16, RING / 2 - 2 * RECORD, i);
+        assert_true(send_number(&o, 0, 1, i));
+        assert_true(read_number(&o, 1, &v, &from));
+    }
+    office_close(&o);
+}
+
 /* A ring that is never empty, filled by letters of all sizes: fillers and counts hold for as long
  * as anybody looked. */
 static void a_ring_that_is_nearly_full_keeps_every_letter_whole(void **state)
@@ -475,6 +504,7 @@ int main(void)
         cmocka_unit_test(a_letter_longer_than_half_a_ring_is_refused),
         cmocka_unit_test(a_whole_datagram_passes_through_a_ring_of_a_quarter_megabyte),
         cmocka_unit_test(a_full_ring_refuses_and_counts_and_accepts_again),
+        cmocka_unit_test(packets_leave_room_for_what_cores_must_tell_each_other),
         cmocka_unit_test(a_ring_that_is_nearly_full_keeps_every_letter_whole),
         cmocka_unit_test(the_counts_of_a_ring_wrap),
         cmocka_unit_test(a_packet_with_fragments_is_copied_whole),
