@@ -94,20 +94,30 @@ static void answer(struct eth *eth, unsigned core, const struct arp_letter *head
     eth->addr_untold = true;
 }
 
+static bool tell_states(struct eth *eth, unsigned core)
+{
+    while (eth->addr_news[core]) {
+        const struct eth_addr *a = &eth->addr[__builtin_ctzll(eth->addr_news[core])];
+        struct arp_letter head = {
+            .addr = a->addr, .what = TELL_STATE, .state = a->state, .netif = a->netif};
+        if (!write(eth, core, &head))
+            return false;
+        eth->addr_news[core] &= eth->addr_news[core] - 1;
+    }
+    return true;
+}
+
 bool eth_tell(struct eth *eth)
 {
-    for (unsigned c = 1; eth->addr_untold && c < eth->cores->home.cores; c++) {
-        while (unlikely(eth->addr_news[c])) {
-            const struct eth_addr *a = &eth->addr[__builtin_ctzll(eth->addr_news[c])];
-            struct arp_letter head = {
-                .addr = a->addr, .what = TELL_STATE, .state = a->state, .netif = a->netif};
-            if (!write(eth, c, &head))
-                return false;
-            eth->addr_news[c] &= eth->addr_news[c] - 1;
-        }
-    }
-    eth->addr_untold = false;
-    return true;
+    bool all = true;
+
+    if (likely(!eth->addr_untold))
+        return true;
+    /* One that does not read keeps nothing from the others. */
+    for (unsigned c = 1; c < eth->cores->home.cores; c++)
+        all &= tell_states(eth, c);
+    eth->addr_untold = !all;
+    return all;
 }
 
 void eth_letter(struct eth *eth, const struct letter *l, instant now)

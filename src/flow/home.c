@@ -81,7 +81,7 @@ void port_cores_told(struct port_cores *p, unsigned core, enum port_kind kind, u
 unsigned port_cores_pick(const struct port_cores *p, enum port_kind kind, uint16_t port,
                          uint32_t hash)
 {
-    uint64_t mask = p->mask[kind] ? p->mask[kind][port] : 0;
+    uint64_t mask = p->mask[kind] ? p->mask[kind][port] & ~(UINT64_C(1) << p->self) : 0;
     unsigned n = 0;
 
     if (mask == 0)

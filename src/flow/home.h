@@ -83,7 +83,8 @@ bool port_cores_news(const struct port_cores *p, unsigned core, enum port_kind *
                      uint16_t *port, bool *have);
 void port_cores_told(struct port_cores *p, unsigned core, enum port_kind kind, uint16_t port);
 
-/* One of the cores that have the port, the same for the same hash; self if nobody has. */
+/* One of the other cores that have the port, the same for the same hash; self if none has.  Who
+ * asks has looked at home: its own bit says only that it has the port at another address. */
 unsigned port_cores_pick(const struct port_cores *p, enum port_kind kind, uint16_t port,
                          uint32_t hash);
 static inline bool port_cores_elsewhere(const struct port_cores *p, enum port_kind kind,

@@ -16,7 +16,8 @@
  * as the SYN did, by who has a listener.
  *
  * Letters may be refused by a full ring.  What was asked and not answered is asked again, which
- * changes nothing at home; an END is kept until it is sent. */
+ * changes nothing at home; an END is kept until it is sent.  Home may so answer twice, and the
+ * second time otherwise: a YES that nobody waits for any more is answered by END. */
 #include "tcp/tcp_int.h"
 
 #define RETRY_US (50 * USEC_PER_MSEC)
@@ -108,6 +109,22 @@ static void again(struct tcp *t, struct tcp_away *a)
     list_add(t, a);
 }
 
+/* In `table`; NULL: there is no room. */
+static struct tcp_away *away_new(struct tcp *t, struct flow_table *table, const struct flow_key *k,
+                                 enum away_state state, unsigned core)
+{
+    struct tcp_away *a = pool_get(&t->aways);
+
+    if (!a)
+        return NULL;
+    *a = (struct tcp_away){
+        .key = *k, .kind = FLOW_AWAY, .state = (uint8_t)state, .core = (uint8_t)core};
+    if (flow_link(table, (struct flow_node *)(void *)a))
+        return a;
+    pool_put(&t->aways, a);
+    return NULL;
+}
+
 bool tcp_away_ask(struct tcp *t, const struct flow_key *k)
 {
     struct tcp_away *a = find(&t->abroad, k);
@@ -116,17 +133,9 @@ bool tcp_away_ask(struct tcp *t, const struct flow_key *k)
         again(t, a);
         return true;
     }
-    a = pool_get(&t->aways);
+    a = away_new(t, &t->abroad, k, AWAY_ASKED, home_core(t, k));
     if (!a)
         return false;
-    *a = (struct tcp_away){.key = *k,
-                           .kind = FLOW_AWAY,
-                           .state = AWAY_ASKED,
-                           .core = (uint8_t)home_core(t, k)};
-    if (!flow_link(&t->abroad, (struct flow_node *)(void *)a)) {
-        pool_put(&t->aways, a);
-        return false;
-    }
     ask(t, a);
     list_add(t, a);
     return true;
@@ -210,6 +219,20 @@ static void held(struct tcp *t, struct tcp_away *a, tcp_seq iss_min)
     tcp_mark_output(t, c);
 }
 
+/* Home was asked twice, said no and then yes: the flow that lives on has it now, and one that ended
+ * at the first answer wants it no more. */
+static void held_late(struct tcp *t, struct tcp_away *a, unsigned from, const struct flow_key *k)
+{
+    if (!a)
+        a = away_new(t, &t->abroad, k, AWAY_END, from);
+    else if (a->state == AWAY_REFUSED)
+        a->state = AWAY_HELD;
+    else if (a->state == AWAY_GONE)
+        a->state = AWAY_END;
+    if (a && a->state == AWAY_END)
+        settle(t, a);
+}
+
 /* taken: somebody else has the four-tuple; a half-open connection then gives way, or it would answer
  * the other's segments with RST.  Else home had no room. */
 static void refused(struct tcp *t, struct tcp_away *a, bool taken)
@@ -237,27 +260,26 @@ static bool admit(struct tcp *t, unsigned from, const struct flow_key *k, tcp_se
     struct tcp_away *a = find(&t->flows, k);
 
     if (a && a->kind == FLOW_AWAY) {
-        *iss_min = seq_of(a->core != from);
+        *iss_min = a->core == from ? a->iss_min : seq_of(1);
         return a->core == from;
     }
-    if (a) {
-        struct tcp_tw *w = (struct tcp_tw *)(void *)a;
-        if (a->kind != FLOW_TIME_WAIT || !w->has_ts || !t->config.timestamps) {
-            *iss_min = seq_of(1);
-            return false;
-        }
-        struct tcp_in none = {0};
-        (void)tcp_tw_input(t, w, &none, iss_min);
-    }
-    a = pool_get(&t->aways);
-    if (!a)
+    struct tcp_tw *w = (struct tcp_tw *)(void *)a;
+    if (a && (a->kind != FLOW_TIME_WAIT || !w->has_ts || !t->config.timestamps)) {
+        *iss_min = seq_of(1);
         return false;
-    *a = (struct tcp_away){
-        .key = *k, .kind = FLOW_AWAY, .state = AWAY_HOME, .core = (uint8_t)from};
-    if (flow_link(&t->flows, (struct flow_node *)(void *)a))
-        return true;
-    pool_put(&t->aways, a);
-    return false;
+    }
+    if (pool_available(&t->aways) == 0) /* a TIME-WAIT is not given up for nothing */
+        return false;
+    struct tcp_in none = {0};
+    if (a)
+        (void)tcp_tw_input(t, w, &none, iss_min);
+    a = away_new(t, &t->flows, k, AWAY_HOME, from);
+    if (!a) {
+        *iss_min = seq_of(0);
+        return false;
+    }
+    a->iss_min = *iss_min;
+    return true;
 }
 
 static void asked(struct tcp *t, unsigned from, const struct flow_key *k)
@@ -289,14 +311,19 @@ void tcp_away_letter(struct tcp *t, const struct letter *l, instant now)
     memcpy(&head, l->head, sizeof(head));
     if (l->kind == MAIL_AWAY_ASK) {
         asked(t, l->from, &head.key);
-    } else if (l->kind == MAIL_AWAY_END) {
-        ended(t, l->from, &head.key);
-    } else if ((a = find(&t->abroad, &head.key)) && a->state == AWAY_ASKED) {
-        if (l->kind == MAIL_AWAY_YES)
-            held(t, a, head.iss_min);
-        else
-            refused(t, a, head.iss_min.v != 0);
+        return;
     }
+    if (l->kind == MAIL_AWAY_END) {
+        ended(t, l->from, &head.key);
+        return;
+    }
+    a = find(&t->abroad, &head.key);
+    if (a && a->state == AWAY_ASKED && l->kind == MAIL_AWAY_YES)
+        held(t, a, head.iss_min);
+    else if (a && a->state == AWAY_ASKED)
+        refused(t, a, head.iss_min.v != 0);
+    else if (l->kind == MAIL_AWAY_YES)
+        held_late(t, a, l->from, &head.key);
 }
 
 /* ---- whose is it? -------------------------------------------------------------------- */

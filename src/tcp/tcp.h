@@ -394,6 +394,7 @@ struct tcp_away {
     bool unsent, listed;
     mem_ref next;
     uint32_t asked_ms;
+    tcp_seq iss_min; /* at home: what every YES says */
 };
 
 /* What a listener passes on to the connections it accepts. */
