@@ -10,6 +10,7 @@
 
 /* The process's, like the signals: a process has one host at a time. */
 static _Thread_local struct core *this_core;
+static _Thread_local bool this_thread_died;
 static struct {
     _Atomic(struct host *) host; /* borrowed; NULL: none runs */
     char control[200], wire[200];
@@ -65,6 +66,16 @@ static void flush_captures(struct host *h)
             os_relax();
 }
 
+/* Another core is broken, too, and was first: it waits for our frames, and then ends the process. */
+static void wait_for_the_end(struct host *h)
+{
+    if (this_core && h->capture) {
+        capture_flush(this_core->capture);
+        atomic_store(&this_core->done, STEP_HALT);
+    }
+    os_wait(NULL, 0, 2 * PATIENCE_US);
+}
+
 void host_die(const char *file, int line, const char *what)
 {
     if (this_core)
@@ -73,8 +84,14 @@ void host_die(const char *file, int line, const char *what)
     else
         fprintf(stderr, "millrace: %s:%d: broken promise: %s\n", file, line, what);
     /* The promise may have been the capture's own. */
-    if (atomic_fetch_add(&dying, 1) > 0 || !files.host)
+    bool again = this_thread_died, first = !again && atomic_fetch_add(&dying, 1) == 0;
+    this_thread_died = true;
+    if (again || !files.host)
         return;
+    if (!first) {
+        wait_for_the_end(files.host);
+        return;
+    }
     remove_files();
     if (files.host->capture)
         flush_captures(files.host);

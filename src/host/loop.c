@@ -41,9 +41,13 @@ static bool any_is_done(struct host *h, enum step step)
     return false;
 }
 
+/* Who was told to halt, because another core is broken, is told nothing else. */
 static void tell(struct core *c, enum step step)
 {
-    atomic_store(&c->told, step);
+    unsigned was = atomic_load(&c->told);
+
+    while (was != STEP_HALT && !atomic_compare_exchange_weak(&c->told, &was, step))
+        continue;
     os_bell_ring(c->bell);
 }
 

@@ -2,7 +2,9 @@
  * to break a promise.
  *
  *     "stall"  the handler sleeps for 200 ms
- *     "panic"  the handler asserts what is not so */
+ *     "panic"  the handler asserts what is not so
+ *
+ * Its status is {"over":false}; true would be the state of a core after its fini. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,14 +15,34 @@
 
 #define STALL_US 200000
 
+struct state {
+    bool over;
+};
+
 static int init(struct mr *m, void *arg, void **core_state)
 {
+    static struct state states[MR_CORES_MAX];
     const struct mr_addr any = mr_addr4(0, 0, 0, 0, 7);
     mr_sock listener;
 
     (void)arg;
-    (void)core_state;
+    *core_state = &states[mr_core(m)];
     return mr_listen(m, &any, NULL, &listener);
+}
+
+static void fini(struct mr *m, void *core_state)
+{
+    struct state *s = core_state;
+
+    (void)m;
+    s->over = true;
+}
+
+static size_t status(void *core_state, char *buf, size_t n)
+{
+    const struct state *s = core_state;
+
+    return (size_t)snprintf(buf, n, "{\"over\":%s}", s->over ? "true" : "false");
 }
 
 static void mood(const char *text, int64_t n)
@@ -54,7 +76,8 @@ static void event(struct mr *m, void *core_state, const struct mr_event *ev)
 
 int main(int argc, char **argv)
 {
-    const struct mr_app app = {.name = "moody", .init = init, .event = event};
+    const struct mr_app app = {
+        .name = "moody", .init = init, .event = event, .fini = fini, .status = status};
     struct mr_config c;
 
     mr_config_init(&c);

@@ -3,6 +3,7 @@
 names its core and leaves nothing behind."""
 import os
 import socket
+import subprocess
 import threading
 import time
 
@@ -115,4 +116,42 @@ lab.point(names == {"tap0 core 0", "tap0 core 1"}, "the capture has what both co
 r = lab.run("tshark", "-r", capture, "-Y", 'frame contains "panic"', check=False)
 lab.point(r.stdout.strip() != "" and r.returncode == 0, "the last frame too, and ends whole",
           r.stdout + r.stderr)
+
+# Both cores break theirs, or one does while the program ends: who is first waits for the others'
+# frames, whatever else they are told.
+ends, whole = set(), 0
+for turn in range(8):
+    server = start("--pcap", capture)
+    left, right = by_core(server)
+    left[0].sendall(b"panic")
+    if turn % 2:
+        server.terminate()
+    else:
+        right[0].sendall(b"panic")
+    try:
+        ends.add(server.wait(5))
+    except subprocess.TimeoutExpired:
+        ends.add("never")
+        lab.stop(server, 0)
+    r = lab.run("tshark", "-r", capture, "-Y", 'frame contains "panic"', check=False)
+    with open(log) as f:
+        whole += r.returncode == 0 and r.stdout.count("\n") >= f.read().count("broken promise")
+lab.point(ends <= {0, -6} and whole == 8, "two broken promises at once, or one at the end: "
+          "the process ends, and the capture has the last frame of each", f"{ends} {whole}")
+
+# What is queued when the network goes away keeps the end for a second.
+server = start()
+left, right = by_core(server)
+lab.run("ip", "link", "set", lab.TAP, "down")
+server.terminate()
+apps = []
+while server.poll() is None:
+    try:
+        status = lab.ask(server)
+        apps += [status["app"]] + [c.get("app") for c in status["cores"]]
+    except (OSError, ValueError):
+        pass
+lab.note(f"at the end the application says {set(map(str, apps))}, asked {len(apps)} times")
+lab.point(server.returncode == 0 and apps and {"over": True} not in apps,
+          "an application that has ended is not asked how it is", f"{server.returncode} {apps[:3]}")
 lab.done()
