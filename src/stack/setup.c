@@ -72,7 +72,7 @@ static void layout(struct stack *s, struct mem *m, const struct stack_config *c)
     s->tcp.sbufs = &s->sbufs;
     s->tcp.csum = csum;
     struct tcp_limits tcp_limits = l->tcp;
-    tcp_limits.away = home_is_shared(&s->cores.home) ? l->tcp.conns : 0;
+    tcp_limits.away = home_is_shared(&s->cores.home) ? l->tcp.conns + l->tcp.time_wait : 0;
     tcp_init(&s->tcp, m, &tcp_limits, &c->tcp, c->secret);
     sock_init(&s->sock, m, &l->sock, &s->tcp, &s->udp, &s->ip, &s->wheel, &s->sbufs);
 }

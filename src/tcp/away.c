@@ -22,6 +22,10 @@
 
 #define RETRY_US (50 * USEC_PER_MSEC)
 
+/* A home that stands still must not cost every turn of ours a walk over all that waits for it. */
+#define WALK_SHORT 256u
+#define WALK_AGAIN_US (2 * USEC_PER_MSEC)
+
 enum away_state {
     AWAY_HOME,    /* a node at home */
     AWAY_ASKED,   /* a record at the away core: home has not answered; */
@@ -183,9 +187,12 @@ void tcp_away_end(struct tcp *t, const struct flow_key *k)
 void tcp_away_output(struct tcp *t)
 {
     mem_ref r = t->away_busy;
+    uint32_t n = 0;
 
+    if (t->now < t->away_walk_at)
+        return;
     t->away_busy = MEM_NONE;
-    while (r) {
+    for (; r; n++) {
         struct tcp_away *a = at(t, r);
         r = a->next;
         a->listed = false;
@@ -198,6 +205,7 @@ void tcp_away_output(struct tcp *t)
         }
     }
     t->away_retry_at = t->now + RETRY_US;
+    t->away_walk_at = n > WALK_SHORT ? t->now + WALK_AGAIN_US : 0;
 }
 
 /* Leave is given: the SYN may go.  iss_min: home had the four-tuple in TIME-WAIT (RFC 6191). */
@@ -214,6 +222,7 @@ static void held(struct tcp *t, struct tcp_away *a, tcp_seq iss_min)
     struct tcp_conn *c = (struct tcp_conn *)(void *)node;
     if (!node || node->kind != FLOW_CONN || c->state != TCPS_SYN_SENT)
         return;
+    tcp_timer_clear(c, TCPT_USER);
     if (iss_min.v && seq_eq(c->snd_max, c->snd_una) && seq_lt(c->snd_una, iss_min))
         c->snd_una = c->snd_nxt = c->snd_max = c->recover = iss_min;
     tcp_mark_output(t, c);

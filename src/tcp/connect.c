@@ -90,7 +90,11 @@ int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,
         return MR_ENOMEM;
     }
     tcp_conn_setup(t, c, opts);
-    c->flags |= away ? TF_AWAY : 0;
+    if (away) {
+        c->flags |= TF_AWAY;
+        /* Home may stand still, and no SYN goes out meanwhile of which one could lose patience. */
+        tcp_timer_set(t, c, TCPT_USER, (uint64_t)t->config.syn_r2_ms * USEC_PER_MSEC);
+    }
     c->snd_una = c->snd_nxt = c->snd_max = c->recover = tcp_isn(t, &k);
     t->iss_min = seq_of(0);
     c->ts_offset = tcp_ts_offset(t, &k);

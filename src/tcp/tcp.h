@@ -444,7 +444,8 @@ struct tcp {
     struct flow_table abroad; /* of struct tcp_away: ours that live here and not at home */
     struct pool conns, tws, syns, listeners, colds, losses, aways;
     mem_ref away_busy;     /* records with something to say to their home, or to hear */
-    instant away_retry_at; /* when to look at them again */
+    instant away_retry_at; /* when to look at them again, */
+    instant away_walk_at;  /* and not before */
     mem_ref out_head, out_tail;         /* connections with output */
     mem_ref syn_out_head, syn_out_tail; /* SYN-ACKs to send */
     mem_ref ready_head, ready_tail;     /* connections with news */

@@ -18,21 +18,31 @@ static mr_sock listen_at(unsigned core, uint8_t last)
 }
 
 /* Of host 0, from a fixed port. */
-static mr_sock connect_from(unsigned core)
+static mr_sock connect_from_port(unsigned core, uint16_t port)
 {
-    struct mr_addr to = town_addr(1, TOWN_PORT), from = town_addr(0, LPORT);
+    struct mr_addr to = town_addr(1, TOWN_PORT), from = town_addr(0, port);
     mr_sock s;
 
     assert_int_equal(mr_connect(town_mr(&t, 0, core), &from, &to, NULL, &s), 0);
     return s;
 }
 
-static unsigned home_of_lport(void)
+static mr_sock connect_from(unsigned core)
+{
+    return connect_from_port(core, LPORT);
+}
+
+static unsigned home_of_port(uint16_t port)
 {
     struct ip_addr us = town_ip(0), peer = town_ip(1);
 
     return home_of_flow(&stack_cores(t.host[0].core[0].stack)->home, ip_v4(&peer), ip_v4(&us),
-                        TOWN_PORT, LPORT);
+                        TOWN_PORT, port);
+}
+
+static unsigned home_of_lport(void)
+{
+    return home_of_port(LPORT);
 }
 
 static struct tcp_conn *conn_of(unsigned core, mr_sock s)
@@ -218,6 +228,65 @@ static void a_core_that_does_not_read_keeps_no_address_from_the_others(void **st
     town_end(&t);
 }
 
+static void a_connection_does_not_wait_for_ever_for_a_home_that_stands_still(void **state)
+{
+    struct mr_event ev;
+
+    (void)state;
+    town_start(&t, 2, 1);
+    listen_at(0, 2);
+    town_run(&t, 1000);
+    unsigned home = home_of_lport(), away = !home;
+    t.host[0].core[home].stalled = true;
+    mr_sock s = connect_from(away);
+    town_run(&t, (uint64_t)t.config.tcp.syn_r2_ms * USEC_PER_MSEC + USEC_PER_SEC);
+    assert_true(town_take(&t, 0, away, MR_EV_CLOSED, &ev));
+    assert_int_equal(ev.err, MR_ETIMEDOUT);
+    mr_close(t.host[0].core[away].m, s);
+    t.host[0].core[home].stalled = false;
+    town_run(&t, USEC_PER_SEC);
+    assert_int_equal(aways(), 0);
+    connect_from(away);
+    town_run(&t, 200 * USEC_PER_SEC);
+    assert_true(town_take(&t, 0, away, MR_EV_CONNECTED, NULL));
+    assert_false(town_take(&t, 0, away, MR_EV_CLOSED, NULL));
+    town_end(&t);
+}
+
+static void many_that_wait_for_a_core_are_not_looked_at_every_turn(void **state)
+{
+    enum { FLOWS = 300 };
+    unsigned up = 0;
+
+    (void)state;
+    town_defaults(&t, 2, 1);
+    stack_limits_for(&t.config.limits, 1024);
+    t.ring_bytes = 4096;
+    town_start_with(&t);
+    listen_at(0, 2);
+    town_run(&t, 1000);
+    struct town_core *a = &t.host[0].core[0];
+    t.host[0].core[1].stalled = true;
+    fill_ring(0, 1);
+    for (unsigned port = LPORT, n = 0; n < FLOWS; port++) {
+        if (home_of_port((uint16_t)port) == 0)
+            continue;
+        connect_from_port(0, (uint16_t)port);
+        n++;
+    }
+    native_flush(a->native, t.now);
+    uint64_t full = a->mail.stats.full;
+    for (unsigned turn = 0; turn < 100; turn++)
+        native_flush(a->native, t.now);
+    assert_int_equal(a->mail.stats.full, full);
+    t.host[0].core[1].stalled = false;
+    town_run(&t, 10 * USEC_PER_SEC);
+    while (town_take(&t, 0, 0, MR_EV_CONNECTED, NULL))
+        up++;
+    assert_int_equal(up, FLOWS);
+    town_end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +295,8 @@ int main(void)
         cmocka_unit_test(a_yes_that_nobody_waits_for_leaves_nothing_at_home),
         cmocka_unit_test(a_yes_said_again_still_says_above_which_number_to_begin),
         cmocka_unit_test(a_core_that_does_not_read_keeps_no_address_from_the_others),
+        cmocka_unit_test(a_connection_does_not_wait_for_ever_for_a_home_that_stands_still),
+        cmocka_unit_test(many_that_wait_for_a_core_are_not_looked_at_every_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
