@@ -9,20 +9,12 @@
 
 /* ---- others who sleep ------------------------------------------------------------------ */
 
-static void wake_others(struct core *c)
+void core_ring(void *arg, uint64_t cores)
 {
-    for (uint64_t w = c->shard.wake; w; w &= w - 1)
-        os_bell_ring(c->host->core[__builtin_ctzll(w)].bell);
-    c->shard.wake = 0;
-}
+    struct core *c = arg;
 
-static bool turn(struct core *c, instant now)
-{
-    bool busy = shard_turn(&c->shard, now);
-
-    if (unlikely(c->shard.wake))
-        wake_others(c);
-    return busy;
+    for (; cores; cores &= cores - 1)
+        os_bell_ring(c->host->core[__builtin_ctzll(cores)].bell);
 }
 
 /* ---- sleeping -------------------------------------------------------------------------- */
@@ -108,7 +100,7 @@ static int turn_until_told(struct core *c, enum step step)
     instant now = os_now_us(), last_busy = now;
 
     while (!told_otherwise(c, step) && may_go_on(c, step)) {
-        if (turn(c, now)) {
+        if (shard_turn(&c->shard, now)) {
             last_busy = now;
             c->blind_sleep_us = BLIND_SLEEP_MIN_US;
         } else if (spin_us != MR_SPIN_ALWAYS && now - last_busy >= spin_us) {
@@ -175,10 +167,10 @@ static int run(struct core *c, enum step step)
         return drain(c);
     case STEP_CUT:
         core_reset_the_rest(c);
-        turn(c, os_now_us());
+        shard_turn(&c->shard, os_now_us());
         return 0;
     case STEP_LAST:
-        turn(c, os_now_us());
+        shard_turn(&c->shard, os_now_us());
         return 0;
     case STEP_HALT:
         if (c->capture)

@@ -127,6 +127,8 @@ int core_setup(struct core *c)
     }
     os_exact_timeouts();
     c->shard.app = c->host->app;
+    c->shard.ring = core_ring;
+    c->shard.ring_arg = c;
     if (c->capture)
         c->shard.tap = (struct shard_tap){capture_frame, c->capture};
     int rc = stack_setup(c, os_now_us());

@@ -113,6 +113,8 @@ void core_release(struct core *c);
 /* Close what the application left open. */
 void core_close_the_rest(struct core *c);
 bool core_all_is_said(struct core *c);
+/* A shard's ring; arg is the core. */
+void core_ring(void *arg, uint64_t cores);
 void core_reset_the_rest(struct core *c);
 
 /* ---- ask.c: questions of the control socket -------------------------------------------- */

@@ -99,6 +99,18 @@ static bool transmit(struct shard *sh, unsigned netif, instant now)
     return busy;
 }
 
+static void ring_bells(struct shard *sh)
+{
+    uint64_t cores = sh->mail ? mail_take_wakes(sh->mail) : 0;
+
+    if (likely(!cores))
+        return;
+    if (sh->ring)
+        sh->ring(sh->ring_arg, cores);
+    else
+        sh->wake |= cores;
+}
+
 bool shard_turn(struct shard *sh, instant now)
 {
     bool busy = false;
@@ -106,12 +118,12 @@ bool shard_turn(struct shard *sh, instant now)
     for (unsigned i = 1; i <= sh->netifs; i++)
         busy |= receive(sh, i, now);
     native_advance(sh->native, now);
+    ring_bells(sh);
     busy |= deliver(sh);
     native_flush(sh->native, now);
     for (unsigned i = 1; i <= sh->netifs; i++)
         busy |= transmit(sh, i, now);
-    if (sh->mail)
-        sh->wake |= mail_take_wakes(sh->mail);
+    ring_bells(sh);
     sh->turns++;
     sh->busy_turns += busy;
     return busy;

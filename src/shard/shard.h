@@ -32,7 +32,11 @@ struct shard {
                               * every core has one */
     uint64_t frames_dropped; /* of those: the port was full */
     uint64_t turns, busy_turns;
-    uint64_t wake; /* cores to be woken, by the last turn: bit by core.  The host does it */
+    /* Wakes sleeping cores (bit by core), called before the application gets its events and at the
+     * end of a turn: a slow handler keeps nobody asleep.  NULL: they gather in wake. */
+    void (*ring)(void *arg, uint64_t cores);
+    void *ring_arg;
+    uint64_t wake;
 };
 
 /* One turn.  True if anything was done (packets in, events, packets out): call again soon. */

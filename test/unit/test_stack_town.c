@@ -461,6 +461,55 @@ static void a_connection_to_ones_own_address_finds_the_listener(void **state)
     }
 }
 
+/* ---- sleepers --------------------------------------------------------------------------- */
+
+static unsigned steps, rung_at, event_at;
+
+static void note_ring(void *arg, uint64_t cores)
+{
+    (void)arg;
+    assert_int_equal(cores, 2); /* core 1 */
+    if (!rung_at)
+        rung_at = ++steps;
+}
+
+static void note_event(struct mr *m, void *core_state, const struct mr_event *ev)
+{
+    (void)m, (void)core_state, (void)ev;
+    if (!event_at)
+        event_at = ++steps;
+}
+
+/* One turn has something for the application of core 0 and packets for core 1. */
+static void a_sleeper_is_woken_before_a_slow_handler_begins(void **state)
+{
+    static const struct mr_app app = {.name = "slow", .event = note_event};
+    struct town_core *k;
+
+    (void)state;
+    defaults(1, 2);
+    t.steer = town_to_first;
+    town_start_with(&t);
+    listen_everywhere();
+    talk_from_all(16);
+    town_run(&t, 10000); /* established, nothing sent */
+    for (unsigned i = 0; i < ntalks; i++)
+        assert_int_equal(mr_send(town_mr(&t, 0, 0), talks[i].sock, payload, 100, 0), 100);
+    shard_turn(&t.host[0].core[0].shard, t.now);
+    k = &t.host[1].core[0];
+    k->shard.app = &app;
+    k->shard.ring = note_ring;
+    steps = rung_at = event_at = 0;
+    assert_int_equal(mr_timer_start(k->m, 100, NULL, NULL), 0);
+    t.now += 1000;
+    assert_true(mail_asleep(&t.host[1].core[1].mail));
+    shard_turn(&k->shard, t.now);
+    assert_int_equal(rung_at, 1);
+    assert_int_equal(event_at, 2);
+    town_end(&t);
+    memset(listener, 0, sizeof(listener));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -477,6 +526,7 @@ int main(void)
         cmocka_unit_test(two_cores_never_have_one_four_tuple),
         cmocka_unit_test(another_core_may_use_a_four_tuple_in_time_wait),
         cmocka_unit_test(a_stalled_home_holds_up_only_what_needs_it),
+        cmocka_unit_test(a_sleeper_is_woken_before_a_slow_handler_begins),
         cmocka_unit_test(a_connection_to_ones_own_address_finds_the_listener),
     };
 
