@@ -339,6 +339,7 @@ void tcp_away_letter(struct tcp *t, const struct letter *l, instant now)
 
 static void pass(struct tcp *t, struct tcp_in *in, unsigned core)
 {
+    in->p->flags |= PKT_CSUM_OK; /* it was found right, and memory does not change it */
     ip_pass(t->ip, in->p, core);
     in->p = NULL;
 }

@@ -201,6 +201,37 @@ static void a_yes_said_again_still_says_above_which_number_to_begin(void **state
     town_end(&t);
 }
 
+/* ---- what was done once ---------------------------------------------------------------------- */
+
+static unsigned sums;
+
+static uint64_t counting_csum(const void *p, size_t n, uint64_t sum)
+{
+    sums++;
+    return csum_add_portable(p, n, sum);
+}
+
+static void a_segment_that_is_passed_on_is_summed_once(void **state)
+{
+    (void)state;
+    sums = 0;
+    town_defaults(&t, 1, 4);
+    t.steer = town_to_first;
+    town_start_with(&t);
+    for (unsigned c = 0; c < 4; c++) {
+        listen_at(c, 2);
+        if (c > 0)
+            town_tcp(&t, 1, c)->csum = counting_csum;
+    }
+    town_run(&t, 1000);
+    for (unsigned i = 0; i < 16; i++)
+        connect_from_port(0, (uint16_t)(LPORT + i));
+    town_run(&t, USEC_PER_SEC);
+    assert_true(town_passed(&t, 1) >= 16);
+    assert_int_equal(sums, 0);
+    town_end(&t);
+}
+
 /* ---- a core that stands still ---------------------------------------------------------------- */
 
 static bool usable(unsigned core, const struct ip_addr *a)
@@ -294,6 +325,7 @@ int main(void)
         cmocka_unit_test(a_datagram_finds_the_core_that_has_the_port_at_its_address),
         cmocka_unit_test(a_yes_that_nobody_waits_for_leaves_nothing_at_home),
         cmocka_unit_test(a_yes_said_again_still_says_above_which_number_to_begin),
+        cmocka_unit_test(a_segment_that_is_passed_on_is_summed_once),
         cmocka_unit_test(a_core_that_does_not_read_keeps_no_address_from_the_others),
         cmocka_unit_test(a_connection_does_not_wait_for_ever_for_a_home_that_stands_still),
         cmocka_unit_test(many_that_wait_for_a_core_are_not_looked_at_every_turn),
