@@ -186,7 +186,7 @@ bool tcp_has_output(const struct tcp *t)
     return t->out_head || t->syn_out_head || t->replies.n;
 }
 
-static void replies_output(struct tcp *t)
+void tcp_replies_output(struct tcp *t)
 {
     struct pkt *p;
 
@@ -205,7 +205,7 @@ void tcp_output(struct tcp *t, instant now)
     t->now_ms = (uint32_t)(now / USEC_PER_MSEC);
     if (unlikely(t->away_busy))
         tcp_away_output(t);
-    replies_output(t);
+    tcp_replies_output(t);
     tcp_syn_output(t);
     mem_ref last = t->out_tail;
     bool more = true;

@@ -62,6 +62,8 @@ void tcp_cookie_send(struct tcp *t, struct tcp_listener *l, const struct flow_ke
     uint32_t mask = cookie_mac(t, k, y.irs_v, slot & 1, 0xff) >> 24;
     uint32_t cookie = (mac & 0xffffff00) | (uint8_t)((bits ^ mask) & 0xfe) | (bits & 1);
     l->overflow_at = t->now;
+    /* What was answered for the last connection of this four-tuple goes first. */
+    tcp_replies_output(t);
     if (tcp_syn_ack_send(t, &y, seq_of(cookie)))
         t->stats.syncookies_sent++;
 }

@@ -110,6 +110,9 @@ void tcp_ts_update(struct tcp_conn *c, const struct tcp_seg *s);
 /* fast.c */
 bool tcp_fast_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
 
+/* conn.c: the replies that wait are handed to ip. */
+void tcp_replies_output(struct tcp *t);
+
 /* listen.c, syn.c, cookie.c, connect.c */
 struct tcp_listener *tcp_listener_find(struct tcp *t, uint16_t lidx, uint16_t port);
 void tcp_listen_input(struct tcp *t, struct tcp_listener *l, const struct flow_key *k,
