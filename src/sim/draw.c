@@ -96,8 +96,6 @@ static void draw_manner(struct sim_world *w, struct rng *r, struct sim_manner *m
         .quickack = rng_chance(r, 1, 10),
         .cc = (uint8_t)rng_below(r, 2),
     };
-    /* Tiny pieces of a large stream cost the world a step each. */
-    m->chunk_max = max_u32(m->chunk_max, m->total / 400);
     draw_buffers(r, m);
     if (w->plan.quits && rng_chance(r, 1, 5)) {
         m->quit = (enum sim_quit)rng_below(r, 3);
@@ -166,6 +164,10 @@ static void draw_conn(struct sim_world *w, struct rng *r, uint32_t id, uint32_t 
     if (c->twin)
         c->port = c->local_port = (uint16_t)(SIM_TWIN_PORT + id);
     c->manner[0].total = max_u32(c->manner[0].total, SIM_HELLO);
+    /* Tiny pieces of a large stream cost the world a step each. */
+    for (unsigned side = 0; side < 2; side++)
+        c->manner[side].chunk_max =
+            max_u32(c->manner[side].chunk_max, c->manner[side].total / 400);
     if (!c->request)
         c->manner[0].quit_at = max_u32(c->manner[0].quit_at, 1);
 }
