@@ -112,6 +112,8 @@ void sim_host_turn(struct sim_world *w, unsigned host)
         sim_core_turn(w, host, due[k]);
         due[k] = due[n - 1];
     }
+    if (h->law)
+        sim_judge_sleep(w, host);
 }
 
 /* ---- over all cores ---------------------------------------------------------------- */

@@ -61,6 +61,16 @@ void sim_judge_reset(struct sim_world *w, unsigned host, const uint8_t *b, uint3
                                            : "a connection that lives is reset by another core");
 }
 
+void sim_judge_sleep(struct sim_world *w, unsigned host)
+{
+    struct sim_host *h = &w->host[host];
+    uint64_t soon = w->now + (h->wake_us + 2) * SIM_NS_PER_USEC;
+
+    for (unsigned i = 0; i < h->cores; i++)
+        if (mail_waits(&h->core[i].mail) && h->core[i].wake_ns > soon)
+            sim_fail(w, "host %u: core %u has mail and nobody has woken it", host, i);
+}
+
 static void judge_node(struct sim_world *w, struct sim_core *c, const struct flow_node *node)
 {
     struct sim_host *h = &w->host[c->app.host];

@@ -162,6 +162,8 @@ void sim_stack_fill(struct stack *s, uint8_t byte);
 /* judge.c: what must hold between the cores of a host. */
 /* A frame that the host sends: a reset is no answer to what some core waits for. */
 void sim_judge_reset(struct sim_world *w, unsigned host, const uint8_t *b, uint32_t n);
+/* Nobody sleeps before its mail. */
+void sim_judge_sleep(struct sim_world *w, unsigned host);
 /* No connection of this core lives on another. */
 void sim_judge_homes(struct sim_world *w, struct sim_core *c);
 
