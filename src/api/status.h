@@ -104,7 +104,7 @@ size_t status_sorry(char *buf, size_t n);
 
 /* Up to q->count connections of core q->core from its slot on: {"connections":[...],"next":PLACE},
  * next null at the end of the last of `cores`.  A page looks at a bounded number of slots, so it
- * may be short, or empty, and not be the last.  stack: that core's, in its thread; NULL: it does not
- * answer and is passed over. */
+ * may be short, or empty, and not be the last.  stack: that core's, in its thread; NULL: it does
+ * not answer and is passed over. */
 size_t status_conns(struct stack *stack, const struct status_question *q, unsigned cores, char *buf,
                     size_t n);

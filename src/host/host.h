@@ -7,8 +7,8 @@
  *
  *     busy                 turn after turn
  *     nothing to do        look for spin_us longer: a packet that comes now costs no wake-up
- *     still nothing        sleep on the queue's descriptor and the core's bell until the stack's next
- *                          deadline; without one, for ever
+ *     still nothing        sleep on the queue's descriptor and the core's bell until the stack's
+ *                          next deadline; without one, for ever
  *
  * so an idle program uses no processor at all.  The bell is rung by other cores who have written a
  * letter, and by the main thread, which is no core: it leads the others through their steps
