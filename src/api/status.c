@@ -113,6 +113,7 @@ void status_take(const struct status_source *s, struct status_core *out)
     out->busy_turns = s->busy_turns;
     out->captured = s->captured;
     out->capture_lost = s->capture_lost;
+    out->frames_dropped = s->frames_dropped;
     out->connections = tcp->conns.used;
     out->half_open = tcp->syns.used;
     out->time_wait = tcp->tws.used;

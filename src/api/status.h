@@ -31,6 +31,7 @@ struct status_source {
     int cpu;                         /* -1: anywhere */
     uint64_t turns, busy_turns;      /* of the loop */
     uint64_t captured, capture_lost; /* frames */
+    uint64_t frames_dropped;         /* of cores without a queue, that were to go out by ours */
 };
 
 struct status_pool {
@@ -51,7 +52,7 @@ struct status_netif {
 
 /* What a core counted, at one moment. */
 struct status_core {
-    uint64_t now_us, turns, busy_turns, captured, capture_lost;
+    uint64_t now_us, turns, busy_turns, captured, capture_lost, frames_dropped;
     uint32_t connections, half_open, time_wait;
     int cpu;
     bool no_queue;

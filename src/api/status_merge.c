@@ -202,6 +202,7 @@ static void put_core(struct json *j, const struct merge *m, unsigned i)
         for (unsigned n = 0; n < s->netifs; n++)
             add_port(&port, &s->netif[n].port);
         json_bool(j, "own_queue", !s->no_queue);
+        json_u64(j, "frames_dropped", s->frames_dropped);
         put_port(j, &port);
         json_object(j, "mail");
         for (unsigned k = 0; k < mail_stat_group.n; k++)

@@ -23,6 +23,7 @@ static struct status_source source_of(const struct core *c)
         .busy_turns = c->shard.busy_turns,
         .captured = c->capture ? capture_seen(c->capture) : 0,
         .capture_lost = c->capture ? capture_lost(c->capture) : 0,
+        .frames_dropped = c->shard.frames_dropped,
     };
 }
 

@@ -17,12 +17,11 @@ static void put_out(struct shard *sh, const struct letter *l)
 {
     struct pkt *p = sh->frames ? via_frame(sh->frames, l) : NULL;
 
-    if (!p || nic_tx_burst(sh->nic[p->netif], sh->queue[p->netif], &p, 1) == 1) {
-        sh->frames_dropped += !p;
+    if (p && nic_tx_burst(sh->nic[p->netif], sh->queue[p->netif], &p, 1) == 1)
         return;
-    }
     sh->frames_dropped++;
-    pkt_put(p);
+    if (p)
+        pkt_put(p);
 }
 
 static bool read_mail(struct shard *sh, instant now)

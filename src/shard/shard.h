@@ -30,7 +30,7 @@ struct shard {
     struct shard_tap tap;
     struct pkt_pool *frames; /* borrowed: for frames of cores without a queue (shard/via.h); NULL:
                               * every core has one */
-    uint64_t frames_dropped; /* of those: the port was full */
+    uint64_t frames_dropped; /* of those: the port was full, or there was no packet for it */
     uint64_t turns, busy_turns;
     /* Wakes sleeping cores (bit by core), called before the application gets its events and at the
      * end of a turn: a slow handler keeps nobody asleep.  NULL: they gather in wake. */
