@@ -66,7 +66,7 @@ static void flush_captures(struct host *h)
             os_relax();
 }
 
-/* Another core is broken, too, and was first: it waits for our frames, and then ends the process. */
+/* Another core is broken, too, and was first: it waits for our frames and ends the process. */
 static void wait_for_the_end(struct host *h)
 {
     if (this_core && h->capture) {

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Many cores on a TAP: every flow at home where the kernel spreads frames by our hash, and nothing
 wrong where it does not: with a hash nobody asked for, with one queue for all."""
+import json
 import os
 import signal
 import socket
@@ -152,6 +153,27 @@ for n in (2, 4):
               f"one queue, {n} cores: the others get theirs by mail", mail)
 device(1)
 echoes("one queue, echo", 2)
+
+# ---- a wire between two programs of ours ---------------------------------------------------
+
+wire = os.path.join(lab.folder(), "wire")
+for more, none in (([], True), (["--rss-off"], False)):
+    server = lab.echo("--cores", 2, *more, net=f"wire:{wire}:0")
+    r = lab.run(lab.program("millrace-load"), "rr", "--net", f"wire:{wire}:1", "--addr",
+                lab.KERNEL + "/24", "--cores", "2", "--to", lab.OURS + ":7", "--connections", "32",
+                "--duration-ms", "1000", "--json", "--quiet", "--control", "none", *more,
+                check=False)
+    good = r.returncode == 0 and json.loads(r.stdout)
+    name = "a wire" + " without a hash" * bool(more)
+    lab.point(good and good["requests"] > 100 and not any(good["errors"].values()),
+              f"{name}: two programs of two cores talk", r.stdout + r.stderr)
+    status = lab.ask(server)
+    spread = [c["app"]["accepted"] for c in status["cores"]]
+    lab.note(f"{name}: {good and good['requests_per_s']} requests/s, connections {spread}, passed "
+             f"on {status['counters']['mail']['packets_sent']}")
+    lab.point(min(spread) > 0 and (status["counters"]["mail"]["packets_sent"] == 0) == none,
+              f"{name}: packets passed on: " + ("none" if none else "some"), status["spread"])
+    lab.point(lab.stop(server) == 0 and not os.path.exists(wire), f"{name}: it ends in order")
 
 # ---- the end that nobody asked for ---------------------------------------------------------
 
