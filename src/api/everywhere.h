@@ -2,8 +2,9 @@
  *
  * THEORY OF OPERATION
  *
- * The core of the call opens its own listener and keeps a record; every other core is told by letter
- * and opens one of its own, under a name made of the core of the call and the record's place.
+ * The core of the call opens its own listener and keeps a record; every other core is told by
+ * letter and opens one of its own, under a name made of the core of the call and the record's
+ * place.
  * Options and the end are told the same way.  What a full ring did not take stays marked in the
  * record and is said after a later turn; a record is given up when everybody has heard the end. */
 #pragma once

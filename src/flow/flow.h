@@ -126,7 +126,8 @@ static inline void flow_prefetch(const struct flow_table *t, uint32_t hash)
 }
 
 /* The ways whose hash is equal, bit by way.  How many are in use is nobody's guess, so there is no
- * branch on it: in a table that fits the cache a wrong guess would be half of what a lookup costs. */
+ * branch on it: in a table that fits the cache a wrong guess would be half of what a lookup
+ * costs. */
 static inline uint32_t flow_ways_equal(const struct flow_bucket *b, uint32_t hash)
 {
     const __m128i *line = (const __m128i *)(const void *)b;

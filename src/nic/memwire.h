@@ -82,7 +82,7 @@ enum memwire_spread {
     MEMWIRE_ALL_TO_ONE,   /* queue 0 gets everything; nic.spread says NONE */
     MEMWIRE_SECRET_KEY,   /* by flow, with a key drawn from seed; nic.spread says UNKNOWN */
     MEMWIRE_ANYWHERE,     /* each frame somewhere; nic.spread says NONE */
-    MEMWIRE_REPROGRAMMED, /* the table alone is drawn anew from seed; nic tells what it told before */
+    MEMWIRE_REPROGRAMMED, /* the table alone is drawn anew from seed; nic tells the old one */
 };
 void memwire_set_spread(struct memwire_port *p, enum memwire_spread how, uint64_t seed);
 

@@ -103,8 +103,8 @@ static void count_misses(struct memwire_queue *q, uint64_t dry)
         q->tx[lowest_bit(dry)].misses++;
 }
 
-/* A frame for a lane without a buffer waits, and with it all that follow it on this lane; frames for
- * other lanes pass.  Those that wait end up behind those that were taken. */
+/* A frame for a lane without a buffer waits, and with it all that follow it on this lane; frames
+ * for other lanes pass.  Those that wait end up behind those that were taken. */
 static unsigned tx_spread(struct memwire_queue *q, struct pkt **p, unsigned count)
 {
     struct pkt *wait[BURST_MAX];

@@ -52,8 +52,8 @@ void sim_draw_spread(struct sim_host *h, struct rng *r, struct sim_port_config *
     port->spread =
         rng_chance(r, 2, 5) ? SIM_SPREAD_RSS : (enum sim_spread)(1 + rng_below(r, SIM_SPREADS - 1));
     if (h->queues < h->cores) {
-        /* The law names cores to which the port has no queue; and a full port loses their frames, so
-         * one that is always full would let nothing but ARP pass. */
+        /* The law names cores to which the port has no queue; and a full port loses their frames,
+         * so one that is always full would let nothing but ARP pass. */
         if (port->spread <= SIM_SPREAD_MOVED)
             port->spread = SIM_SPREAD_STRANGE;
         if (port->tx_slots)

@@ -47,14 +47,15 @@ void stack_limits_for(struct stack_limits *l, uint32_t max_conns);
 
 /* A stack that is one of many (config.home.cores > 1) finds the owner of what is not its own:
  *
- *   a packet whose connection is not here   goes home (flow/home.h), and from there to the core that
- *                                           has it, or has a listener for it
- *   a fragment                              goes where its datagram is put together, the whole one
- *                                           home
+ *   a packet whose connection is not here   goes home (flow/home.h), and from there to the core
+ *                                           that has it, or has a listener for it
+ *   a fragment                              goes where its datagram is put together, the whole
+ *                                           one home
  *   an ICMP error                           goes home by the packet it quotes
  *   what ARP says                           everybody hears
  *
- * by letters that stack_input, stack_output and the sockets' calls write, and stack_letter reads. */
+ * by letters that stack_input, stack_output and the sockets' calls write, and stack_letter
+ * reads. */
 struct stack_config {
     struct stack_limits limits;
     struct tcp_config tcp; /* knobs: see tcp/tcp.h; tcp_config_default fills them */

@@ -12,8 +12,8 @@
  *      flow ends                  --- END -->  node gone
  *
  * An active open waits for the answer: its SYN,ACK will arrive at home, and two cores must never
- * use one four-tuple.  A passive one does not wait: until home knows it, the segments find their way
- * as the SYN did, by who has a listener.
+ * use one four-tuple.  A passive one does not wait: until home knows it, the segments find their
+ * way as the SYN did, by who has a listener.
  *
  * Letters may be refused by a full ring.  What was asked and not answered is asked again, which
  * changes nothing at home; an END is kept until it is sent.  Home may so answer twice, and the
@@ -99,8 +99,8 @@ bool tcp_is_away(const struct tcp *t, const struct flow_key *k)
     return home_is_shared(&cores_of(t)->home) && home_core(t, k) != cores_of(t)->home.self;
 }
 
-/* The same four-tuple again, before its record has gone: home has not heard the end of the last one,
- * or had refused it. */
+/* The same four-tuple again, before its record has gone: home has not heard the end of the last
+ * one, or had refused it. */
 static void again(struct tcp *t, struct tcp_away *a)
 {
     a->over = false;
@@ -242,8 +242,8 @@ static void held_late(struct tcp *t, struct tcp_away *a, unsigned from, const st
         settle(t, a);
 }
 
-/* taken: somebody else has the four-tuple; a half-open connection then gives way, or it would answer
- * the other's segments with RST.  Else home had no room. */
+/* taken: somebody else has the four-tuple; a half-open connection then gives way, or it would
+ * answer the other's segments with RST.  Else home had no room. */
 static void refused(struct tcp *t, struct tcp_away *a, bool taken)
 {
     struct flow_node *node = flow_find(&t->flows, &a->key, flow_hash(&t->flows, &a->key));

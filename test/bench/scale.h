@@ -2,9 +2,10 @@
  *
  *     thread of core i:   client shard i  ==[ wire, queue i ]==  server shard i
  *
- * Every core turns one shard of each host (lib/many.h), both ends counted.  All threads run the same
- * work for the same time, each reads its own clock and its own counter at both ends of the measured
- * span, and no thread writes what another reads but the phase, which changes four times a run. */
+ * Every core turns one shard of each host (lib/many.h), both ends counted.  All threads run the
+ * same work for the same time, each reads its own clock and its own counter at both ends of the
+ * measured span, and no thread writes what another reads but the phase, which changes four times a
+ * run. */
 #ifndef SCALE_H
 #define SCALE_H
 
@@ -29,7 +30,8 @@ enum scale_work {
 /* What the wire does, and what a frame costs the core that sends it. */
 enum scale_wire {
     SCALE_STRAIGHT, /* symmetric key; queue i to queue i, which is where the hash would put every
-                     * frame: were it not so, there would be mail.  As with a NIC, the hash is free */
+                     * frame: were it not so, there would be mail.  As with a NIC, the hash is
+                     * free */
     SCALE_HASHED,   /* symmetric key; the sending core computes the hash in software */
     SCALE_CROSSING, /* usual key, in software: most frames go from core to core */
 };

@@ -6,7 +6,8 @@ import tap
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "stdarg.h", "limits.h",
-                "stdatomic.h", "stdalign.h", "stdnoreturn.h", "immintrin.h"}
+                "stdatomic.h", "stdalign.h", "stdnoreturn.h", "immintrin.h",
+                "emmintrin.h"}
 
 # One exception, word for word: where there is a libc, its declarations of mem* must come before
 # the macros of the same names.

@@ -127,7 +127,8 @@ static void turn(struct fuzz *f)
 
 static void arrive(struct fuzz *f, const uint8_t *b, size_t n, bool trusted)
 {
-    if (n == 0 || n > f->port->nic.caps.rx_buf_size || !sim_port_receive(f->port, 0, b, (uint32_t)n))
+    if (n == 0 || n > f->port->nic.caps.rx_buf_size ||
+        !sim_port_receive(f->port, 0, b, (uint32_t)n))
         return;
     if (trusted)
         f->port->queue[0].rx.tail->flags |= PKT_CSUM_OK;

@@ -1,5 +1,5 @@
-/* An echo server of many cores with moods, for tests: what it receives may ask it to stand still, or
- * to break a promise.
+/* An echo server of many cores with moods, for tests: what it receives may ask it to stand still,
+ * or to break a promise.
  *
  *     "stall"  the handler sleeps for 200 ms
  *     "panic"  the handler asserts what is not so

@@ -8,8 +8,8 @@
  *
  * Host h is 10.0.0.<h+1>, and knows its neighbour from the start.  The wire spreads frames by the
  * law of both hosts, so nothing is ever at the wrong core; or it is straight, queue i to queue i,
- * which is where the law would put them if its key is symmetric.  Who turns which shard, in how many
- * threads and by which clock is the caller's business. */
+ * which is where the law would put them if its key is symmetric.  Who turns which shard, in how
+ * many threads and by which clock is the caller's business. */
 #pragma once
 
 #include "nic/memwire.h"

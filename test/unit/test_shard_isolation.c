@@ -3,8 +3,8 @@
  * How it is checked: two hosts of four cores each talk over the in-memory wire (lib/many.h).  While
  * a shard is being turned, the processor's own page protection guards the memory of all the others:
  *
- *     each other shard's range    shard, mail, context, program's state, the whole arena of its stack
- *     each other queue's pages    what the port keeps for that queue alone
+ *     each other shard's range    shard, mail, context, program's state, the whole arena of its
+ *     stack each other queue's pages    what the port keeps for that queue alone
  *     the mail                    every ring, and every box but the shard's own
  *     the law                     may be read: nobody writes it
  *
