@@ -240,6 +240,13 @@ def slow(t):
         reset(s)
 
 
+def resets_rest(ups):
+    """What earlier resets caused has arrived."""
+    n = sum(u.resets for u in ups)
+    time.sleep(0.3)
+    return n == sum(u.resets for u in ups)
+
+
 def ends(t):
     s = t.ask("die", 1 << 20)
     try:
@@ -249,6 +256,7 @@ def ends(t):
         how = "reset"
     t.point(how == "reset", "an upstream that dies in the middle is a reset, not an end", how)
     s.close()
+    lab.wait_for(lambda: resets_rest(ups))
     before = sum(u.resets for u in ups)
     s = t.ask("get", BULK)
     s.recv(100000)
