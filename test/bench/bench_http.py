@@ -10,6 +10,7 @@ and what both cores used together, which also counts the client and the packet w
 kernel did on anybody's account.
 """
 
+import glob
 import argparse
 import json
 import os
@@ -228,15 +229,17 @@ def nginx_start(work, tag):
 
 
 def process_cpu_us(pids):
-    """User and system time.  The scheduler's exact sum, split as the clock ticks saw it."""
+    """User and system time.  The scheduler's exact sum over the threads, split as the clock ticks
+    saw it."""
     user = system = 0.0
     for pid in pids:
         fields = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-        exact = read(f"/proc/{pid}/schedstat").split()
+        threads = glob.glob(f"/proc/{pid}/task/*/schedstat")
+        exact = [int(t.split()[0]) for t in map(read, threads) if t.split()]
         if len(fields) < 13 or not exact:
             continue
         ticks_user, ticks_system = int(fields[11]), int(fields[12])
-        total_us = int(exact[0]) / 1000
+        total_us = sum(exact) / 1000
         ticks = max(1, ticks_user + ticks_system)
         user += total_us * ticks_user / ticks
         system += total_us * ticks_system / ticks
