@@ -273,7 +273,7 @@ static bool admit(struct tcp *t, unsigned from, const struct flow_key *k, tcp_se
         return a->core == from;
     }
     struct tcp_tw *w = (struct tcp_tw *)(void *)a;
-    if (a && (a->kind != FLOW_TIME_WAIT || !w->has_ts || !t->config.timestamps)) {
+    if (a && (a->kind != FLOW_TIME_WAIT || !tcp_tw_may_be_reused(t, w))) {
         *iss_min = seq_of(1);
         return false;
     }

@@ -25,18 +25,13 @@ static int ends_choose(struct tcp *t, struct flow_key *k, const struct ip_addr *
     return choice == FLOW_PORT_NONE ? MR_EADDRNOTAVAIL : 0;
 }
 
-static bool tw_may_be_reused(const struct tcp *t, const struct tcp_tw *w)
-{
-    return w->has_ts && t->config.timestamps;
-}
-
 /* For the choice of a port: the one that has waited longest is the greatest. */
 uint32_t tcp_tw_reuse(const void *tcp, const struct flow_node *node)
 {
     const struct tcp *t = tcp;
     const struct tcp_tw *w = (const struct tcp_tw *)(const void *)node;
 
-    return tw_may_be_reused(t, w) ? max_u32(tick_floor(t->now) + TICKS_MAX - w->expires, 1) : 0;
+    return tcp_tw_may_be_reused(t, w) ? max_u32(tick_floor(t->now) + TICKS_MAX - w->expires, 1) : 0;
 }
 
 /* RFC 6191, the active side of MAY-2: a local port still in TIME-WAIT may be used again if
@@ -48,7 +43,7 @@ static int pair_claim(struct tcp *t, const struct flow_key *k)
     if (!node)
         return 0;
     struct tcp_tw *w = (struct tcp_tw *)(void *)node;
-    if (node->kind != FLOW_TIME_WAIT || !tw_may_be_reused(t, w))
+    if (node->kind != FLOW_TIME_WAIT || !tcp_tw_may_be_reused(t, w))
         return MR_EADDRINUSE;
     struct tcp_in none = {0};
     (void)tcp_tw_input(t, w, &none, &t->iss_min);

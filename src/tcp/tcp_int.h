@@ -137,6 +137,11 @@ bool tcp_cookie_is_ours(struct tcp *t, const struct tcp_listener *l, const struc
                         const struct tcp_seg *s);
 void tcp_syn_sent_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
 tcp_seq tcp_isn(const struct tcp *t, const struct flow_key *k);
+/* RFC 6191: timestamps tell the old connection's segments from a new one's. */
+static inline bool tcp_tw_may_be_reused(const struct tcp *t, const struct tcp_tw *w)
+{
+    return w->has_ts && t->config.timestamps;
+}
 uint32_t tcp_tw_reuse(const void *tcp, const struct flow_node *node);
 uint32_t tcp_ts_offset(const struct tcp *t, const struct flow_key *k);
 
