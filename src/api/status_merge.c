@@ -68,28 +68,10 @@ static void put_connections(struct json *j, const struct merge *m)
 
 /* ---- interfaces --------------------------------------------------------------------- */
 
-static void add_port(struct nic_stats *sum_of, const struct nic_stats *s)
+static void put_fields(struct json *j, const struct stat_group *g, const void *base)
 {
-    sum_of->rx_packets += s->rx_packets;
-    sum_of->rx_bytes += s->rx_bytes;
-    sum_of->tx_packets += s->tx_packets;
-    sum_of->tx_bytes += s->tx_bytes;
-    sum_of->rx_nobuf += s->rx_nobuf;
-    sum_of->rx_error += s->rx_error;
-    sum_of->tx_full += s->tx_full;
-    sum_of->tx_error += s->tx_error;
-}
-
-static void put_port(struct json *j, const struct nic_stats *st)
-{
-    json_u64(j, "rx_packets", st->rx_packets);
-    json_u64(j, "rx_bytes", st->rx_bytes);
-    json_u64(j, "tx_packets", st->tx_packets);
-    json_u64(j, "tx_bytes", st->tx_bytes);
-    json_u64(j, "rx_nobuf", st->rx_nobuf);
-    json_u64(j, "rx_error", st->rx_error);
-    json_u64(j, "tx_full", st->tx_full);
-    json_u64(j, "tx_error", st->tx_error);
+    for (unsigned i = 0; i < g->n; i++)
+        json_u64(j, g->fields[i].name, stat_value(g, base, i));
 }
 
 /* What a core without a queue sends is counted by the queue it goes through. */
@@ -99,7 +81,7 @@ static struct nic_stats port_sum(const struct merge *m, unsigned netif)
 
     for (unsigned c = 0; c < m->n; c++)
         if (m->core[c] && !m->core[c]->no_queue && netif < m->core[c]->netifs)
-            add_port(&all, &m->core[c]->netif[netif].port);
+            stat_sum(&nic_stat_group, &all, &m->core[c]->netif[netif].port);
     return all;
 }
 
@@ -137,7 +119,7 @@ static void put_netif(struct json *j, const struct merge *m, unsigned i)
     put_addresses(j, nif);
     if (nif->has_port) {
         struct nic_stats all = port_sum(m, i);
-        put_port(j, &all);
+        put_fields(j, &nic_stat_group, &all);
     }
     json_end(j);
 }
@@ -200,13 +182,12 @@ static void put_core(struct json *j, const struct merge *m, unsigned i)
         json_u64(j, "turns", s->turns);
         json_u64(j, "busy_turns", s->busy_turns);
         for (unsigned n = 0; n < s->netifs; n++)
-            add_port(&port, &s->netif[n].port);
+            stat_sum(&nic_stat_group, &port, &s->netif[n].port);
         json_bool(j, "own_queue", !s->no_queue);
         json_u64(j, "frames_dropped", s->frames_dropped);
-        put_port(j, &port);
+        put_fields(j, &nic_stat_group, &port);
         json_object(j, "mail");
-        for (unsigned k = 0; k < mail_stat_group.n; k++)
-            json_u64(j, mail_stat_group.fields[k].name, stat_value(&mail_stat_group, &s->mail, k));
+        put_fields(j, &mail_stat_group, &s->mail);
         json_end(j);
         put_app(j, s);
     }

@@ -14,6 +14,7 @@
 #include "base/addr.h"
 #include "nic/rss.h"
 #include "pkt/pkt.h"
+#include "stat/stat.h"
 
 struct nic;
 
@@ -35,14 +36,20 @@ enum nic_spread {
     NIC_SPREAD_RSS,     /* as nic.rss says */
 };
 
-struct nic_stats {
-    MR_ALIGNED(CACHE_LINE)
-    uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
-    uint64_t rx_nobuf; /* not received: the pool was empty */
-    uint64_t rx_error; /* not received: bad frame, or longer than a buffer */
-    uint64_t tx_full;  /* tx_burst took fewer than it was offered */
-    uint64_t tx_error; /* taken and lost: the device refused the frame */
+#define NIC_STATS(X)                                                                               \
+    X(rx_packets, "frames received")                                                               \
+    X(rx_bytes, "their bytes")                                                                     \
+    X(tx_packets, "frames sent")                                                                   \
+    X(tx_bytes, "their bytes")                                                                     \
+    X(rx_nobuf, "not received: the pool was empty")                                                \
+    X(rx_error, "not received: bad frame, or longer than a buffer")                                \
+    X(tx_full, "tx_burst took fewer than it was offered")                                          \
+    X(tx_error, "taken and lost: the device refused the frame")
+
+struct MR_ALIGNED(CACHE_LINE) nic_stats {
+    STAT_FIELDS(NIC_STATS)
 };
+extern const struct stat_group nic_stat_group;
 
 struct nic_ops {
     unsigned (*rx_burst)(struct nic *n, unsigned queue, struct pkt **out, unsigned max);

@@ -1,0 +1,3 @@
+#include "nic/nic.h"
+
+STAT_GROUP(nic_stat_group, "nic", NIC_STATS);
