@@ -62,6 +62,9 @@ void files_fini(struct files *f);
 /* Find what a decoded path ("/a/b") names: 200 with a reference in *out, 301 (a
  * directory without its slash), 403, 404 or 503. */
 int files_get(struct files *f, const char *path, uint64_t now_us, struct file **out);
+/* Cache what is open as fd, which is closed, under a path below the root.  200 with the cache's
+ * own reference in *out, 301, 403 or 503. */
+int files_add(struct files *f, const char *path, int fd, uint64_t now_us, struct file **out);
 void file_put(struct file *file);
 
 /* ---- connections (httpd_conn.c) --------------------------------------------------- */
@@ -156,3 +159,15 @@ void reply_error(struct conn *c, int status);
 int reply_push(struct conn *c);
 void reply_drop(struct conn *c);
 size_t httpd_status(void *core, char *buf, size_t n);
+
+/* ---- the application (httpd_app.c), as struct mr_app wants it --------------------- */
+
+#define HTTPD_NAME "millrace-httpd"
+
+/* arg: struct httpd_options.  MR_OK with a struct httpd, or the error, which has been told. */
+int httpd_init(struct mr *m, void *arg, void **core_state);
+void httpd_event(struct mr *m, void *core, const struct mr_event *ev);
+/* No new connections; what is queued is still sent, what is not ends early. */
+void httpd_fini(struct mr *m, void *core);
+/* When all contexts are gone: the memory of all cores. */
+void httpd_free(struct httpd *cores);

@@ -175,13 +175,11 @@ static void cache(struct files *f, struct file *x, uint64_t now_us)
     f->count++;
 }
 
-static int load(struct files *f, const char *path, uint64_t now_us, struct file **out)
+int files_add(struct files *f, const char *path, int fd, uint64_t now_us, struct file **out)
 {
     struct stat st;
-    int fd = open_below(f->root_fd, path), status = 200;
+    int status = 200;
 
-    if (fd < 0)
-        return status_of_errno();
     if (fstat(fd, &st) != 0)
         status = 503;
     else if (S_ISDIR(st.st_mode))
@@ -195,6 +193,13 @@ static int load(struct files *f, const char *path, uint64_t now_us, struct file 
     if (*out != NULL)
         cache(f, *out, now_us);
     return status;
+}
+
+static int load(struct files *f, const char *path, uint64_t now_us, struct file **out)
+{
+    int fd = open_below(f->root_fd, path);
+
+    return fd < 0 ? status_of_errno() : files_add(f, path, fd, now_us, out);
 }
 
 int files_get(struct files *f, const char *path, uint64_t now_us, struct file **out)

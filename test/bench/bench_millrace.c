@@ -2,38 +2,19 @@
  *
  *     client app - native - stack - [wire] - stack - native - server app
  *
- * The turns of the two ends alternate in one thread, as two cores would run side by side.  Programs
- * are written against the public API only, as an application would be. */
+ * Programs are written against the public API only, as an application would be. */
 #define _GNU_SOURCE
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
-#include <x86intrin.h>
 
-#include "bench_frame.h"
-#include "nic/memwire.h"
-#include "shard/shard.h"
+#include "bench_pair.h"
+#include "bench_requests.h"
 
 #define SERVER_PORT 5000u
 #define SERVER_PORTS 64u /* one address pair has 28,000 client ports for each */
 
-struct side {
-    struct shard shard;
-    struct mr *m;
-    void *memory;
-    size_t bytes;
-    struct mr_addr addr;
-};
-
 struct world {
-    struct side client, server;
-    void *wire;
-    size_t wire_bytes;
-    void *port_memory[2];
-    size_t port_bytes;
-    uint64_t tsc0;
+    struct bench_pair pair;
     /* the client application */
     mr_sock *conn;
     uint32_t conns, opened, port_next;
@@ -43,25 +24,6 @@ struct world {
     bool closing; /* crr: close when the answer is there */
     bool bulk;
 };
-
-static double tsc_per_us;
-
-static instant now_us(const struct world *w)
-{
-    return 1000000 + (instant)((double)(__rdtsc() - w->tsc0) / tsc_per_us);
-}
-
-static void *map(size_t bytes, bool huge)
-{
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                   -1, 0);
-    if (p == MAP_FAILED) {
-        perror("bench_millrace: mmap");
-        exit(1);
-    }
-    madvise(p, bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-    return p;
-}
 
 /* ---- the server: answers 64 bytes with 64 bytes, or swallows ------------------------- */
 
@@ -111,7 +73,7 @@ static char payload[1 << 20];
 
 static void client_open(struct mr *m, struct world *w, uint32_t i)
 {
-    struct mr_addr to = w->server.addr;
+    struct mr_addr to = w->pair.server.addr;
 
     to.port = (uint16_t)(SERVER_PORT + w->port_next++ % SERVER_PORTS);
     if (mr_connect(m, NULL, &to, (void *)(uintptr_t)i, &w->conn[i]) != 0) {
@@ -185,67 +147,29 @@ static void client_event(struct mr *m, void *state, const struct mr_event *ev)
 static const struct mr_app client_app = {.name = "client", .event = client_event};
 static const struct mr_app server_app = {.name = "server", .event = server_event};
 
-static void side_init(struct world *w, struct side *s, unsigned n, uint32_t conns, uint32_t tw,
-                      bool huge)
-{
-    struct stack_config c;
-    struct ip_addr a = ip4_of(10, 0, 0, (uint8_t)(n + 1));
-    struct mem pm;
-
-    stack_config_default(&c);
-    stack_limits_for(&c.limits, conns + 64);
-    c.limits.tcp.time_wait = tw;
-    c.limits.tcp.syns = 4096;
-    for (unsigned i = 0; i < 4; i++)
-        c.secret[i] = 0x1234567 * (i + 1) + n;
-    s->bytes = stack_bytes(&c.limits);
-    s->memory = map(s->bytes, huge);
-    struct stack *stack = stack_init(s->memory, s->bytes, &c, now_us(w));
-    mem_init(&pm, w->port_memory[n], w->port_bytes);
-    struct memwire_port *port = memwire_open(&pm, w->wire, w->wire_bytes, n);
-    struct nic *nic = memwire_nic(port);
-    int netif = stack_port_add(stack, nic, 0, 0, 0);
-    stack_addr_add(stack, (unsigned)netif, &a, 24, false);
-    struct native *native = native_init(aligned_alloc(64, align_up(native_bytes(), 64)), stack);
-    s->shard = (struct shard){.stack = stack,
-                              .native = native,
-                              .app = n ? &server_app : &client_app,
-                              .core_state = w,
-                              .netifs = 1};
-    s->shard.nic[1] = nic;
-    s->m = native_mr(native);
-    s->addr = mr_addr4(10, 0, 0, (uint8_t)(n + 1), 0);
-}
-
-static void turn(struct world *w)
-{
-    shard_turn(&w->client.shard, now_us(w));
-    shard_turn(&w->server.shard, now_us(w));
-}
-
-static struct world *world_new(uint32_t conns, uint32_t tw, const struct memwire_config *wc,
-                               bool huge)
+static struct world *world_new(const struct bench *b, uint32_t conns, uint32_t tw,
+                               const struct memwire_config *wire, bool huge)
 {
     struct world *w = calloc(1, sizeof(*w));
     struct mr_listen_opts o = {.backlog = 4096};
+    struct bench_pair_config c = {.conns = conns,
+                                  .client_tw = tw,
+                                  .wire = wire,
+                                  .huge = huge,
+                                  .client = &client_app,
+                                  .server = &server_app,
+                                  .client_state = w,
+                                  .server_state = w};
 
-    w->tsc0 = __rdtsc();
-    w->wire_bytes = memwire_bytes(wc);
-    w->wire = map(w->wire_bytes, huge);
-    memwire_format(w->wire, wc);
-    w->port_bytes = 16 << 20;
-    w->port_memory[0] = map(w->port_bytes, huge);
-    w->port_memory[1] = map(w->port_bytes, huge);
-    side_init(w, &w->client, 0, conns, tw, huge);
-    side_init(w, &w->server, 1, conns, 1024, huge);
+    bench_pair_init(&w->pair, b, &c);
     w->conns = conns;
     w->conn = calloc(conns, sizeof(*w->conn));
     w->order = calloc(conns, sizeof(*w->order));
     for (unsigned i = 0; i < SERVER_PORTS; i++) {
-        struct mr_addr a = w->server.addr;
+        struct mr_addr a = w->pair.server.addr;
         mr_sock l;
         a.port = (uint16_t)(SERVER_PORT + i);
-        if (mr_listen(w->server.m, &a, &o, &l) != 0)
+        if (mr_listen(w->pair.server.m, &a, &o, &l) != 0)
             exit(1);
     }
     bench_order(w->order, conns);
@@ -254,24 +178,11 @@ static struct world *world_new(uint32_t conns, uint32_t tw, const struct memwire
 
 static void world_free(struct world *w)
 {
-    munmap(w->wire, w->wire_bytes);
-    munmap(w->port_memory[0], w->port_bytes);
-    munmap(w->port_memory[1], w->port_bytes);
-    munmap(w->client.memory, w->client.bytes);
-    munmap(w->server.memory, w->server.bytes);
-    free(w->client.shard.native);
-    free(w->server.shard.native);
+    bench_pair_fini(&w->pair);
     free(w->conn);
     free(w->order);
     free(w);
 }
-
-static const struct memwire_config small_wire = {.queues = 1,
-                                                 .buffers = 256,
-                                                 .buf_size = 2048,
-                                                 .mtu = 1500,
-                                                 .tso_max = 0,
-                                                 .csum_offload = false};
 
 static void open_all(struct world *w)
 {
@@ -279,11 +190,11 @@ static void open_all(struct world *w)
 
     while (w->opened < w->conns) {
         while (next < w->conns && next - w->opened < 64)
-            client_open(w->client.m, w, next), next++;
-        turn(w);
+            client_open(w->pair.client.m, w, next), next++;
+        bench_turn(&w->pair);
     }
     for (unsigned i = 0; i < 100; i++)
-        turn(w);
+        bench_turn(&w->pair);
 }
 
 /* ---- benches --------------------------------------------------------------------------- */
@@ -297,9 +208,9 @@ static uint64_t run_rr(void *ctx, uint64_t units, struct bench_watch *watch)
     w->done = 0;
     uint64_t burst = w->conns < BENCH_RR_BURST ? w->conns : BENCH_RR_BURST;
     for (uint64_t i = 0; i < burst && w->left; i++)
-        client_request(w->client.m, w);
+        client_request(w->pair.client.m, w);
     while (w->done < units)
-        turn(w);
+        bench_turn(&w->pair);
     return units;
 }
 
@@ -307,7 +218,7 @@ static void bench_rr(struct bench *b, const char *name, uint32_t conns, uint64_t
 {
     if (!bench_wants(b, name))
         return;
-    struct world *w = world_new(conns, 1024, &small_wire, true);
+    struct world *w = world_new(b, conns, 1024, &bench_small_wire, true);
     open_all(w);
     bench_measure(b, name, "transaction", run_rr, w, units);
     world_free(w);
@@ -324,10 +235,10 @@ static uint64_t run_crr(void *ctx, uint64_t units, struct bench_watch *watch)
     for (uint32_t i = 0; i < BENCH_CRR_BURST && w->left; i++) {
         w->left--;
         w->in_flight++;
-        client_open(w->client.m, w, i);
+        client_open(w->pair.client.m, w, i);
     }
     while (w->done < units)
-        turn(w);
+        bench_turn(&w->pair);
     return units;
 }
 
@@ -338,12 +249,12 @@ static void bench_crr(struct bench *b, const char *name, uint32_t fill, uint64_t
 
     if (!bench_wants(b, name))
         return;
-    struct world *w = world_new(BENCH_CRR_BURST, fill ? fill : 4096, &small_wire, true);
+    struct world *w = world_new(b, BENCH_CRR_BURST, fill ? fill : 4096, &bench_small_wire, true);
     if (fill)
         run_crr(w, fill, &unused);
     bench_measure(b, name, "transaction", run_crr, w, units);
     printf("  %s: %u connections in TIME-WAIT at the end\n", name,
-           stack_tcp(w->client.shard.stack)->tws.used);
+           stack_tcp(w->pair.client.shard.stack)->tws.used);
     world_free(w);
 }
 
@@ -354,9 +265,9 @@ static uint64_t run_bulk(void *ctx, uint64_t units, struct bench_watch *watch)
     (void)watch;
     w->left = units;
     w->bytes_in = 0;
-    client_bulk(w->client.m, w);
+    client_bulk(w->pair.client.m, w);
     while (w->bytes_in < units)
-        turn(w);
+        bench_turn(&w->pair);
     return units;
 }
 
@@ -371,14 +282,14 @@ static void bench_bulk(struct bench *b, const char *name, bool csum, uint64_t un
 
     if (!bench_wants(b, name))
         return;
-    struct world *w = world_new(1, 1024, &wire, true);
+    struct world *w = world_new(b, 1, 1024, &wire, true);
     w->bulk = true;
     open_all(w);
     bench_measure(b, name, "byte", run_bulk, w, units & ~UINT64_C(65535));
     world_free(w);
 }
 
-static size_t resident(const struct side *s)
+static size_t resident(const struct bench_side *s)
 {
     size_t pages = s->bytes / 4096, n = 0;
     unsigned char *v = malloc(pages);
@@ -391,18 +302,18 @@ static size_t resident(const struct side *s)
 }
 
 /* The server's resident memory with this many connections that have been used once and are idle. */
-static size_t idle_resident(uint32_t conns)
+static size_t idle_resident(const struct bench *b, uint32_t conns)
 {
-    struct world *w = world_new(conns, 1024, &small_wire, false);
+    struct world *w = world_new(b, conns, 1024, &bench_small_wire, false);
     open_all(w);
     /* In portions, each followed by the delayed ACKs: what only a burst needs is not idle memory.
      */
     for (uint32_t used = 0; used < conns; used += 2000) {
         run_rr(w, 2000, NULL);
-        for (instant end = now_us(w) + 60000; now_us(w) < end;)
-            turn(w);
+        for (instant end = bench_now_us(&w->pair) + 60000; bench_now_us(&w->pair) < end;)
+            bench_turn(&w->pair);
     }
-    size_t bytes = resident(&w->server);
+    size_t bytes = resident(&w->pair.server);
     world_free(w);
     return bytes;
 }
@@ -412,13 +323,8 @@ static void bench_idle(struct bench *b, uint32_t conns)
 {
     if (!bench_wants(b, "idle"))
         return;
-    double more = (double)idle_resident(2 * conns) - (double)idle_resident(conns);
+    double more = (double)idle_resident(b, 2 * conns) - (double)idle_resident(b, conns);
     bench_record(b, "idle", "memory", "bytes/connection", more / conns);
-}
-
-static void calibrate(const struct bench *b)
-{
-    tsc_per_us = b->tsc_ghz * 1000;
 }
 
 int main(int argc, char **argv)
@@ -426,7 +332,6 @@ int main(int argc, char **argv)
     struct bench b;
 
     bench_init(&b, "millrace", argc, argv);
-    calibrate(&b);
     bench_rr(&b, "rr64/1", 1, b.quick ? 50000 : 500000);
     bench_rr(&b, "rr64/1000", 1000, b.quick ? 50000 : 500000);
     bench_rr(&b, "rr64/8000", 8000, b.quick ? 50000 : 500000);
@@ -436,5 +341,6 @@ int main(int argc, char **argv)
     bench_bulk(&b, "bulk/csum", true, b.quick ? UINT64_C(1) << 28 : UINT64_C(1) << 31);
     bench_bulk(&b, "bulk/nocsum", false, b.quick ? UINT64_C(1) << 28 : UINT64_C(1) << 31);
     bench_idle(&b, 100000);
+    bench_requests(&b);
     return 0;
 }
