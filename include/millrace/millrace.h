@@ -298,7 +298,7 @@ unsigned mr_cores(const struct mr *m);
 
 struct mr_app {
     const char *name;
-    void *arg;                                               /* passed through */
+    void *arg; /* passed through */
     /* Once a core, on the core's own thread, one core after the other: core 1's begins when core
      * 0's has returned.  No core turns before all are through.  <0 stops the program. */
     int (*init)(struct mr *m, void *arg, void **core_state);
@@ -314,7 +314,12 @@ struct mr_app {
 
 /* Where and how to run: filled from the command line by mr_options_*, or by hand. */
 struct mr_config {
-    const char *net;        /* "tap:IFNAME", "kernel", "wire:PATH:0|1" */
+    const char *dev;        /* "kernel", or a device: "tap:IFNAME", "xdp:IFNAME", "dpdk:DEVICE",
+                             * "packet:IFNAME", "shm:PATH:0|1" (millrace-dev(7)) */
+    const char *eal;        /* further arguments of DPDK's environment, as on a command line; NULL:
+                             * none */
+    const char *exception;  /* a TAP device to which goes what a port receives that is not ours, and
+                             * from which the kernel sends; NULL: what is not ours is dropped */
     struct mr_addr addr;    /* own address (port ignored) */
     unsigned prefix_len;    /* its network */
     struct mr_addr gateway; /* default route; any: none */
@@ -328,8 +333,8 @@ struct mr_config {
     unsigned spin_us;       /* look for packets this long before sleeping; MR_SPIN_ALWAYS: never
                                sleep */
     enum mr_cc congestion;
-    unsigned cores;   /* stacks, each with its thread and its queue; 0: 1; at most MR_CORES_MAX */
-    const char *cpus; /* processors to pin them to, in order: "2", "0-3,8"; NULL: with one core
+    unsigned cores;     /* stacks, each with its thread and its queue; 0: 1; at most MR_CORES_MAX */
+    const char *cpus;   /* processors to pin them to, in order: "2", "0-3,8"; NULL: with one core
                          none, else the first that the process may use, one NUMA node after the
                          other */
     bool rss_symmetric; /* ask the port for a hash that is the same in both directions of a flow */
@@ -339,9 +344,9 @@ struct mr_config {
 
 void mr_config_init(struct mr_config *c);
 
-/* Try to take argv[*i] (and its value) as one of the network options every program has (--net,
- * --addr, --gateway, --mtu, --vlan, --mac, --pcap, --control, --max-conns, --spin-us, --busy, --cc,
- * --cores, --cpus, --rss-symmetric, --rss-off).
+/* Try to take argv[*i] (and its value) as one of the network options every program has (--dev,
+ * --net, --eal, --exception, --addr, --gateway, --mtu, --vlan, --mac, --pcap, --control,
+ * --max-conns, --spin-us, --busy, --cc, --cores, --cpus, --rss-symmetric, --rss-off).
  * 1 taken, *i moved to the last word used; 0 not ours; -1 bad: one line was printed to stderr (exit
  * with status 2). */
 int mr_config_option(struct mr_config *c, int argc, char **argv, int *i);

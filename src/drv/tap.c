@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "drv/drv_int.h"
 #include "drv/tap_int.h"
 #include "os/os.h"
 
@@ -220,11 +221,23 @@ static void close_port(struct nic *nic)
     }
 }
 
+static struct pkt_pool *rx_pool(struct nic *nic, unsigned queue)
+{
+    return tap_rx_pool((struct tap *)(void *)nic, queue);
+}
+
+static bool gone(struct nic *nic)
+{
+    return tap_is_gone((struct tap *)(void *)nic);
+}
+
 static const struct nic_ops tap_ops = {
     .rx_burst = rx_burst,
     .tx_burst = tx_burst,
     .wait_fd = wait_fd,
     .close = close_port,
+    .rx_pool = rx_pool,
+    .is_gone = gone,
 };
 
 static uint32_t buffers_of(const struct tap_config *c)
@@ -367,3 +380,62 @@ bool tap_is_gone(const struct tap *t)
             return true;
     return false;
 }
+
+/* ---- tap:IFNAME[,no-offload] --------------------------------------------------------- */
+
+static size_t kind_bytes(const struct dev_config *c)
+{
+    struct tap_config t = {.queues = c->queues, .buffers = c->buffers};
+
+    return tap_bytes(&t);
+}
+
+static bool read_name(const char *text, char *name, size_t size, bool *plain, char *why, size_t n)
+{
+    struct dev_words w;
+
+    dev_words_init(&w, text);
+    dev_words_next(&w);
+    snprintf(name, size, "%s", w.key);
+    while (dev_words_next(&w)) {
+        if (strcmp(w.key, "no-offload") != 0 || w.value[0]) {
+            snprintf(why, n, "a TAP device has no option '%s'; it has no-offload", w.key);
+            return false;
+        }
+        *plain = true;
+    }
+    return true;
+}
+
+static void say_facts(struct tap *t, bool plain)
+{
+    struct nic *n = &t->nic;
+    const size_t size = sizeof(n->fact[0].text);
+
+    if (plain)
+        snprintf(nic_fact_add(n, true), size, "no-offload: every packet alone, checksummed here");
+    snprintf(nic_fact_add(n, true), size, "a system call and a copy for every packet");
+    if (t->why[0])
+        snprintf(nic_fact_add(n, true), size, "%s", t->why);
+}
+
+static struct nic *kind_open(struct mem *m, const struct dev_config *c, char *why, size_t n)
+{
+    char name[64];
+    struct tap_config tc = {.name = name,
+                            .queues = c->queues,
+                            .buffers = c->buffers,
+                            .steer = c->steer,
+                            .no_offload = c->no_offload};
+
+    if (!read_name(c->name, name, sizeof(name), &tc.no_offload, why, n))
+        return NULL;
+    struct tap *t = tap_open(m, &tc, why, n);
+    if (!t)
+        return NULL;
+    say_facts(t, tc.no_offload);
+    return &t->nic;
+}
+
+const struct dev_kind dev_kind_tap = {
+    .name = "tap", .syntax = "tap:IFNAME[,no-offload]", .bytes = kind_bytes, .open = kind_open};

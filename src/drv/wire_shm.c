@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "drv/drv_int.h"
 #include "os/os.h"
 
 #define PATH_BYTES 256u
@@ -189,3 +190,40 @@ struct pkt_pool *wire_shm_rx_pool(struct wire_shm *w, unsigned queue)
 {
     return memwire_rx_pool(w->port, queue);
 }
+
+/* ---- shm:PATH:0|1 -------------------------------------------------------------------- */
+
+static void close_nic(struct nic *n)
+{
+    wire_shm_close(n->owner);
+}
+
+static size_t kind_bytes(const struct dev_config *c)
+{
+    return wire_shm_bytes(c->queues) + sizeof(struct nic_ops) + CACHE_LINE;
+}
+
+/* A wire always has a rule; who wants none gets everything on the first queue. */
+static struct nic *kind_open(struct mem *m, const struct dev_config *c, char *why, size_t n)
+{
+    struct nic_ops *ops = mem_carve(m, sizeof(*ops), CACHE_LINE);
+    struct rss first;
+
+    rss_init(&first, rss_key_default, 1, 1);
+    struct wire_shm *w = wire_shm_open(m, c->name, c->queues, c->steer ? c->steer : &first, why, n);
+    if (!w)
+        return NULL;
+    struct nic *nic = wire_shm_nic(w);
+    *ops = memwire_ops;
+    ops->close = close_nic;
+    nic->ops = ops;
+    nic->owner = w;
+    snprintf(nic_fact_add(nic, false), sizeof(nic->fact[0].text),
+             "one copy from process to process, no system call");
+    snprintf(nic_fact_add(nic, true), sizeof(nic->fact[0].text),
+             "sleeps by time: up to 1 ms late after an idle while; --busy never sleeps");
+    return nic;
+}
+
+const struct dev_kind dev_kind_shm = {
+    .name = "shm", .syntax = "shm:PATH:0|1", .bytes = kind_bytes, .open = kind_open};

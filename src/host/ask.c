@@ -33,8 +33,8 @@ void core_answer(struct core *c)
     const struct status_source source = source_of(c);
 
     if (c->question.ask == STATUS_ASK_CONNS)
-        c->text_n = status_conns(c->shard.stack, &c->question, c->host->cores, c->text,
-                                 CTL_ANSWER_MAX);
+        c->text_n =
+            status_conns(c->shard.stack, &c->question, c->host->cores, c->text, CTL_ANSWER_MAX);
     else
         status_take(&source, c->copy);
     atomic_store_explicit(&c->answered, asked, memory_order_release);

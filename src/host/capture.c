@@ -17,7 +17,7 @@ struct capture {
     MR_ALIGNED(CACHE_LINE) struct capture_file *file; /* each core writes its own */
     uint32_t iface;
     uint64_t seen, lost;
-    uint32_t held;     /* packets in buf */
+    uint32_t held; /* packets in buf */
     size_t used;
     uint8_t buf[BUF_BYTES];
     uint8_t frame[FRAME_BYTES];

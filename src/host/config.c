@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drv/dev.h"
 #include "os/os.h"
 
 #include <millrace/millrace.h>
@@ -19,7 +20,7 @@
 void mr_config_init(struct mr_config *c)
 {
     *c = (struct mr_config){
-        .net = "kernel",
+        .dev = "kernel",
         .prefix_len = 24,
         .spin_us = SPIN_US_DEFAULT,
         .congestion = MR_CC_CUBIC,
@@ -30,14 +31,21 @@ void mr_config_init(struct mr_config *c)
 const char *mr_config_help(void)
 {
     return "Network:\n"
-           "  --net kernel           the kernel's sockets (default)\n"
-           "  --net tap:NAME         our own stack on the TAP interface NAME\n"
-           "  --net wire:PATH:0|1    our own stack on one end of a wire in shared memory\n"
+           "  --dev kernel           the kernel's sockets (default)\n"
+           "  --dev tap:IFNAME       our own stack on a TAP device\n"
+           "  --dev xdp:IFNAME       ... on an interface that the kernel keeps (AF_XDP)\n"
+           "  --dev packet:IFNAME    ... on one that takes no XDP program (AF_PACKET)\n"
+           "  --dev dpdk:DEVICE      ... on a PCI device or a virtual device of DPDK\n"
+           "  --dev shm:PATH:0|1     ... on one end of a wire in shared memory\n"
+           "                         (options of devices: man 7 millrace-dev;\n"
+           "                         --net is the same option by its older name)\n"
+           "  --eal ARGS             further arguments of DPDK's environment\n"
+           "  --exception IFNAME     a TAP device for what is not ours\n"
            "  --addr A.B.C.D/LEN     own address and network (own stack only)\n"
            "  --gateway A.B.C.D      default route (own stack only)\n"
            "  --mtu N                576..65535; default: the interface's\n"
            "  --vlan N               1..4094: send and expect this 802.1Q tag\n"
-           "  --mac XX:XX:XX:XX:XX:XX  own hardware address; default: made from NAME\n"
+           "  --mac XX:XX:XX:XX:XX:XX  own hardware address; default: the device's\n"
            "  --pcap FILE            write every packet to FILE (pcapng)\n"
            "  --control PATH|none    where millrace-stat finds us (default\n"
            "                         $XDG_RUNTIME_DIR or /tmp /millrace-PROGRAM-PID.sock)\n"
@@ -67,17 +75,22 @@ static bool number(const char *text, unsigned min, unsigned max, unsigned *out)
     return true;
 }
 
-static bool take_net(struct mr_config *c, const char *value)
+static bool take_dev(struct mr_config *c, const char *value)
 {
-    const char *colon = strrchr(value, ':');
-    bool good = strcmp(value, "kernel") == 0;
+    c->dev = value;
+    return strcmp(value, "kernel") == 0 || dev_spec_is_good(value);
+}
 
-    if (strncmp(value, "tap:", 4) == 0)
-        good = value[4] != '\0' && strlen(value + 4) < IF_NAMESIZE && strchr(value, '/') == NULL;
-    else if (strncmp(value, "wire:", 5) == 0)
-        good = colon > value + 5 && (strcmp(colon, ":0") == 0 || strcmp(colon, ":1") == 0);
-    c->net = value;
-    return good;
+static bool take_eal(struct mr_config *c, const char *value)
+{
+    c->eal = value;
+    return true;
+}
+
+static bool take_exception(struct mr_config *c, const char *value)
+{
+    c->exception = value;
+    return value[0] != '\0' && strlen(value) < IF_NAMESIZE && strchr(value, '/') == NULL;
 }
 
 static bool is_any(const struct mr_addr *a)
@@ -209,12 +222,17 @@ static bool take_rss_off(struct mr_config *c, const char *value)
     return true;
 }
 
+#define DEVICES "kernel, tap:NAME, xdp:NAME, packet:NAME, dpdk:DEVICE or shm:PATH:0|1"
+
 static const struct option {
     const char *name;
     bool (*take)(struct mr_config *c, const char *value);
     const char *wants; /* NULL: it has no value */
 } options[] = {
-    {"--net", take_net, "kernel, tap:NAME or wire:PATH:0|1"},
+    {"--dev", take_dev, DEVICES},
+    {"--net", take_dev, DEVICES}, /* its older name */
+    {"--eal", take_eal, "arguments like '-n 4'"},
+    {"--exception", take_exception, "the name of a network device"},
     {"--addr", take_addr, "an address like 10.0.0.2/24"},
     {"--gateway", take_gateway, "an address like 10.0.0.1"},
     {"--mtu", take_mtu, "a number from 576 to 65535"},

@@ -73,7 +73,7 @@ static bool sleep_until(struct core *c, instant until)
         os_bell_quiet(c->bell);
     if (c->shard.mail)
         mail_awake(c->shard.mail);
-    return !w[0].broken && !host_port_is_gone(&c->host->port);
+    return !w[0].broken && !nic_is_gone(c->host->port.nic);
 }
 
 /* ---- turning --------------------------------------------------------------------------- */
@@ -208,5 +208,6 @@ void core_main(void *arg)
         c->rc = run(c, step);
         say_done(c, step);
     }
+    core_detach(c);
     host_panic_core(NULL);
 }

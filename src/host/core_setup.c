@@ -94,6 +94,30 @@ static int stack_setup(struct core *c, instant now)
     return 0;
 }
 
+/* The queue is this thread's from now on. */
+static int queue_setup(struct core *c)
+{
+    struct nic *nic = c->host->port.nic;
+    int rc = 0;
+
+    if (!c->via && nic->ops->attach)
+        rc = nic->ops->attach(nic, c->index);
+    if (rc < 0)
+        snprintf(c->why, sizeof(c->why), "%s: queue %u: %s", nic->name, c->index, mr_strerror(rc));
+    else
+        c->attached = !c->via;
+    return rc;
+}
+
+void core_detach(struct core *c)
+{
+    struct nic *nic = c->host->port.nic;
+
+    if (c->attached && nic->ops->detach)
+        nic->ops->detach(nic, c->index);
+    c->attached = false;
+}
+
 static int net_setup(struct core *c)
 {
     const struct mr_config *config = c->host->config;
@@ -103,8 +127,8 @@ static int net_setup(struct core *c)
     struct stack *s = c->shard.stack;
 
     int netif = stack_port_add(s, nic, queue, config->vlan, config->mtu);
-    int rc = netif < 0 ? netif
-                       : stack_addr_add(s, (unsigned)netif, &addr, config->prefix_len, false);
+    int rc =
+        netif < 0 ? netif : stack_addr_add(s, (unsigned)netif, &addr, config->prefix_len, false);
     if (rc == 0 && !ip_is_any(&gateway)) {
         struct ip_addr all = ip4_of(0, 0, 0, 0);
         rc = stack_route_add(s, &all, 0, &gateway, (unsigned)netif);
@@ -132,6 +156,8 @@ int core_setup(struct core *c)
     if (c->capture)
         c->shard.tap = (struct shard_tap){capture_frame, c->capture};
     int rc = stack_setup(c, os_now_us());
+    if (rc == 0)
+        rc = queue_setup(c);
     if (rc == 0)
         rc = net_setup(c);
     c->ready = rc == 0;

@@ -20,6 +20,6 @@
 
 #include <millrace/millrace.h>
 
-/* Run app on the port that c->net names, until it stops.  0, or an error after one line on stderr;
+/* Run app on the port that c->dev names, until it stops.  0, or an error after one line on stderr;
  * MR_EINVAL, MR_ENETDOWN, MR_EACCES: the configuration cannot work (exit status 2). */
 int host_run(const struct mr_config *c, const struct mr_app *app);

@@ -57,9 +57,10 @@ struct core {
     size_t bytes;
     struct shard shard;
     struct mail mail;
-    struct via *via; /* NULL: it has a queue */
+    struct via *via;         /* NULL: it has a queue */
     struct pkt_pool *frames; /* for the frames of cores that have none; NULL: all have */
     struct capture *capture; /* borrowed; NULL: off */
+    bool attached;           /* the port's queue is this thread's */
     bool ready;              /* the shard can be turned */
     uint64_t blind_sleep_us;
     int rc; /* of the last step */
@@ -84,8 +85,6 @@ struct host {
     const struct mr_app *app;
     struct mr_config ours; /* what config points to */
     struct host_port port;
-    uint8_t *memory; /* owned: the port's descriptors */
-    size_t bytes;
     uint8_t *mail; /* owned: the rings; NULL with one core */
     size_t mail_bytes;
     uint64_t secret[4];
@@ -106,6 +105,8 @@ void core_main(void *core);
 
 /* Memory, stack and interface of a core, in its thread.  0; or an error and c->why. */
 int core_setup(struct core *c);
+/* In its thread, at the end. */
+void core_detach(struct core *c);
 void core_release(struct core *c);
 
 /* ---- core_end.c -------------------------------------------------------------------------- */

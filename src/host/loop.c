@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "host/host_int.h"
 
 #define PAGE 4096u
@@ -118,52 +117,17 @@ static unsigned step_of_each(struct host *h, enum step step, unsigned cores)
 
 /* ---- set-up ------------------------------------------------------------------------- */
 
-/* Without --mac: local, the same at every start, and different for every name and address. */
-static struct mac_addr make_mac(const struct mr_config *c)
-{
-    uint64_t v = 0;
-    struct mac_addr mac;
-
-    for (const char *s = c->net; *s; s++)
-        v = mix64(v + (uint8_t)*s + 1);
-    for (unsigned i = 0; i < sizeof(c->addr.ip); i++)
-        v = mix64(v + c->addr.ip[i] + 1);
-    memcpy(mac.b, &v, sizeof(mac.b));
-    mac.b[0] = (uint8_t)((mac.b[0] & 0xfc) | 2);
-    return mac;
-}
-
-static void set_mac(struct nic *nic, const struct mr_config *c)
-{
-    unsigned b[6];
-
-    nic->mac = make_mac(c);
-    if (c->mac &&
-        sscanf(c->mac, "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) == 6)
-        for (unsigned i = 0; i < 6; i++)
-            nic->mac.b[i] = (uint8_t)b[i];
-}
-
 static int port_setup(struct host *h)
 {
     const struct mr_config *c = h->config;
-    struct mem m;
 
-    h->bytes = align_up(host_port_bytes(h->cores), PAGE);
-    h->memory = os_reserve(h->bytes, false);
-    if (!h->memory) {
-        snprintf(h->why, sizeof(h->why), "no address space for the port");
-        return MR_ENOMEM;
-    }
-    mem_init(&m, h->memory, h->bytes);
-    if (host_port_open(&h->port, &m, c, h->why, sizeof(h->why)) < 0)
+    if (host_port_open(&h->port, c, h->why, sizeof(h->why)) < 0)
         return os_stop_asked() > 0 ? MR_EINTR : MR_EINVAL;
     if (c->mtu > h->port.nic->caps.mtu) {
         snprintf(h->why, sizeof(h->why), "--mtu %u: the port's is %u", c->mtu,
                  h->port.nic->caps.mtu);
         return MR_EINVAL;
     }
-    set_mac(h->port.nic, c);
     host_port_say(&h->port, h->spread, sizeof(h->spread));
     return 0;
 }
@@ -188,18 +152,29 @@ static int capture_setup(struct host *h)
 
     if (!c->pcap)
         return 0;
-    h->capture = capture_open(c->pcap, h->app->name, h->port.nic->name, h->cores, h->why,
-                              sizeof(h->why));
+    h->capture =
+        capture_open(c->pcap, h->app->name, h->port.nic->name, h->cores, h->why, sizeof(h->why));
     for (unsigned i = 0; h->capture && i < h->cores; i++)
         h->core[i].capture = capture_of(h->capture, i);
     return h->capture ? 0 : MR_EINVAL;
+}
+
+/* The file of a wire that is made here, "shm:PATH:0" or by its older name; else "". */
+static void shared_file(const char *dev, char *path, size_t n)
+{
+    const char *from = strchr(dev, ':') + 1, *end = dev + strlen(dev) - 2;
+    bool mine = strncmp(dev, "shm:", 4) == 0 || strncmp(dev, "wire:", 5) == 0;
+
+    path[0] = '\0';
+    if (mine && end > from && strcmp(end, ":0") == 0)
+        snprintf(path, n, "%.*s", (int)(end - from), from);
 }
 
 static int ctl_setup(struct host *h)
 {
     const struct mr_config *c = h->config;
     struct ctl_answerer a = {host_answer, h};
-    char path[200], wire[200] = "";
+    char path[200], wire[200];
 
     ctl_default_path(path, sizeof(path), h->app->name);
     if (!c->control || strcmp(c->control, "none") != 0) {
@@ -207,9 +182,7 @@ static int ctl_setup(struct host *h)
         if (!h->ctl)
             return MR_EINVAL;
     }
-    size_t n = strlen(c->net);
-    if (strncmp(c->net, "wire:", 5) == 0 && strcmp(c->net + n - 2, ":0") == 0)
-        snprintf(wire, sizeof(wire), "%.*s", (int)(n - 7), c->net + 5);
+    shared_file(c->dev, wire, sizeof(wire));
     host_panic_files(h, h->ctl ? (c->control ? c->control : path) : NULL, wire);
     return 0;
 }
@@ -236,7 +209,7 @@ static int config_setup(struct host *h, const struct mr_config *given)
     h->config = c;
     h->cores = c->cores;
     if (is_any(&c->addr))
-        snprintf(h->why, sizeof(h->why), "--net %s needs --addr A.B.C.D/LEN", c->net);
+        snprintf(h->why, sizeof(h->why), "--dev %s needs --addr A.B.C.D/LEN", c->dev);
     else if (c->prefix_len > 32)
         snprintf(h->why, sizeof(h->why), "a network's length is 1 to 32 bits");
     else if (!is_any(&c->gateway) && !same_network(&c->addr, &c->gateway, c->prefix_len))
@@ -370,7 +343,6 @@ static void release(struct host *h)
         if (h->core[i].host)
             core_release(&h->core[i]);
     os_release(h->mail, h->mail_bytes);
-    os_release(h->memory, h->bytes);
     os_close(h->bell);
     os_stop_release();
 }

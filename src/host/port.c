@@ -3,54 +3,96 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct tap_config tap_config_for(const char *name, unsigned cores, const struct rss *steer)
+#include "base/hash.h"
+#include "os/os.h"
+
+#define PAGE 4096u
+
+/* Six pairs of digits, as the option's reader has seen to; else zero: none is asked for. */
+static struct mac_addr read_mac(const char *text)
 {
-    return (struct tap_config){.name = name, .queues = cores, .steer = steer};
+    struct mac_addr mac = {{0}};
+    unsigned b[6];
+
+    if (text && sscanf(text, "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) == 6)
+        for (unsigned i = 0; i < 6; i++)
+            mac.b[i] = (uint8_t)b[i];
+    return mac;
 }
 
-size_t host_port_bytes(unsigned cores)
+static bool stop_asked(void)
 {
-    struct tap_config c = tap_config_for("", cores, NULL);
-    size_t tap = tap_bytes(&c), wire = wire_shm_bytes(cores);
-
-    return (tap > wire ? tap : wire) + 4096;
+    return os_stop_asked() > 0;
 }
 
-static void open_tap(struct host_port *p, struct mem *m, const char *name, char *why, size_t n)
+static struct dev_config dev_config_for(const struct host_port *p, const struct mr_config *c,
+                                        const char *name)
 {
-    bool steered = p->cores > 1 && !p->rss_off;
-    struct tap_config c = tap_config_for(name, p->cores, steered ? &p->own : NULL);
+    struct dev_config d = {
+        .name = name,
+        .queues = p->cores,
+        .steer = p->cores > 1 && !p->rss_off ? &p->own : NULL,
+        .prefix_len = c->prefix_len,
+        .vlan = (uint16_t)c->vlan,
+        .mac = read_mac(c->mac),
+        .eal = c->eal,
+        .stop_asked = stop_asked,
+    };
 
-    p->tap = tap_open(m, &c, why, n);
-    if (p->tap)
-        p->nic = tap_nic(p->tap);
+    memcpy(d.addr.w, c->addr.ip, sizeof(d.addr.w));
+    return d;
 }
 
-/* A wire always has a rule; without one everything comes to the first queue. */
-static void open_wire(struct host_port *p, struct mem *m, const char *spec, char *why, size_t n)
+/* Local, the same at every start, and different for every device and address. */
+static struct mac_addr make_mac(const struct mr_config *c)
 {
-    struct rss first;
+    uint64_t v = 0;
+    struct mac_addr mac;
 
-    rss_init(&first, p->own.key, 1, 1);
-    p->wire = wire_shm_open(m, spec, p->cores, p->rss_off ? &first : &p->own, why, n);
-    if (p->wire)
-        p->nic = wire_shm_nic(p->wire);
+    for (const char *s = c->dev; *s; s++)
+        v = mix64(v + (uint8_t)*s + 1);
+    for (unsigned i = 0; i < sizeof(c->addr.ip); i++)
+        v = mix64(v + c->addr.ip[i] + 1);
+    memcpy(mac.b, &v, sizeof(mac.b));
+    mac.b[0] = (uint8_t)((mac.b[0] & 0xfc) | 2);
+    return mac;
 }
 
-int host_port_open(struct host_port *p, struct mem *m, const struct mr_config *c, char *why,
-                   size_t n)
+static void set_mac(struct host_port *p, const struct mr_config *c, const struct mac_addr *asked)
 {
+    static const struct mac_addr none = {{0}};
+    struct mac_addr *mac = &p->nic->mac;
+
+    if (memcmp(mac, &none, sizeof(none)) != 0)
+        return;
+    *mac = memcmp(asked, &none, sizeof(none)) != 0 ? *asked : make_mac(c);
+}
+
+int host_port_open(struct host_port *p, const struct mr_config *c, char *why, size_t n)
+{
+    const char *name;
+    struct mem m;
+
     *p = (struct host_port){.cores = c->cores, .rss_off = c->rss_off, .law = &p->own};
     rss_init(&p->own, c->rss_symmetric ? rss_key_symmetric : rss_key_default, RSS_ENTRIES,
              c->cores);
-    if (strncmp(c->net, "tap:", 4) == 0)
-        open_tap(p, m, c->net + 4, why, n);
-    else if (strncmp(c->net, "wire:", 5) == 0)
-        open_wire(p, m, c->net + 5, why, n);
-    else
-        snprintf(why, n, "'%.80s' names no port", c->net);
-    if (!p->nic)
+    const struct dev_kind *kind = dev_find(c->dev, &name, why, n);
+    if (!kind)
         return -1;
+    struct dev_config d = dev_config_for(p, c, name);
+    p->bytes = align_up(kind->bytes(&d), PAGE);
+    p->memory = os_reserve(p->bytes, false);
+    if (!p->memory) {
+        snprintf(why, n, "no address space for the port");
+        return -1;
+    }
+    mem_init(&m, p->memory, p->bytes);
+    p->nic = kind->open(&m, &d, why, n);
+    if (!p->nic) {
+        host_port_close(p);
+        return -1;
+    }
+    set_mac(p, c, &d.mac);
     p->queues = p->nic->caps.queues;
     if (host_port_agrees(p) && p->nic->rss)
         p->law = p->nic->rss;
@@ -59,25 +101,16 @@ int host_port_open(struct host_port *p, struct mem *m, const struct mr_config *c
 
 void host_port_close(struct host_port *p)
 {
-    if (p->tap)
+    if (p->nic)
         p->nic->ops->close(p->nic);
-    if (p->wire)
-        wire_shm_close(p->wire);
+    os_release(p->memory, p->bytes);
     p->nic = NULL;
-    p->tap = NULL;
-    p->wire = NULL;
-}
-
-bool host_port_is_gone(const struct host_port *p)
-{
-    return p->tap && tap_is_gone(p->tap);
+    p->memory = NULL;
 }
 
 struct pkt_pool *host_port_rx_pool(const struct host_port *p, unsigned queue)
 {
-    if (queue >= p->queues)
-        return NULL;
-    return p->tap ? tap_rx_pool(p->tap, queue) : wire_shm_rx_pool(p->wire, queue);
+    return queue < p->queues ? nic_rx_pool(p->nic, queue) : NULL;
 }
 
 /* ---- how frames are spread ----------------------------------------------------------- */
@@ -103,7 +136,7 @@ const char *host_port_spread(const struct host_port *p)
 
 void host_port_say(const struct host_port *p, char *text, size_t n)
 {
-    const char *name = p->nic->name, *steering = p->tap ? tap_steering_why(p->tap) : "";
+    const char *name = p->nic->name;
 
     if (p->cores == 1)
         snprintf(text, n, "one core has everything");
@@ -112,9 +145,9 @@ void host_port_say(const struct host_port *p, char *text, size_t n)
     else if (p->rss_off)
         snprintf(text, n, "%s was asked for no hash: packets are passed on between cores", name);
     else if (p->queues < p->cores)
-        snprintf(text, n, "%s has %u queue%s: packets are passed on between cores%s%s", name,
-                 p->queues, p->queues == 1 ? "" : "s", steering[0] ? "; " : "", steering);
+        snprintf(text, n, "%s has %u queue%s: packets are passed on between cores", name, p->queues,
+                 p->queues == 1 ? "" : "s");
     else
-        snprintf(text, n, "how %s spreads packets is unknown: they are passed on between cores%s%s",
-                 name, steering[0] ? "; " : "", steering);
+        snprintf(text, n, "how %s spreads packets is unknown: they are passed on between cores",
+                 name);
 }

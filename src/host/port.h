@@ -1,33 +1,25 @@
-/* host/port: the port that --net names, and how it spreads frames over the cores. */
+/* host/port: the port that --dev names, and how it spreads frames over the cores. */
 #pragma once
 
 #include <millrace/millrace.h>
 
-#include "drv/tap.h"
-#include "drv/wire_shm.h"
+#include "drv/dev.h"
 
 struct host_port {
-    struct nic *nic;
+    struct nic *nic;        /* NULL: not open */
     unsigned cores, queues; /* core i has queue i, while there are any */
     const struct rss *law;  /* whose flow is whose: the port's own rule where it has one for as many
                              * queues as there are cores */
     bool rss_off;
-    struct tap *tap; /* exactly one of these two is set */
-    struct wire_shm *wire;
-    struct rss own; /* what the port is asked to do; the law, if it does something else */
+    struct rss own;  /* what the port is asked to do; the law, if it does something else */
+    uint8_t *memory; /* owned: its descriptors */
+    size_t bytes;
 };
 
-/* Bytes of descriptor memory host_port_open carves at most, whatever the port. */
-size_t host_port_bytes(unsigned cores);
-
-/* c->net: "tap:NAME" or "wire:PATH:0|1", with a queue for each of c->cores if that can be.  The
- * descriptors come from m and live as long as the port.  0; or -1, and one line about the reason in
- * why. */
-int host_port_open(struct host_port *p, struct mem *m, const struct mr_config *c, char *why,
-                   size_t n);
+/* The device that c->dev names, with a queue for each of c->cores if that can be.  The texts that *c
+ * points to must stay.  0; or -1, and one line about the reason in why. */
+int host_port_open(struct host_port *p, const struct mr_config *c, char *why, size_t n);
 void host_port_close(struct host_port *p);
-/* The device is gone for good. */
-bool host_port_is_gone(const struct host_port *p);
 struct pkt_pool *host_port_rx_pool(const struct host_port *p, unsigned queue);
 
 /* Every packet arrives at the core it is for. */

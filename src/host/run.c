@@ -6,5 +6,5 @@
 
 int mr_run(const struct mr_config *c, const struct mr_app *app)
 {
-    return strcmp(c->net, "kernel") == 0 ? kapi_run(c, app) : host_run(c, app);
+    return strcmp(c->dev, "kernel") == 0 ? kapi_run(c, app) : host_run(c, app);
 }

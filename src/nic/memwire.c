@@ -131,8 +131,23 @@ static void close_port(struct nic *nic)
     (void)nic;
 }
 
-static const struct nic_ops memwire_ops = {
-    .rx_burst = memwire_rx_burst, .tx_burst = memwire_tx_burst, .close = close_port};
+static struct pkt_pool *rx_pool(struct nic *nic, unsigned queue)
+{
+    return memwire_rx_pool((struct memwire_port *)(void *)nic, queue);
+}
+
+static bool link_is_up(struct nic *nic)
+{
+    struct memwire_port *port = (struct memwire_port *)(void *)nic;
+
+    return !atomic_load_explicit(&port->down, memory_order_relaxed);
+}
+
+const struct nic_ops memwire_ops = {.rx_burst = memwire_rx_burst,
+                                    .tx_burst = memwire_tx_burst,
+                                    .close = close_port,
+                                    .rx_pool = rx_pool,
+                                    .link_is_up = link_is_up};
 
 size_t memwire_port_bytes(const struct memwire_config *c, unsigned side)
 {

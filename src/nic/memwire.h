@@ -69,6 +69,9 @@ struct memwire_port *memwire_open(struct mem *m, void *shared, size_t shared_byt
 /* How many queues the formatted wire has at this side; 0: it is none. */
 uint32_t memwire_queues(const void *shared, size_t shared_bytes, unsigned side);
 
+/* For who puts another close around a wire. */
+extern const struct nic_ops memwire_ops;
+
 struct nic *memwire_nic(struct memwire_port *p);
 /* The queue's receive pool. */
 struct pkt_pool *memwire_rx_pool(struct memwire_port *p, unsigned queue);

@@ -169,8 +169,8 @@ struct memwire_port {
     _Atomic bool down;
     uint32_t queues;
     struct memwire_queue *queue[MEMWIRE_QUEUES_MAX]; /* each on pages of its own */
-    struct shared_spread *spread; /* ours */
-    struct rss *told;             /* NULL: one queue */
+    struct shared_spread *spread;                    /* ours */
+    struct rss *told;                                /* NULL: one queue */
 };
 
 unsigned memwire_rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsigned max);

@@ -51,6 +51,13 @@ struct MR_ALIGNED(CACHE_LINE) nic_stats {
 };
 extern const struct stat_group nic_stat_group;
 
+/* A driver's own: packets that the NIC dropped, wake-ups, buffers missing ... */
+#define NIC_COUNTERS_MAX 128u
+struct nic_counter {
+    char name[48]; /* letters, digits, underscores */
+    uint64_t value;
+};
+
 struct nic_ops {
     unsigned (*rx_burst)(struct nic *n, unsigned queue, struct pkt **out, unsigned max);
     unsigned (*tx_burst)(struct nic *n, unsigned queue, struct pkt **p, unsigned count);
@@ -61,6 +68,27 @@ struct nic_ops {
      * be NULL. */
     bool (*wait_prepare)(struct nic *n, unsigned queue);
     void (*close)(struct nic *n);
+
+    /* All of the following may be NULL. */
+
+    /* The calling thread is the queue's from now on, and is no longer; each once, around everything
+     * that it does with the queue. */
+    int (*attach)(struct nic *n, unsigned queue);
+    void (*detach)(struct nic *n, unsigned queue);
+    /* Where the queue's received packets come from. */
+    struct pkt_pool *(*rx_pool)(struct nic *n, unsigned queue);
+    /* Any thread: the device is gone for good; the link is up; what the driver itself counts (up to
+     * max, how many). */
+    bool (*is_gone)(struct nic *n);
+    bool (*link_is_up)(struct nic *n);
+    unsigned (*counters)(struct nic *n, struct nic_counter *out, unsigned max);
+};
+
+/* What a person should know of a port before he measures it: what it does well, or not. */
+#define NIC_FACTS_MAX 12u
+struct nic_fact {
+    bool slow; /* it costs; text says what would help where something would */
+    char text[120];
 };
 
 struct nic {
@@ -70,9 +98,28 @@ struct nic {
     char name[16];
     enum nic_spread spread;
     const struct rss *rss;   /* NIC_SPREAD_RSS: what the port does; owned by the driver */
+    void *owner;             /* whoever has opened a port of this room for a device of its own */
     struct nic_stats *stats; /* one for each queue; owned by the driver, each written by the thread
                               * of its queue only */
+    unsigned facts;          /* written before the port is used */
+    struct nic_fact fact[NIC_FACTS_MAX];
 };
+
+/* One more fact; printf's text is the caller's. */
+static inline char *nic_fact_add(struct nic *n, bool slow)
+{
+    MR_ASSERT(n->facts < NIC_FACTS_MAX);
+    n->fact[n->facts].slow = slow;
+    return n->fact[n->facts++].text;
+}
+static inline bool nic_is_gone(struct nic *n)
+{
+    return n->ops->is_gone && n->ops->is_gone(n);
+}
+static inline struct pkt_pool *nic_rx_pool(struct nic *n, unsigned queue)
+{
+    return n->ops->rx_pool ? n->ops->rx_pool(n, queue) : NULL;
+}
 
 /* Up to max packets; each one's data is the whole frame.  They belong to the caller. */
 static inline unsigned nic_rx_burst(struct nic *n, unsigned queue, struct pkt **out, unsigned max)

@@ -42,7 +42,10 @@ void pkt_put(struct pkt *p)
 {
     if (p->nfrags)
         put_frags(p);
-    pool_put(&p->pool->descs, p);
+    if (unlikely(p->pool->release))
+        p->pool->release(p->pool, p);
+    else
+        pool_put(&p->pool->descs, p);
 }
 
 void pkt_list_put_all(struct pkt_list *l)

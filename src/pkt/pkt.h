@@ -127,6 +127,10 @@ struct pkt_pool {
     uint32_t posted;    /* taken by the driver and waiting inside the NIC to be filled */
     struct sbuf_pool *sbufs; /* borrowed: where fragment owners live; NULL for receive pools */
     const char *name;        /* static */
+    /* A port whose buffers are its own (DPDK's mbufs) makes packets of them itself: it sets every
+     * field of a descriptor that pkt_get would set, and each packet comes back here instead of to
+     * descs.  descs.capacity and descs.used then only count.  NULL: the pool's own buffers. */
+    void (*release)(struct pkt_pool *pool, struct pkt *p);
 };
 
 /* Descriptors from m; buffers from m too, or from bufs if not NULL (capacity * buf_size bytes,

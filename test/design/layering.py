@@ -48,7 +48,8 @@ for path in tap.files("src"):
             other = name.split("/")[0]
             if "/" not in name or other not in kind:
                 strangers.append(f'{path}: "{name}" does not begin with a room')
-            elif order.index(other) > order.index(room):
+            elif order.index(other) > order.index(room) or (
+                    other != room and kind[other] == "module"):
                 upward.append(f"{path}: {room} may not know {other} ({name})")
             elif other != room and name.endswith("_int.h"):
                 private.append(f"{path}: {name} is private to {other}")

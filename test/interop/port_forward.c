@@ -51,7 +51,7 @@ static void run(struct host_port p[2])
     bool spin = w[0].fd < 0 || w[1].fd < 0;
     unsigned idle = 0;
 
-    while (!os_stop_asked() && !host_port_is_gone(&p[0]) && !host_port_is_gone(&p[1])) {
+    while (!os_stop_asked() && !nic_is_gone(p[0].nic) && !nic_is_gone(p[1].nic)) {
         bool a = pass(&p[0], &p[1]), b = pass(&p[1], &p[0]);
         idle = a || b ? 0 : idle + 1;
         if (idle > 64)
@@ -70,14 +70,11 @@ static void report(const struct host_port *p)
            host_port_rx_pool(p, 0)->descs.used - host_port_rx_pool(p, 0)->posted);
 }
 
-static int open_port(struct host_port *p, const char *net, char *why, size_t n)
+static int open_port(struct host_port *p, const char *dev, char *why, size_t n)
 {
-    size_t bytes = align_up(host_port_bytes(1), 4096);
-    struct mr_config c = {.net = net, .cores = 1};
-    struct mem m;
+    struct mr_config c = {.dev = dev, .cores = 1};
 
-    mem_init(&m, os_reserve(bytes, false), bytes);
-    return host_port_open(p, &m, &c, why, n);
+    return host_port_open(p, &c, why, n);
 }
 
 int main(int argc, char **argv)

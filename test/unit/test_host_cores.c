@@ -74,7 +74,7 @@ static int run(struct program *p)
     struct mr_config c;
 
     mr_config_init(&c);
-    c.net = p->net;
+    c.dev = p->net;
     c.addr = mr_addr4(10, 0, 0, 1, 0);
     c.control = p->control;
     c.cores = CORES;
