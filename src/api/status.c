@@ -4,8 +4,9 @@
 #include "stat/json.h"
 
 #define CONNS_DEFAULT 256u
-#define CONNS_MAX 1000u  /* a page, at 400 bytes each, fits the control socket's buffer */
-#define SLOTS_MAX 16384u /* looked at for a page: a core must not stand still for its statistics   \
+#define CONNS_MAX 1000u /* a page, at 400 bytes each, fits the control socket's buffer */
+#define SLOTS_MAX                                                                                  \
+    16384u /* looked at for a page: a core must not stand still for its statistics   \
                           */
 
 /* ---- a copy of what is counted ------------------------------------------------------- */
@@ -150,8 +151,7 @@ static void put_end(struct json *j, const char *key, const struct ip_addr *a, ui
     json_str(j, key, text);
 }
 
-static void put_conn(struct json *j, struct stack *s, unsigned core,
-                     const struct tcp_conn *c)
+static void put_conn(struct json *j, struct stack *s, unsigned core, const struct tcp_conn *c)
 {
     const struct tcp *tcp = stack_tcp(s);
 

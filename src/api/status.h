@@ -69,11 +69,21 @@ struct status_core {
     char app[STATUS_APP_BYTES];
 };
 
+/* The port that all cores share. */
+struct status_port {
+    const char *dev; /* as it was named */
+    const struct nic *nic;
+    bool link_up;
+    unsigned counters; /* the driver's own, */
+    const struct nic_counter *counter;
+};
+
 /* What no core knows. */
 struct status_program {
     const char *name;   /* NULL: nothing is said of the program, its loops and its cores */
     const char *spread; /* how the port spreads frames: "rss", "unknown", "none" */
     const char *why;    /* it is not "rss"; "" or a sentence */
+    const struct status_port *port; /* NULL: nothing is said of it */
 };
 
 void status_take(const struct status_source *s, struct status_core *out);

@@ -215,6 +215,37 @@ static void put_spread(struct json *j, const struct merge *m)
     json_end(j);
 }
 
+static void put_facts(struct json *j, const char *key, const struct nic *nic, bool slow)
+{
+    json_array(j, key);
+    for (unsigned i = 0; i < nic->facts; i++)
+        if (nic->fact[i].slow == slow)
+            json_str(j, NULL, nic->fact[i].text);
+    json_end(j);
+}
+
+static void put_port(struct json *j, const struct status_port *p)
+{
+    if (!p)
+        return;
+    json_object(j, "port");
+    json_str(j, "dev", p->dev);
+    json_bool(j, "link_up", p->link_up);
+    json_u64(j, "queues", p->nic->caps.queues);
+    json_u64(j, "mtu", p->nic->caps.mtu);
+    json_bool(j, "tx_csum", p->nic->caps.tx_csum);
+    json_bool(j, "rx_csum", p->nic->caps.rx_csum);
+    json_u64(j, "tso_max", p->nic->caps.tso_max);
+    json_bool(j, "rx_coalesces", p->nic->caps.rx_coalesces);
+    put_facts(j, "fast", p->nic, false);
+    put_facts(j, "slow", p->nic, true);
+    json_object(j, "counters");
+    for (unsigned i = 0; i < p->counters; i++)
+        json_u64(j, p->counter[i].name, p->counter[i].value);
+    json_end(j);
+    json_end(j);
+}
+
 /* What only the loops around the stacks know; an application that asks its context has no use for
  * it. */
 static void put_loop(struct json *j, const struct merge *m)
@@ -274,6 +305,7 @@ size_t status_merge(const struct status_program *p, const struct status_core *co
     for (unsigned i = 0; m.first && i < m.first->netifs; i++)
         put_netif(&j, &m, i);
     json_end(&j);
+    put_port(&j, p->port);
     put_counters(&j, &m);
     json_array(&j, "pools");
     for (unsigned i = 0; m.first && i < m.first->pools; i++)

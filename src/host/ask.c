@@ -88,7 +88,15 @@ static uint64_t ask_all(struct host *h, const struct status_question *q)
 
 static size_t status(struct host *h, const struct status_question *q, char *buf, size_t n)
 {
-    const struct status_program p = {h->app->name, host_port_spread(&h->port), h->spread};
+    struct nic *nic = h->port.nic;
+    const struct status_port port = {
+        .dev = h->config->dev,
+        .nic = nic,
+        .link_up = !nic->ops->link_is_up || nic->ops->link_is_up(nic),
+        .counters = nic->ops->counters ? nic->ops->counters(nic, h->counter, NIC_COUNTERS_MAX) : 0,
+        .counter = h->counter,
+    };
+    const struct status_program p = {h->app->name, host_port_spread(&h->port), h->spread, &port};
     const struct status_core *core[MR_CORES_MAX] = {0};
     uint64_t answered = ask_all(h, q);
 

@@ -93,7 +93,8 @@ struct host {
     int bell;
     unsigned cores;
     struct core core[MR_CORES_MAX];
-    char spread[400]; /* how the port spreads frames, in words */
+    struct nic_counter counter[NIC_COUNTERS_MAX]; /* the driver's, for whoever asked last */
+    char spread[400];                             /* how the port spreads frames, in words */
     char why[600];
 };
 

@@ -151,3 +151,42 @@ void host_port_say(const struct host_port *p, char *text, size_t n)
         snprintf(text, n, "how %s spreads packets is unknown: they are passed on between cores",
                  name);
 }
+
+/* ---- fast and slow --------------------------------------------------------------------- */
+
+static void fact(struct nic *n, bool slow, const char *text)
+{
+    snprintf(nic_fact_add(n, slow), sizeof(n->fact[0].text), "%s", text);
+}
+
+static void csum_fact(struct nic *n)
+{
+    const struct nic_caps *c = &n->caps;
+
+    if (c->tx_csum && c->rx_csum)
+        fact(n, false, "the device does checksums");
+    else if (c->tx_csum)
+        fact(n, true, "received checksums are verified in software");
+    else if (c->rx_csum)
+        fact(n, true, "sent checksums are made in software");
+    else
+        fact(n, true, "checksums are made and verified in software");
+}
+
+void host_port_facts(struct host_port *p)
+{
+    struct nic *n = p->nic;
+    char text[sizeof(n->fact[0].text)];
+
+    csum_fact(n);
+    if (n->caps.tso_max)
+        fact(n, false, "the device cuts large sends into segments");
+    else
+        fact(n, true, "large sends are cut into segments in software");
+    if (n->caps.rx_coalesces)
+        fact(n, false, "received segments come coalesced");
+    if (p->cores > 1) {
+        host_port_say(p, text, sizeof(text));
+        fact(n, !host_port_agrees(p), text);
+    }
+}

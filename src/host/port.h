@@ -28,3 +28,5 @@ bool host_port_agrees(const struct host_port *p);
 void host_port_say(const struct host_port *p, char *text, size_t n);
 /* "rss", "unknown", "none". */
 const char *host_port_spread(const struct host_port *p);
+/* Add to the port's facts what its capabilities mean. */
+void host_port_facts(struct host_port *p);

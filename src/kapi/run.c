@@ -24,6 +24,10 @@ static const char *misplaced_option(const struct mr_config *c)
         return "--mac";
     if (c->mtu != 0)
         return "--mtu";
+    if (c->eal != NULL)
+        return "--eal";
+    if (c->exception != NULL)
+        return "--exception";
     return NULL;
 }
 
@@ -203,7 +207,7 @@ int kapi_run(const struct mr_config *c, const struct mr_app *app)
     int err;
 
     if (option != NULL || t.cores > MR_CORES_MAX) {
-        fprintf(stderr, "%s: %s needs a stack of our own, not --net kernel\n", app->name,
+        fprintf(stderr, "%s: %s needs a stack of our own, not --dev kernel\n", app->name,
                 option != NULL ? option : "so many --cores");
         return MR_EINVAL;
     }

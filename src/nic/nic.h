@@ -85,7 +85,7 @@ struct nic_ops {
 };
 
 /* What a person should know of a port before he measures it: what it does well, or not. */
-#define NIC_FACTS_MAX 12u
+#define NIC_FACTS_MAX 16u /* of them 5 are said by whoever opened the port, from its caps */
 struct nic_fact {
     bool slow; /* it costs; text says what would help where something would */
     char text[120];

@@ -101,12 +101,46 @@ static void print_interfaces(const struct jtree *t)
     }
 }
 
+/* What is in force, what costs, and what the driver itself counts. */
+static void print_port(const struct jtree *t, const struct jtree *before, double seconds, bool all)
+{
+    uint32_t port = jtree_member(t, 0, "port"), counters = jtree_member(t, port, "counters");
+    uint32_t old = before ? jtree_member(before, jtree_member(before, 0, "port"), "counters") : 0;
+    static const char *const kinds[] = {"fast", "slow"};
+    int n;
+
+    if (!port)
+        return;
+    const char *dev = jtree_str(t, port, "dev", &n);
+    const struct jnode *link = &t->node[jtree_member(t, port, "link_up")];
+    printf("\nport %.*s: link %s, %llu queue%s\n", n, dev, link->len == 4 ? "up" : "down",
+           (unsigned long long)jtree_u64(t, port, "queues"),
+           jtree_u64(t, port, "queues") == 1 ? "" : "s");
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+        uint32_t list = jtree_member(t, port, kinds[k]);
+        for (uint32_t i = jtree_first(t, list); i; i = jtree_next(t, list, i))
+            printf("  %s  %.*s\n", kinds[k], t->node[i].len, t->node[i].text);
+    }
+    for (uint32_t i = jtree_first(t, counters); i; i = jtree_next(t, counters, i)) {
+        const struct jnode *c = &t->node[i];
+        uint64_t v = strtoull(c->text, NULL, 10);
+        char rate[32] = "", key[64];
+        if (v == 0 && !all)
+            continue;
+        snprintf(key, sizeof(key), "%.*s", c->key_len, c->key);
+        if (before)
+            snprintf(rate, sizeof(rate), "%12.0f/s",
+                     (double)(v - jtree_u64(before, old, key)) / seconds);
+        printf("  %-32s %14llu%s\n", key, (unsigned long long)v, rate);
+    }
+}
+
 /* The sentence that the room's list has for a counter; "" for one this version does not know. */
 static const char *help_for(const struct jnode *group, const struct jnode *counter)
 {
-    static const struct stat_group *const groups[] = {
-        &eth_stat_group, &ip_stat_group, &udp_stat_group, &tcp_stat_group, &sock_stat_group,
-        &mail_stat_group};
+    static const struct stat_group *const groups[] = {&eth_stat_group,  &ip_stat_group,
+                                                      &udp_stat_group,  &tcp_stat_group,
+                                                      &sock_stat_group, &mail_stat_group};
 
     for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
         if (strncmp(groups[g]->name, group->key, (size_t)group->key_len) != 0)
@@ -183,8 +217,7 @@ static void print_conn(const struct jtree *t, uint32_t i)
            (double)jtree_u64(t, i, "srtt_us") / 1000, (double)jtree_u64(t, i, "rto_us") / 1000,
            (unsigned long long)jtree_u64(t, i, "mss"),
            (unsigned long long)jtree_u64(t, i, "in_flight"),
-           (unsigned long long)jtree_u64(t, i, "sndq"),
-           (unsigned long long)jtree_u64(t, i, "rcvq"),
+           (unsigned long long)jtree_u64(t, i, "sndq"), (unsigned long long)jtree_u64(t, i, "rcvq"),
            (unsigned long long)jtree_u64(t, i, "rcv_wnd"));
 }
 
@@ -287,14 +320,14 @@ static void print_cores(const struct jtree *t, const struct jtree *before)
 
 static void print_all(const struct options *o, const struct jtree *t, const struct jtree *before)
 {
-    double seconds = before ? (double)(jtree_u64(t, 0, "now_us") - jtree_u64(before, 0, "now_us")) /
-                                  1e6
-                            : 0;
+    double seconds =
+        before ? (double)(jtree_u64(t, 0, "now_us") - jtree_u64(before, 0, "now_us")) / 1e6 : 0;
 
     if (before && seconds <= 0)
         seconds = o->watch_s;
     print_head(t);
     print_interfaces(t);
+    print_port(t, before, seconds, o->all);
     print_cores(t, before);
     print_counters(t, before, seconds, false, o->all);
     print_counters(t, before, seconds, true, o->all);
@@ -312,8 +345,7 @@ static unsigned look_in(const char *dir, char found[][PATH_BYTES], unsigned n)
     while (d && (e = readdir(d)) && n < FOUND_MAX) {
         size_t len = strlen(e->d_name);
         if (strncmp(e->d_name, "millrace-", 9) != 0 || len < 15 ||
-            strcmp(e->d_name + len - 5, ".sock") != 0 ||
-            strlen(dir) + len + 2 > PATH_BYTES)
+            strcmp(e->d_name + len - 5, ".sock") != 0 || strlen(dir) + len + 2 > PATH_BYTES)
             continue;
         sprintf(found[n], "%s/%s", dir, e->d_name);
         int fd = os_unix_connect(found[n]);

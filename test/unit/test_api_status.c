@@ -29,9 +29,8 @@ static int set_up(void **state)
     size_t bytes = align_up(stack_bytes(&c.limits), 4096);
     w->memory = aligned_alloc(4096, bytes);
     memset(w->memory, 0, bytes);
-    w->source = (struct status_source){.stack = stack_init(w->memory, bytes, &c, 1000),
-                                       .app = &app,
-                                       .core_state = &served};
+    w->source = (struct status_source){
+        .stack = stack_init(w->memory, bytes, &c, 1000), .app = &app, .core_state = &served};
     w->text = malloc(ROOM);
     *state = w;
     return 0;
@@ -140,7 +139,7 @@ static void a_strange_question_gets_an_answer_that_says_so(void **state)
  * a row of its own. */
 static void what_cores_count_is_added_up_and_shown_for_each(void **state)
 {
-    static const struct status_program p = {"test", "unknown", "because"};
+    static const struct status_program p = {.name = "test", .spread = "unknown", .why = "because"};
     struct world *w = *state;
     struct status_core *a = calloc(1, sizeof(*a)), *b = calloc(1, sizeof(*b));
     const struct status_core *cores[3] = {a, NULL, b};
@@ -173,16 +172,40 @@ static void what_cores_count_is_added_up_and_shown_for_each(void **state)
     free(b);
 }
 
+static void a_port_shows_what_is_fast_what_is_slow_and_what_its_driver_counts(void **state)
+{
+    static const struct nic_ops ops = {0};
+    static const struct nic_counter counter[] = {{"imissed", 12}, {"rx_nombuf", 0}};
+    struct world *w = *state;
+    struct nic nic = {.ops = &ops, .caps = {.queues = 4, .mtu = 1500, .tx_csum = true}};
+    const struct status_port port = {"dpdk:x", &nic, true, ARRAY_LEN(counter), counter};
+    const struct status_program p = {.name = "test", .spread = "rss", .why = "", .port = &port};
+    struct status_core *a = calloc(1, sizeof(*a));
+    const struct status_core *cores[1] = {a};
+
+    strcpy(nic_fact_add(&nic, false), "zero-copy");
+    strcpy(nic_fact_add(&nic, true), "no huge pages");
+    status_take(&w->source, a);
+    assert_true(status_merge(&p, cores, 1, w->text, ROOM) > 0);
+    assert_non_null(strstr(w->text, "\"port\":{\"dev\":\"dpdk:x\",\"link_up\":true,\"queues\":4"));
+    assert_non_null(strstr(w->text, "\"tx_csum\":true,\"rx_csum\":false"));
+    assert_non_null(strstr(w->text, "\"fast\":[\"zero-copy\"],\"slow\":[\"no huge pages\"]"));
+    assert_non_null(strstr(w->text, "\"counters\":{\"imissed\":12,\"rx_nombuf\":0}"));
+    free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(
-            every_counter_of_every_layer_is_there_although_it_is_zero, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_counter_of_every_layer_is_there_although_it_is_zero,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_application_has_its_own_member, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_not_there_at_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_page_leads_on_to_the_next_core, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cores_count_is_added_up_and_shown_for_each, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_port_shows_what_is_fast_what_is_slow_and_what_its_driver_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_connections_are_one_empty_page, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_strange_question_gets_an_answer_that_says_so, set_up,
                                         tear_down),
