@@ -1,4 +1,7 @@
 /* Lines and fields of a head, and what requests and responses share. */
+#include <emmintrin.h>
+
+#include "base/bits.h"
 #include "http/http_int.h"
 
 static size_t skip_empty_lines(const uint8_t *b, size_t n)
@@ -10,6 +13,16 @@ static size_t skip_empty_lines(const uint8_t *b, size_t n)
     return i;
 }
 
+static __m128i load16(const uint8_t *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+static bool ends_head(const uint8_t *b, size_t i)
+{
+    return b[i] == '\n' && b[i - 1] == '\r' && b[i - 2] == '\n' && b[i - 3] == '\r';
+}
+
 /* The empty line is CR LF CR LF; a head cannot begin with one, because empty
  * lines in front are skipped first. */
 size_t http_head_find(const uint8_t *b, size_t n, size_t *seen)
@@ -17,26 +30,46 @@ size_t http_head_find(const uint8_t *b, size_t n, size_t *seen)
     size_t begin = skip_empty_lines(b, n);
     size_t i = *seen > begin + 3 ? *seen : begin + 3;
 
-    for (; i < n; i++) {
-        /* After a byte that is neither CR nor LF the end is at least four away. */
-        if (b[i] > '\r') {
-            i += 3;
-            continue;
-        }
-        if (b[i] == '\n' && b[i - 1] == '\r' && b[i - 2] == '\n' && b[i - 3] == '\r')
-            return i + 1;
+    for (; i + 16 <= n; i += 16) {
+        __m128i lf = _mm_cmpeq_epi8(load16(b + i), _mm_set1_epi8('\n'));
+        for (unsigned m = (unsigned)_mm_movemask_epi8(lf); m != 0; m &= m - 1)
+            if (ends_head(b, i + lowest_bit(m)))
+                return i + lowest_bit(m) + 1;
     }
+    for (; i < n; i++)
+        if (ends_head(b, i))
+            return i + 1;
     *seen = n;
     return 0;
 }
 
+/* Which of 16 bytes cannot be inside a line; as HTTP_C_LINE says. */
+static unsigned line_ends(const uint8_t *p)
+{
+    __m128i v = load16(p);
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
+    __m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
+    __m128i del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
+
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, control), del));
+}
+
+static const uint8_t *line_end(const uint8_t *p, const uint8_t *end)
+{
+    for (; end - p >= 16; p += 16) {
+        unsigned m = line_ends(p);
+        if (m != 0)
+            return p + lowest_bit(m);
+    }
+    while (p < end && http_is(*p, HTTP_C_LINE))
+        p++;
+    return p;
+}
+
 bool http_line_next(struct http_lines *l, struct http_str *line, bool *bad)
 {
-    const uint8_t *p = l->p;
+    const uint8_t *p = line_end(l->p, l->end);
 
-    /* RFC 9110 5.5: of the controls only TAB may be inside a line. */
-    while (p < l->end && (*p >= ' ' || *p == '\t') && *p != 0x7f)
-        p++;
     if (l->end - p < 2 || p[0] != '\r' || p[1] != '\n') {
         *bad = true;
         return false;
@@ -111,11 +144,11 @@ static void take_connection(struct http_framing *f, struct http_str value)
 
 int http_framing_take(struct http_framing *f, struct http_str name, struct http_str value)
 {
-    if (http_str_ieq(name, HTTP_STR("content-length")))
+    if (http_name_is(name, HTTP_STR("content-length")))
         return take_length(f, value);
-    if (http_str_ieq(name, HTTP_STR("transfer-encoding")))
+    if (http_name_is(name, HTTP_STR("transfer-encoding")))
         return take_coding(f, value);
-    if (http_str_ieq(name, HTTP_STR("connection")))
+    if (http_name_is(name, HTTP_STR("connection")))
         take_connection(f, value);
     return 200;
 }

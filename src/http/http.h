@@ -151,6 +151,9 @@ struct http_head {
     bool keep_alive; /* Connection: keep-alive, for HTTP/1.0 */
 };
 
+/* Where the date is in a head with status 200, for whoever keeps one and only changes the date. */
+#define HTTP_OK_DATE_OFFSET 23u
+
 /* Returns the length; 0 if it does not fit. */
 size_t http_head_emit(char *buf, size_t size, const struct http_head *h);
 

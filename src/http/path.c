@@ -44,10 +44,27 @@ static int64_t end_segment(const char *out, size_t start, size_t n)
     return (int64_t)start;
 }
 
+/* A path without percent signs, whose segments are neither empty nor begin with a dot, is what it
+ * decodes to.  Its length in out, or 0: look closer. */
+static size_t copy_plain(char *out, size_t size, struct http_str path)
+{
+    char before = '/';
+
+    if (path.n + 2 > size)
+        return 0;
+    for (size_t i = 1; i < path.n; i++) {
+        char c = path.p[i];
+        if (c == '%' || c == '\0' || (before == '/' && (c == '/' || c == '.')))
+            return 0;
+        out[i] = before = c;
+    }
+    return path.n;
+}
+
 /* Decoding comes first, so that "%2e%2e%2f" is what it looks like after it. */
 int http_path_decode(char *out, size_t size, struct http_str path)
 {
-    size_t i = 0, n = 1, start = 1;
+    size_t i = 0, n = 1, start = 1, plain;
     int64_t kept;
 
     if (path.n == 0 || path.p[0] != '/')
@@ -55,6 +72,11 @@ int http_path_decode(char *out, size_t size, struct http_str path)
     if (size < 2)
         return 414;
     out[0] = '/';
+    plain = copy_plain(out, size, path);
+    if (plain != 0) {
+        out[plain] = '\0';
+        return 0;
+    }
     for (i = 1; i < path.n;) {
         int c = next_byte(path, &i);
         if (c < 0)

@@ -25,18 +25,14 @@ static enum http_method method_of(struct http_str m)
     return http_str_eq(m, HTTP_STR("OPTIONS")) ? HTTP_OPTIONS : HTTP_OTHER;
 }
 
-/* uri-host [":" port], by its alphabet only: what it names is not judged here. */
+/* What it names is not judged here. */
 static bool is_host(struct http_str h)
 {
-    for (size_t i = 0; i < h.n; i++) {
-        char c = h.p[i];
-        bool alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-        bool other = c == '.' || c == '-' || c == ':' || c == '[' || c == ']' || c == '_' ||
-                     c == '~' || c == '%';
-        if (!alnum && !other)
-            return false;
-    }
-    return true;
+    size_t i = 0;
+
+    while (i < h.n && http_is((uint8_t)h.p[i], HTTP_C_HOST))
+        i++;
+    return i == h.n;
 }
 
 /* RFC 9112 3.2.2: "http://host/path"; the host of the target wins. */
@@ -77,7 +73,7 @@ static int parse_target(struct http_request *r, struct http_str target)
     if (target.n > TARGET_BYTES_MAX)
         return 414;
     for (size_t k = 0; k < target.n; k++)
-        if ((uint8_t)target.p[k] <= ' ' || (uint8_t)target.p[k] >= 0x7f || target.p[k] == '#')
+        if (!http_is((uint8_t)target.p[k], HTTP_C_TARGET))
             return 400;
     if (!parse_form(r, &target))
         return 400;
@@ -89,14 +85,48 @@ static int parse_target(struct http_request *r, struct http_str target)
     return 200;
 }
 
+static size_t span(const char *p, const char *end, unsigned classes)
+{
+    const char *at = p;
+
+    while (at < end && http_is((uint8_t)*at, classes))
+        at++;
+    return (size_t)(at - p);
+}
+
+/* "GET /path?query HTTP/1.1", which nearly every request begins with.  False: look closer. */
+static bool parse_plain_line(struct http_request *r, struct http_str line)
+{
+    static const char get[4] = "GET ", version[9] = " HTTP/1.1";
+    const char *p = line.p + sizeof(get), *end = line.p + line.n - sizeof(version);
+    struct http_str query = {0};
+    size_t path_n;
+
+    if (line.n <= sizeof(get) + sizeof(version) || line.n > TARGET_BYTES_MAX ||
+        memcmp(line.p, get, sizeof(get)) != 0 || memcmp(end, version, sizeof(version)) != 0 ||
+        *p != '/')
+        return false;
+    path_n = span(p, end, HTTP_C_PATH);
+    if (p + path_n < end && p[path_n] == '?')
+        query = http_str_of(p + path_n + 1, span(p + path_n + 1, end, HTTP_C_TARGET));
+    if (p + path_n != end && query.p + query.n != end)
+        return false;
+    r->method = HTTP_GET;
+    r->minor = 1;
+    r->path = http_str_of(p, path_n);
+    r->query = query;
+    return true;
+}
+
 /* RFC 9112 3: method SP request-target SP HTTP-version. */
 static int parse_request_line(struct http_request *r, struct http_str line)
 {
     const char *end = line.p + line.n, *p = line.p, *target;
     int status;
 
-    while (p < end && http_is_token_char((uint8_t)*p))
-        p++;
+    if (parse_plain_line(r, line))
+        return 200;
+    p += span(p, end, HTTP_C_TOKEN);
     if (p == line.p || p == end || *p != ' ')
         return 400;
     r->method = method_of(http_str_of(line.p, (size_t)(p - line.p)));
@@ -115,17 +145,17 @@ static struct http_str *slot_of(struct http_request *r, struct http_str name)
 {
     switch (name.n) {
     case 5:
-        return http_str_ieq(name, HTTP_STR("range")) ? &r->range : NULL;
+        return http_name_is(name, HTTP_STR("range")) ? &r->range : NULL;
     case 8:
-        if (http_str_ieq(name, HTTP_STR("if-match")))
+        if (http_name_is(name, HTTP_STR("if-match")))
             return &r->if_match;
-        return http_str_ieq(name, HTTP_STR("if-range")) ? &r->if_range : NULL;
+        return http_name_is(name, HTTP_STR("if-range")) ? &r->if_range : NULL;
     case 13:
-        return http_str_ieq(name, HTTP_STR("if-none-match")) ? &r->if_none_match : NULL;
+        return http_name_is(name, HTTP_STR("if-none-match")) ? &r->if_none_match : NULL;
     case 17:
-        return http_str_ieq(name, HTTP_STR("if-modified-since")) ? &r->if_modified_since : NULL;
+        return http_name_is(name, HTTP_STR("if-modified-since")) ? &r->if_modified_since : NULL;
     case 19:
-        return http_str_ieq(name, HTTP_STR("if-unmodified-since")) ? &r->if_unmodified_since : NULL;
+        return http_name_is(name, HTTP_STR("if-unmodified-since")) ? &r->if_unmodified_since : NULL;
     default:
         return NULL;
     }
@@ -147,14 +177,14 @@ static int take_field(struct parsing *p, struct http_str name, struct http_str v
             *slot = value;
         return 200;
     }
-    if (http_str_ieq(name, HTTP_STR("host"))) {
+    if (http_name_is(name, HTTP_STR("host"))) {
         /* RFC 9112 3.2: a second one, or an invalid one, is answered 400. */
         if (p->host.p != NULL || !is_host(value))
             return 400;
         p->host = value;
         return 200;
     }
-    if (http_str_ieq(name, HTTP_STR("expect"))) {
+    if (http_name_is(name, HTTP_STR("expect"))) {
         p->r->expect_continue = http_str_ieq(value, HTTP_STR("100-continue"));
         p->expects_other = !p->r->expect_continue;
         return 200;

@@ -69,16 +69,24 @@ bool http_list_next(struct http_str *list, struct http_str *item)
     return false;
 }
 
-/* RFC 9110 5.6.2, as one bit a character. */
-static const uint64_t token_bits[2] = {
-    0x03ff6cfa00000000u, /* ! # $ % & ' * + - . 0-9 */
-    0x57ffffffc7fffffeu, /* A-Z ^ _ ` a-z | ~ */
-};
+#define IS_ALNUM(c)                                                                                \
+    (((c) >= '0' && (c) <= '9') || ((c) >= 'A' && (c) <= 'Z') || ((c) >= 'a' && (c) <= 'z'))
+#define IS_TOKEN(c)                                                                                \
+    (IS_ALNUM(c) || (c) == '!' || ((c) >= '#' && (c) <= '\'') || (c) == '*' || (c) == '+' ||       \
+     (c) == '-' || (c) == '.' || ((c) >= '^' && (c) <= '`') || (c) == '|' || (c) == '~')
+#define IS_TARGET(c) ((c) > ' ' && (c) < 0x7f && (c) != '#')
+#define IS_HOST(c)                                                                                 \
+    (IS_ALNUM(c) || (c) == '.' || (c) == '-' || (c) == ':' || (c) == '[' || (c) == ']' ||          \
+     (c) == '_' || (c) == '~' || (c) == '%')
+#define CLASSES(c)                                                                                 \
+    ((IS_TOKEN(c) ? HTTP_C_TOKEN : 0) | (IS_TARGET(c) ? HTTP_C_TARGET : 0) |                       \
+     (IS_TARGET(c) && (c) != '?' ? HTTP_C_PATH : 0) | (IS_HOST(c) ? HTTP_C_HOST : 0) |             \
+     (((c) >= ' ' && (c) != 0x7f) || (c) == '\t' ? HTTP_C_LINE : 0))
+#define FOUR(c) CLASSES(c), CLASSES((c) + 1), CLASSES((c) + 2), CLASSES((c) + 3)
+#define SIXTEEN(c) FOUR(c), FOUR((c) + 4), FOUR((c) + 8), FOUR((c) + 12)
+#define SIXTY_FOUR(c) SIXTEEN(c), SIXTEEN((c) + 16), SIXTEEN((c) + 32), SIXTEEN((c) + 48)
 
-bool http_is_token_char(uint8_t c)
-{
-    return c < 128 && (token_bits[c >> 6] >> (c & 63) & 1) != 0;
-}
+const uint8_t http_classes[256] = {SIXTY_FOUR(0), SIXTY_FOUR(64), SIXTY_FOUR(128), SIXTY_FOUR(192)};
 
 bool http_is_token(struct http_str s)
 {

@@ -35,12 +35,17 @@ struct file {
     struct file *newer, *older; /* by last use */
     const uint8_t *map;         /* owned; NULL if empty */
     char *text;                 /* owned: content that was made, not mapped */
+    char *ready;                /* owned: the head of the plain answer, and room for a small body;
+                                   NULL: not made yet */
+    size_t ready_n;             /* of the head */
+    uint64_t ready_s;           /* what its Date says */
     uint64_t size;
     uint64_t mtime_s, mtime_ns, inode;
     uint64_t checked_us; /* when it was last compared with the file system */
     uint32_t refs;       /* the cache's and one for every piece on its way */
     uint32_t hash;
     const char *type; /* static */
+    size_t path_n;
     char etag[HTTP_ETAG_SIZE];
     char last_modified[HTTP_DATE_SIZE];
     char path[]; /* below the root, without the first slash */
@@ -81,7 +86,8 @@ enum conn_state {
 /* What is left to send of one answer. */
 struct answer {
     bool pending;
-    char *text; /* owned: head, and small bodies; NULL: none left */
+    char *text; /* owned or lent: head, and small bodies; NULL: none left */
+    bool lent;  /* the file's own text, which the next answer changes */
     size_t text_n, text_off;
     struct file *file; /* a reference */
     const uint8_t *body;
@@ -155,7 +161,11 @@ void conn_set_state(struct conn *c, enum conn_state state);
 void reply_request(struct conn *c, const struct http_request *r);
 /* Answer with a page that says what is wrong, and finish the connection. */
 void reply_error(struct conn *c, int status);
-/* Send on.  MR_OK: all of the answer is on its way; MR_EAGAIN; or an error. */
+
+/* ---- sending (httpd_send.c) ------------------------------------------------------- */
+
+/* Send on.  MR_OK: all of the answer is on its way; MR_EAGAIN; MR_ENOMEM: what is left cannot be
+ * kept; or the error of a connection that is no more. */
 int reply_push(struct conn *c);
 void reply_drop(struct conn *c);
 size_t httpd_status(void *core, char *buf, size_t n);

@@ -57,13 +57,21 @@ static uint64_t mtime_ns(const struct stat *st)
     return (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec;
 }
 
-static uint32_t hash_path(const char *path)
+/* FNV-1a over words, then bytes.  Only names that the file system has are kept, so nobody can fill
+ * one bucket from outside. */
+static uint32_t hash_path(const char *path, size_t n)
 {
-    uint32_t h = 2166136261u;
+    uint64_t h = 14695981039346656037u, word;
+    size_t i = 0;
 
-    for (; *path != '\0'; path++)
-        h = (h ^ (uint8_t)*path) * 16777619u;
-    return h;
+    for (; i + sizeof(word) <= n; i += sizeof(word)) {
+        memcpy(&word, path + i, sizeof(word));
+        h = (h ^ word) * 1099511628211u;
+        h ^= h >> 32;
+    }
+    for (; i < n; i++)
+        h = (h ^ (uint8_t)path[i]) * 1099511628211u;
+    return (uint32_t)(h ^ h >> 32);
 }
 
 static void lru_unlink(struct files *f, struct file *x)
@@ -87,6 +95,7 @@ void file_put(struct file *x)
     if (x->map != NULL)
         munmap((void *)(uintptr_t)x->map, x->size);
     free(x->text);
+    free(x->ready);
     free(x);
 }
 
@@ -109,11 +118,12 @@ void files_fini(struct files *f)
     close(f->root_fd);
 }
 
-static struct file *lookup(struct files *f, const char *path, uint32_t hash)
+static struct file *lookup(struct files *f, const char *path, size_t n)
 {
+    uint32_t hash = hash_path(path, n);
     struct file *x = f->bucket[hash % FILE_BUCKETS];
 
-    while (x != NULL && (x->hash != hash || strcmp(x->path, path) != 0))
+    while (x != NULL && (x->hash != hash || x->path_n != n || memcmp(x->path, path, n) != 0))
         x = x->next;
     return x;
 }
@@ -134,8 +144,8 @@ static bool is_current(const struct files *f, struct file *x, uint64_t now_us)
 
 static struct file *map_file(int fd, const char *path, const struct stat *st)
 {
-    size_t n = strlen(path) + 1, size = (size_t)st->st_size;
-    struct file *x = calloc(1, sizeof(*x) + n);
+    size_t n = strlen(path), size = (size_t)st->st_size;
+    struct file *x = calloc(1, sizeof(*x) + n + 1);
     void *map = NULL;
 
     if (x == NULL)
@@ -147,13 +157,14 @@ static struct file *map_file(int fd, const char *path, const struct stat *st)
         free(x);
         return NULL;
     }
-    memcpy(x->path, path, n);
+    memcpy(x->path, path, n + 1);
+    x->path_n = n;
     x->map = map;
     x->size = size;
     x->mtime_ns = mtime_ns(st);
     x->mtime_s = st->st_mtim.tv_sec > 0 ? (uint64_t)st->st_mtim.tv_sec : 0;
     x->inode = st->st_ino;
-    x->hash = hash_path(path);
+    x->hash = hash_path(path, n);
     x->type = http_mime(path);
     http_etag_emit(x->etag, x->mtime_ns, x->size);
     http_date_emit(x->last_modified, x->mtime_s);
@@ -204,17 +215,21 @@ static int load(struct files *f, const char *path, uint64_t now_us, struct file 
 
 int files_get(struct files *f, const char *path, uint64_t now_us, struct file **out)
 {
-    char name[FILE_PATH_MAX + sizeof(INDEX)];
-    size_t n = strlen(path + 1);
+    char with_index[FILE_PATH_MAX + sizeof(INDEX)];
+    const char *name = path + 1;
+    size_t n = strlen(name), name_n = n;
     struct file *x;
     int status;
 
     if (n >= FILE_PATH_MAX)
         return 404;
-    memcpy(name, path + 1, n + 1);
-    if (path[n] == '/')
-        memcpy(name + n, INDEX, sizeof(INDEX));
-    x = lookup(f, name, hash_path(name));
+    if (path[n] == '/') {
+        memcpy(with_index, name, n);
+        memcpy(with_index + n, INDEX, sizeof(INDEX));
+        name = with_index;
+        name_n += sizeof(INDEX) - 1;
+    }
+    x = lookup(f, name, name_n);
     if (x != NULL && !is_current(f, x, now_us)) {
         f->changed++;
         uncache(f, x);

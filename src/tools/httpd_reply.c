@@ -7,78 +7,15 @@
 #include "stat/json.h"
 #include "tools/httpd.h"
 
-#define PIECE_BYTES ((uint64_t)64 << 10) /* a file is given away in pieces of this size */
-#define COPY_BYTES_MAX 1024u             /* smaller bodies are copied behind the head */
+#define COPY_BYTES_MAX 1024u /* smaller bodies are copied behind the head */
 #define LOCATION_MAX 1100u
 #define STATUS_BYTES_MAX ((size_t)64 << 10)
 
-/* ---- sending */
-
-static void on_piece_done(void *arg, const void *ptr, size_t n)
+static void count_answer(struct httpd *h, int status)
 {
-    (void)ptr;
-    (void)n;
-    file_put(arg);
+    h->count.requests++;
+    h->count.by_class[status / 100 % 6]++;
 }
-
-static int push_text(struct conn *c)
-{
-    struct answer *a = &c->out;
-
-    while (a->text_off < a->text_n) {
-        int64_t r = mr_send(c->h->m, c->sock, a->text + a->text_off, a->text_n - a->text_off,
-                            a->body_left > 0 ? MR_MORE : 0);
-        if (r < 0)
-            return (int)r;
-        a->text_off += (size_t)r;
-    }
-    tool_pool_put(&c->h->texts, a->text);
-    a->text = NULL;
-    return MR_OK;
-}
-
-static int push_body(struct conn *c)
-{
-    struct answer *a = &c->out;
-
-    while (a->body_left > 0) {
-        uint64_t n = a->body_left < PIECE_BYTES ? a->body_left : PIECE_BYTES;
-        int err = mr_send_give(c->h->m, c->sock, a->body, n, n < a->body_left ? MR_MORE : 0,
-                               on_piece_done, a->file);
-        if (err != MR_OK)
-            return err;
-        a->file->refs++;
-        a->body += n;
-        a->body_left -= n;
-        c->h->count.bytes += n;
-    }
-    return MR_OK;
-}
-
-int reply_push(struct conn *c)
-{
-    int err = c->out.text != NULL ? push_text(c) : MR_OK;
-
-    if (err == MR_OK)
-        err = push_body(c);
-    if (err == MR_OK && c->out.file != NULL) {
-        file_put(c->out.file);
-        c->out.file = NULL;
-    }
-    c->out.pending = err != MR_OK;
-    return err;
-}
-
-void reply_drop(struct conn *c)
-{
-    if (c->out.text != NULL)
-        tool_pool_put(&c->h->texts, c->out.text);
-    if (c->out.file != NULL)
-        file_put(c->out.file);
-    c->out = (struct answer){0};
-}
-
-/* ---- composing */
 
 /* Start an answer with this head and text behind it. */
 static void begin(struct conn *c, struct http_head *head, const char *text, size_t text_n)
@@ -91,8 +28,7 @@ static void begin(struct conn *c, struct http_head *head, const char *text, size
     head->close = !c->keep_alive;
     if (buf != NULL)
         n = http_head_emit(buf, TEXT_BYTES_MAX, head);
-    h->count.requests++;
-    h->count.by_class[head->status / 100 % 6]++;
+    count_answer(h, head->status);
     c->out = (struct answer){.pending = true, .text = buf, .text_n = n};
     if (n == 0 || n + text_n > TEXT_BYTES_MAX) {
         /* No memory: there is nothing to say it with. */
@@ -150,6 +86,68 @@ static void redirect(struct conn *c, const struct http_request *r, const char *p
         location[n] = '\0';
     }
     page(c, r, &head);
+}
+
+/* What is asked most: all of a file, without conditions, on a connection that stays. */
+static bool is_plain(const struct conn *c, const struct http_request *r)
+{
+    return r->method == HTTP_GET && r->minor >= 1 && c->keep_alive && r->range.p == NULL &&
+           r->if_match.p == NULL && r->if_none_match.p == NULL && r->if_modified_since.p == NULL &&
+           r->if_unmodified_since.p == NULL;
+}
+
+/* Compose the head of a file's plain answer once. */
+static bool make_ready(const struct httpd *h, struct file *x)
+{
+    char buf[TEXT_BYTES_MAX - COPY_BYTES_MAX];
+    struct http_head head = {
+        .status = 200,
+        .date = h->date,
+        .type = x->type,
+        .last_modified = x->last_modified,
+        .etag = x->etag,
+        .accept_ranges = true,
+        .has_length = true,
+        .length = x->size,
+    };
+    size_t n = http_head_emit(buf, sizeof(buf), &head);
+
+    if (n == 0)
+        return false;
+    x->ready = malloc(n + COPY_BYTES_MAX);
+    if (x->ready == NULL)
+        return false;
+    memcpy(x->ready, buf, n);
+    x->ready_n = n;
+    x->ready_s = h->unix_s;
+    return true;
+}
+
+/* The same bytes that reply_file would send.  False: compose them. */
+static bool reply_ready(struct conn *c, struct file *x)
+{
+    struct httpd *h = c->h;
+    size_t n;
+
+    if (x->ready == NULL && !make_ready(h, x))
+        return false;
+    if (x->ready_s != h->unix_s) {
+        memcpy(x->ready + HTTP_OK_DATE_OFFSET, h->date, HTTP_DATE_SIZE - 1);
+        x->ready_s = h->unix_s;
+    }
+    count_answer(h, 200);
+    n = x->ready_n;
+    c->out = (struct answer){.pending = true, .text = x->ready, .lent = true, .file = x};
+    if (x->size > COPY_BYTES_MAX) {
+        c->out.body = x->map;
+        c->out.body_left = x->size;
+    } else if (x->size > 0) {
+        memcpy(x->ready + n, x->map, x->size);
+        n += x->size;
+    }
+    c->out.text_n = n;
+    h->count.bytes += n;
+    return true;
 }
 
 static void reply_file(struct conn *c, const struct http_request *r, struct file *x)
@@ -238,6 +236,8 @@ static void find_file(struct conn *c, const struct http_request *r)
     head.status = http_path_decode(path, sizeof(path), r->path);
     if (head.status == 0)
         head.status = files_get(&c->h->files, path, mr_now_us(c->h->m), &x);
+    if (head.status == 200 && is_plain(c, r) && reply_ready(c, x))
+        return;
     if (head.status == 200)
         reply_file(c, r, x);
     else if (head.status == 301)

@@ -315,6 +315,17 @@ static void malformed_responses_are_refused(void **state)
     assert_true(r.keep_alive);
 }
 
+static void the_date_of_a_200_is_where_it_is_said_to_be(void **state)
+{
+    char date[HTTP_DATE_SIZE], buf[256];
+    struct http_head h = {.status = 200, .date = date, .type = "text/plain"};
+
+    (void)state;
+    http_date_emit(date, 784111777);
+    assert_true(http_head_emit(buf, sizeof(buf), &h) > 0);
+    assert_memory_equal(buf + HTTP_OK_DATE_OFFSET, date, HTTP_DATE_SIZE - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +341,7 @@ int main(void)
         cmocka_unit_test(a_head_is_found_however_it_is_cut),
         cmocka_unit_test(an_emitted_head_parses_back),
         cmocka_unit_test(malformed_responses_are_refused),
+        cmocka_unit_test(the_date_of_a_200_is_where_it_is_said_to_be),
     };
     return cmocka_run_group_tests_name("http_request", tests, NULL, NULL);
 }
