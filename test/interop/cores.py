@@ -162,8 +162,8 @@ echoes("one queue, echo", 2)
 
 wire = os.path.join(lab.folder(), "wire")
 for more, none in (([], True), (["--rss-off"], False)):
-    server = lab.echo("--cores", 2, *more, net=f"wire:{wire}:0")
-    r = lab.run(lab.program("millrace-load"), "rr", "--net", f"wire:{wire}:1", "--addr",
+    server = lab.echo("--cores", 2, *more, dev=f"shm:{wire}:0")
+    r = lab.run(lab.program("millrace-load"), "rr", "--dev", f"shm:{wire}:1", "--addr",
                 lab.KERNEL + "/24", "--cores", "2", "--to", lab.OURS + ":7", "--connections", "32",
                 "--duration-ms", "1000", "--json", "--quiet", "--control", "none", *more,
                 check=False)

@@ -10,12 +10,12 @@ import lab
 lab.enter()
 lab.need("curl", "sha256sum")
 lab.program("millrace-httpd")
-lab.tap()
+lab.network()
 www = os.path.join(lab.folder(), "www")
 os.mkdir(www)
 with open(os.path.join(www, "index.html"), "w") as f:
     f.write("hello\n")
-size = int(os.environ.get("LAB_BULK_BYTES", 1 << 30))
+size = int(os.environ.get("LAB_BULK_BYTES", 1 << 30 if lab.FULL else 64 << 20))
 digest = lab.make_file(os.path.join(www, "big"), size)
 server = lab.httpd(www)
 url = f"http://{lab.OURS}/"
@@ -48,8 +48,14 @@ lab.point(r.returncode == 0 and lab.sha256(got) == digest, f"{size >> 20} MB arr
 os.remove(got)
 
 status = lab.ask(server)
-lab.point(status["counters"]["tcp"]["rexmit_segs"] == 0, "nothing was retransmitted",
-          status["counters"]["tcp"])
+tcp = status["counters"]["tcp"]
+if lab.DEVICE == "tap":
+    lab.point(tcp["rexmit_segs"] == 0, "nothing was retransmitted", tcp)
+else:
+    # A TAP refuses what it has no room for; the far end of a veth drops it, and the sender cannot
+    # know.  A few in a hundred may have to go twice.
+    lab.note(f"{tcp['rexmit_segs']} of {tcp['segs_out']} segments retransmitted")
+    lab.point(tcp["rexmit_segs"] * 50 < tcp["segs_out"], "hardly anything was retransmitted", tcp)
 lab.point(lab.wait_for(lambda: lab.ask(server)["connections"] == 0),
           "no connection is left behind", lab.conns(server))
 used = {p["name"]: p["used"] for p in lab.ask(server)["pools"]

@@ -7,10 +7,10 @@ import time
 
 import lab
 
-SECONDS = 4
+SECONDS = 4 if lab.FULL else 2
 
 lab.enter()
-lab.tap()
+lab.network()
 server = lab.echo()
 
 
@@ -51,11 +51,7 @@ lab.note(f"TIME-WAIT and the like afterwards: {lab.ask(server)['time_wait']}")
 lab.point(lab.stop(server) == 0, "it ends when asked to, though it sleeps")
 
 # As many stacks as one likes: those that have nothing to do sleep.
-lab.run("ip", "link", "del", lab.TAP)
-lab.run("ip", "tuntap", "add", lab.TAP, "mode", "tap", "multi_queue")
-lab.write(f"/proc/sys/net/ipv6/conf/{lab.TAP}/disable_ipv6", "1")
-lab.run("ip", "link", "set", lab.TAP, "up")
-lab.run("ip", "address", "add", lab.KERNEL + "/24", "dev", lab.TAP)
+lab.network(queues=4)
 for more in ([], ["--rss-off"]):
     server = lab.echo("--cores", 4, *more)
     ticks, woken = measure("four cores" + "".join(more))

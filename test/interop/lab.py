@@ -1,10 +1,14 @@
-"""A place for a test: a network namespace of its own, a TAP in it, programs of ours beside it.
+"""A place for a test: a network namespace of its own, a device in it, programs of ours beside it.
 
 A test script begins with lab.enter(): the script starts itself again inside `unshare` (as root, or
 with a user namespace), so whatever happens, the kernel takes the network away with the last
-process.
+process.  MILLRACE_LAB_DEV says what the programs run on; lab.network() makes it:
 
-    kernel's stack 10.9.0.1 --- tap0 --- 10.9.0.2 the program of ours
+    tap     kernel's stack 10.9.0.1 --- tap0 --- 10.9.0.2 the program of ours
+    others  kernel's stack 10.9.0.1 peer0 --- veth --- ours0 10.9.0.2 the program of ours
+
+where ours0 lies in a second namespace, in which the program runs and the kernel has no address, so
+that nothing can take a short cut.
 
 Output is TAP.  lab.skip_all() says why a test cannot run here.
 """
@@ -26,6 +30,15 @@ BUILD = os.environ.get("MILLRACE_BUILD", os.path.join(ROOT, "build"))
 KERNEL = "10.9.0.1"
 OURS = "10.9.0.2"
 TAP = "tap0"
+DEVICE = os.environ.get("MILLRACE_LAB_DEV", "tap")
+# A test is run over every device; its full length is for the TAP.
+FULL = DEVICE == "tap"
+LINK = TAP if DEVICE == "tap" else "peer0"  # the kernel's end
+FAR = "ours0"                               # our end of a veth
+
+inside = ()   # before the command line of a program of ours
+_dev = None   # what --dev says
+_far = None   # the second namespace
 
 _points = 0
 _failed = 0
@@ -80,12 +93,12 @@ def enter():
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     need("unshare", "ip")
     if "LAB_INSIDE" not in os.environ:
-        if not os.path.exists("/dev/net/tun"):
+        if DEVICE == "tap" and not os.path.exists("/dev/net/tun"):
             skip_all("this machine has no /dev/net/tun")
         how = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-Urn"]
         if subprocess.run(how + ["true"], capture_output=True).returncode != 0:
             skip_all("may not make a network namespace")
-        os.environ["LAB_INSIDE"] = "1"
+        os.environ["LAB_INSIDE"] = "root" if os.geteuid() == 0 else "user"
         os.execvp("unshare", how + [sys.executable] + sys.argv)
     atexit.register(_clean_up)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -109,18 +122,85 @@ def folder():
     return _folder
 
 
-def tap(name=TAP, kernel=KERNEL, mtu=None):
+def tap(name=TAP, kernel=KERNEL, mtu=None, many=()):
     """A TAP with the kernel's stack at one end, up, without IPv6's chatter."""
-    made = run("ip", "tuntap", "add", name, "mode", "tap", check=False)
+    made = run("ip", "tuntap", "add", name, "mode", "tap", *many, check=False)
     if made.returncode != 0:
         skip_all("may not make a TAP: " + made.stderr.strip())
-    path = f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6"
-    if os.path.exists(path):
-        write(path, "1")
-    if mtu:
-        run("ip", "link", "set", name, "mtu", str(mtu))
-    run("ip", "link", "set", name, "up")
+    quiet_up(name, mtu)
     run("ip", "address", "add", kernel + "/24", "dev", name)
+
+
+def quiet_up(name, mtu=None, at=()):
+    """An interface comes up, without IPv6's chatter."""
+    path = f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6"
+    run(*at, "sh", "-c", f"test ! -e {path} || echo 1 >{path}")
+    run(*at, "ip", "link", "set", name, *(["mtu", str(mtu)] if mtu else []), "up")
+
+
+def namespace():
+    """Another network namespace: what to write before a command that runs there."""
+    p = start("unshare", "-n", "sleep", "600")
+    here = os.readlink("/proc/self/ns/net")
+    wait_for(lambda: os.readlink(f"/proc/{p.pid}/ns/net") != here)
+    at = ("nsenter", "-t", str(p.pid), "-n")
+    run(*at, "ip", "link", "set", "lo", "up")
+    return at
+
+
+def veth(name, peer, at, queues=1):
+    """A pair: name here, peer in the namespace `at`; neither is up."""
+    many = ["numtxqueues", str(queues), "numrxqueues", str(queues)]
+    made = run("ip", "link", "add", name, *many, "type", "veth", "peer", "name", peer, *many,
+               "netns", at[2], check=False)
+    if made.returncode != 0:
+        skip_all("may not make a veth: " + made.stderr.strip())
+
+
+# ---- the device that programs of ours run on -------------------------------------------------
+
+def missing(kind):
+    """Why a program cannot run on this kind of device here; None: it can."""
+    if kind in ("xdp", "dpdk") and \
+            not os.path.exists(os.path.join(BUILD, "src", f"millrace-{kind}.so")):
+        return f"this build has no {kind}: its library was not there"
+    if kind == "xdp" and os.environ.get("LAB_INSIDE") != "root":
+        return "only root may load an XDP program"
+    return None
+
+
+def spec(kind, option=""):
+    """What --dev says for our end of the device."""
+    name = {"tap": TAP, "dpdk": f"net_af_packet0,iface={FAR}"}.get(kind, FAR)
+    return f"{kind}:{name}{option}"
+
+
+def dev():
+    """What --dev says."""
+    return _dev or spec("tap")
+
+
+def network(queues=1, kind=DEVICE, option=""):
+    """The device; a second call makes it anew."""
+    global inside, _dev, _far
+    run("ip", "link", "del", LINK, check=False)
+    _dev = spec(kind, option)
+    if kind == "tap":
+        many = ["multi_queue"] if queues > 1 else []
+        return tap(many=many)
+    if missing(kind):
+        skip_all(missing(kind))
+    inside = _far = _far or namespace()
+    veth(LINK, FAR, _far, queues)
+    # Between two kernels a checksum is left unfinished, as if hardware followed.  AF_XDP and DPDK's
+    # af_packet see the frame without the note that says so; AF_PACKET gets that note.
+    if kind != "packet":
+        need("ethtool")
+        run("ethtool", "-K", LINK, "tx", "off")
+    quiet_up(FAR, at=_far)
+    quiet_up(LINK)
+    run("ip", "address", "add", KERNEL + "/24", "dev", LINK)
+    return None
 
 
 def write(path, text):
@@ -156,13 +236,18 @@ def start(*command, **more):
     return p
 
 
-def ours(name, *args, net=None, addr=OURS, control=None, log=None):
-    """A program of ours on the TAP; .control is its control socket."""
+# Checksums and the cutting of segments may be left to the device, and come up unfinished.
+OFFLOADS = DEVICE in ("tap", "packet")
+
+
+def ours(name, *args, dev=None, addr=OURS, control=None, log=None):
+    """A program of ours on the device; .control is its control socket."""
     control = control or os.path.join(folder(), f"{name}-{len(_running)}.sock")
     log = log or control + ".log"
-    where = ["--net", net or "tap:" + TAP, "--addr", addr + "/24", "--control", control]
+    at = () if dev else inside
+    where = ["--dev", dev or _dev or spec("tap"), "--addr", addr + "/24", "--control", control]
     with open(log, "w") as out:
-        p = start(program(name), *where, *map(str, args), stdout=out, stderr=out)
+        p = start(*at, program(name), *where, *map(str, args), stdout=out, stderr=out)
     p.control, p.log = control, log
     for _ in range(500):
         if p.poll() is not None:
@@ -222,6 +307,11 @@ def conns(p):
 
 def pool(status, name):
     return next(x for x in status["pools"] if x["name"] == name)
+
+
+def rx_pool(status):
+    """The pool that the device's received frames lie in."""
+    return next(x for x in status["pools"] if x["name"].endswith(" rx"))
 
 
 def drops(status):

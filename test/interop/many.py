@@ -7,10 +7,10 @@ import socket
 
 import lab
 
-N = int(os.environ.get("LAB_CONNECTIONS", 10000))
+N = int(os.environ.get("LAB_CONNECTIONS", 10000 if lab.FULL else 2000))
 
 lab.enter()
-lab.tap()
+lab.network()
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 if hard < N + 100:
     lab.skip_all(f"the limit of descriptors is {hard}")

@@ -28,7 +28,7 @@ def start(*args):
     lab.run("ip", "link", "set", lab.TAP, "up")
     lab.run("ip", "address", "add", lab.KERNEL + "/24", "dev", lab.TAP)
     with open(log, "w") as out:
-        p = lab.start(MOODY, "--net", "tap:" + lab.TAP, "--addr", lab.OURS + "/24", "--control",
+        p = lab.start(MOODY, "--dev", "tap:" + lab.TAP, "--addr", lab.OURS + "/24", "--control",
                       control, "--cores", "2", *args, stdout=out, stderr=out)
     p.control = control
     lab.wait_for(lambda: os.path.exists(control) or p.poll() is not None)

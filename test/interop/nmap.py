@@ -7,7 +7,7 @@ import lab
 
 lab.enter()
 lab.need("nmap")
-lab.tap()
+lab.network()
 with open(os.path.join(lab.folder(), "index.html"), "w") as f:
     f.write("hello\n")
 server = lab.httpd(lab.folder())

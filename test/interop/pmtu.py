@@ -9,25 +9,21 @@ import lab
 
 lab.enter()
 lab.need("nsenter", "curl", "sha256sum")
-lab.tap()
+lab.network()
 if not lab.write("/proc/sys/net/ipv4/ip_forward", "1"):
     lab.skip_all("may not forward")
-far = lab.start("unshare", "-n", "sleep", "300")
-lab.wait_for(lambda: os.readlink(f"/proc/{far.pid}/ns/net") != os.readlink("/proc/self/ns/net"))
-inside = ("nsenter", "-t", str(far.pid), "-n")
-r = lab.run("ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1", "netns",
-            str(far.pid), check=False)
-if r.returncode != 0:
-    lab.skip_all("may not make a veth: " + r.stderr.strip())
+inside = lab.namespace()
+lab.veth("v0", "v1", inside)
 lab.run("ip", "address", "add", "10.8.0.1/24", "dev", "v0")
 lab.run("ip", "link", "set", "v0", "up")
 lab.run(*inside, "ip", "address", "add", "10.8.0.2/24", "dev", "v1")
 lab.run(*inside, "ip", "link", "set", "v1", "up")
 lab.run(*inside, "ip", "route", "add", "default", "via", "10.8.0.1")
 
+size = 200 if lab.FULL else 20  # MB
 www = os.path.join(lab.folder(), "www")
 os.mkdir(www)
-digest = lab.make_file(os.path.join(www, "some"), 200 << 20)
+digest = lab.make_file(os.path.join(www, "some"), size << 20)
 server = lab.httpd(www, "--gateway", lab.KERNEL)
 got = os.path.join(lab.folder(), "got")
 
@@ -43,21 +39,21 @@ def fetch(*more):
 
 
 r = fetch()
-lab.point(r.returncode == 0 and lab.sha256(got) == digest, "200 MB through a router", r.stderr)
+lab.point(r.returncode == 0 and lab.sha256(got) == digest, f"{size} MB through a router", r.stderr)
 
 lowered = lab.ask(server)["counters"]["ip"]["pmtu_lowered"]
 mtu(1000)
 r = fetch()
 status = lab.ask(server)["counters"]
 lab.point(r.returncode == 0 and lab.sha256(got) == digest,
-          "200 MB through a narrower path", r.stderr)
+          f"{size} MB through a narrower path", r.stderr)
 lab.point(status["ip"]["pmtu_lowered"] > lowered, "the router's message was believed",
           status["ip"])
 
 mtu(1500)
-slow = lab.start(*inside, "curl", "-sS", "--max-time", "60", "--limit-rate", "40M", "-o", got,
+slow = lab.start(*inside, "curl", "-sS", "--max-time", "60", "--limit-rate", f"{size // 5}M", "-o", got,
                  f"http://{lab.OURS}/some")
-lab.wait_for(lambda: os.path.exists(got) and 0 < os.path.getsize(got) < 100 << 20, 5)
+lab.wait_for(lambda: os.path.exists(got) and 0 < os.path.getsize(got) < size << 19, 5)
 mtu(700)
 lab.point(slow.wait(60) == 0 and lab.sha256(got) == digest,
           "the path narrows in the middle of a transfer")

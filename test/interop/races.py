@@ -83,13 +83,13 @@ class Asker(threading.Thread):
 def load(w, cores, to, mode, *args, addr="10.9.0.3"):
     """millrace-load on the wire's other end; .log and .control as with lab.ours."""
     return lab.ours("millrace-load", mode, "--to", to, "--duration-ms", int(SECONDS * 1000),
-                    "--quiet", "--json", "--cores", cores, *args, net=f"wire:{w}:1", addr=addr,
+                    "--quiet", "--json", "--cores", cores, *args, dev=f"shm:{w}:1", addr=addr,
                     log=path(f"load{wires}-{time.monotonic_ns()}.log"))
 
 
 def over_a_wire(name, server, mode, port, cores, *options, client=()):
     w = wire()
-    s = server("--cores", cores, "--pcap", path("s.pcapng"), *options, net=f"wire:{w}:0")
+    s = server("--cores", cores, "--pcap", path("s.pcapng"), *options, dev=f"shm:{w}:0")
     c = load(w, cores, f"{lab.OURS}:{port}", mode, "--connections", 16, "--pcap",
              path("c.pcapng"), *client, *options)
     askers = Asker(s), Asker(c)
@@ -106,7 +106,7 @@ def over_a_wire(name, server, mode, port, cores, *options, client=()):
 
 def from_the_kernel(to, *args):
     """millrace-load on the kernel's sockets, threads and all."""
-    r = lab.run(lab.program("millrace-load"), "--net", "kernel", "http", "--to", to, "--cores", "2",
+    r = lab.run(lab.program("millrace-load"), "--dev", "kernel", "http", "--to", to, "--cores", "2",
                 "--connections", "16", "--duration-ms", str(int(SECONDS * 1000)), "--quiet",
                 "--json", *args, check=False)
     return r.returncode, r.stdout + r.stderr
@@ -132,7 +132,7 @@ def through_the_relay(cores, *options):
         return
     log = path("upstream.log")
     with open(log, "w") as out:
-        up = lab.start(lab.program("millrace-httpd"), "--net", "kernel", "--port", "8001", "--root",
+        up = lab.start(lab.program("millrace-httpd"), "--dev", "kernel", "--port", "8001", "--root",
                        here, "--cores", "2", stdout=out, stderr=out)
     lab.wait_for(lambda: lab.run("curl", "-s", f"http://{lab.KERNEL}:8001/", check=False).stdout)
     s = lab.ours("millrace-relay", "--listen", "0.0.0.0:80", "--upstream",
@@ -148,7 +148,7 @@ def through_the_relay(cores, *options):
 
 def stopped_under_load(cores, *options):
     w = wire()
-    s = lab.echo("--cores", cores, "--pcap", path("s.pcapng"), *options, net=f"wire:{w}:0")
+    s = lab.echo("--cores", cores, "--pcap", path("s.pcapng"), *options, dev=f"shm:{w}:0")
     c = load(w, cores, f"{lab.OURS}:7", "rr", "--connections", 16, "--timeout-ms", 800, *options)
     askers = Asker(s), Asker(c)
     time.sleep(SECONDS / 2)
@@ -164,7 +164,7 @@ def start_and_stop(cycles, slow):
     """SIGTERM at any moment of a life, its beginning too."""
     log, sock, w, ok, late, codes = path("cycle.log"), path("cycle.sock"), wire(), 0, 0, {}
     for i in range(cycles):
-        net = ["--net", "tap:" + lab.TAP] if i % 2 and have_tap else ["--net", f"wire:{w}:0"]
+        net = ["--dev", "tap:" + lab.TAP] if i % 2 and have_tap else ["--dev", f"shm:{w}:0"]
         with open(log, "a") as out:
             p = lab.start(lab.program("millrace-echo"), *net, "--addr", lab.OURS + "/24",
                           "--control", sock, "--cores", "4", "--pcap", path("cycle.pcapng"),
@@ -196,8 +196,8 @@ def catches_sigterm(pid):
 def a_restart():
     """The next side 0 is there before the last one has gone: the wire is the next one's."""
     w = wire()
-    first = lab.echo("--cores", 2, net=f"wire:{w}:0")
-    second = lab.echo("--cores", 2, net=f"wire:{w}:0")
+    first = lab.echo("--cores", 2, dev=f"shm:{w}:0")
+    second = lab.echo("--cores", 2, dev=f"shm:{w}:0")
     lab.stop(first)
     there = os.path.exists(w)
     lab.stop(second)
@@ -207,7 +207,7 @@ def a_restart():
 
 def silence():
     """A side 1 whose other side never comes is told to end."""
-    p = lab.start(lab.program("millrace-echo"), "--net", f"wire:{wire()}:1", "--addr",
+    p = lab.start(lab.program("millrace-echo"), "--dev", f"shm:{wire()}:1", "--addr",
                   "10.9.0.9/24", "--control", "none", stderr=subprocess.PIPE, text=True)
     lab.wait_for(lambda: catches_sigterm(p.pid), 10, 0.001)
     time.sleep(0.05)

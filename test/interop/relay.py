@@ -126,17 +126,17 @@ ups = [Upstream(p) for p in PORTS]
 class Lab:
     """One relay to test."""
 
-    def __init__(self, title, net, address, *more):
+    def __init__(self, title, dev, address, *more):
         self.title, self.address = title, address
         args = ["--listen", f"{address}:80", "--down-time", "1"]
         for p in PORTS:
             args += ["--upstream", f"{lab.KERNEL}:{p}"]
-        if net == "kernel":
-            self.p = lab.start(relay_program, "--net", "kernel", *args, *more)
+        if dev == "kernel":
+            self.p = lab.start(relay_program, "--dev", "kernel", *args, *more)
             lab.wait_for(lambda: self.answers())
         else:
-            self.p = lab.ours("millrace-relay", *args, *more, net=net, addr=address)
-        self.has_status = net != "kernel"
+            self.p = lab.ours("millrace-relay", *args, *more, dev=dev, addr=address)
+        self.has_status = dev != "kernel"
 
     def answers(self):
         try:

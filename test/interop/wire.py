@@ -12,8 +12,8 @@ with open(os.path.join(www, "index.html"), "w") as f:
     f.write("x" * 100)
 lab.make_file(os.path.join(www, "big"), 100 << 20)
 wire = os.path.join(www, "wire")
-server = lab.httpd(www, net=f"wire:{wire}:0", addr="10.9.0.2")
-client = ("--net", f"wire:{wire}:1", "--addr", "10.9.0.1/24", "--control", "none")
+server = lab.httpd(www, dev=f"shm:{wire}:0", addr="10.9.0.2")
+client = ("--dev", f"shm:{wire}:1", "--addr", "10.9.0.1/24", "--control", "none")
 r = lab.run(load, *client, "http", "--to", "10.9.0.2:80", "--connections", "32",
             "--duration-ms", "3000", "--path", "/index.html", "--quiet", check=False)
 lab.note(r.stdout)
