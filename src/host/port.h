@@ -16,8 +16,8 @@ struct host_port {
     size_t bytes;
 };
 
-/* The device that c->dev names, with a queue for each of c->cores if that can be.  The texts that *c
- * points to must stay.  0; or -1, and one line about the reason in why. */
+/* The device that c->dev names, with a queue for each of c->cores if that can be.  The texts that
+ * *c points to must stay.  0; or -1, and one line about the reason in why. */
 int host_port_open(struct host_port *p, const struct mr_config *c, char *why, size_t n);
 void host_port_close(struct host_port *p);
 struct pkt_pool *host_port_rx_pool(const struct host_port *p, unsigned queue);
