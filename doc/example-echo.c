@@ -1,6 +1,6 @@
 /* An echo server on Millrace: every line a program needs.
  *
- *     example-echo --net tap:tap0 --addr 10.9.0.2/24     on a stack of its own
+ *     example-echo --dev tap:tap0 --addr 10.9.0.2/24     on a stack of its own
  *     example-echo                                       on the kernel's sockets */
 #include <stdio.h>
 

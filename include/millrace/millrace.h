@@ -14,7 +14,7 @@
  * again.
  *
  * The same program runs on Millrace's own stack, on the kernel's sockets
- * (--net kernel) and in the simulator; it cannot tell.
+ * (--dev kernel) and in the simulator; it cannot tell.
  *
  * EVENTS ARE EDGES: MR_EV_READABLE says that something was added (data, end
  * of stream, an error) since the last call that returned MR_EAGAIN; read until
