@@ -19,14 +19,13 @@ uint64_t csum_add_portable(const void *p, size_t n, uint64_t sum);
 /* The fastest csum_fn of this processor. */
 csum_fn csum_select(void);
 
-/* Fold an unfolded sum to 16 bits, memory order, not complemented. */
+/* Fold an unfolded sum to 16 bits, memory order, not complemented.  A number added to itself with
+ * its halves exchanged has the sum of both, with the carry come round, in its upper half. */
 static inline uint16_t csum_fold(uint64_t sum)
 {
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)sum;
+    uint32_t s = (uint32_t)((sum + (sum >> 32 | sum << 32)) >> 32);
+
+    return (uint16_t)((s + (s >> 16 | s << 16)) >> 16);
 }
 
 /* The checksum field's value: what is stored, as it lies in memory. */

@@ -46,6 +46,19 @@ static inline void sndq_clear(struct sndq *q, struct sbuf_pool *p)
 uint32_t sndq_gather(struct sndq *q, struct sbuf_pool *p, uint32_t off, uint32_t n, struct pkt *k,
                      uint32_t copy_max);
 
+/* The same n bytes if they lie in the queue's first buffer, which is returned: at *at; else NULL. */
+static inline struct sbuf *sndq_first(const struct sndq *q, const struct sbuf_pool *p,
+                                      uint32_t off, uint32_t n, const uint8_t **at)
+{
+    struct sbuf *b = mem_ptr(p->arena, q->head);
+    uint32_t pos = q->head_off + off;
+
+    if (!b || pos + n > b->len)
+        return NULL;
+    *at = b->ptr + pos;
+    return b;
+}
+
 struct rcvq {
     struct pkt *tail; /* circular: tail->next is the head; packets come from any port's pool */
     uint32_t cc;      /* bytes in the queue */

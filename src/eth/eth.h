@@ -248,6 +248,27 @@ static inline struct neigh *eth_neigh(const struct eth *eth, neigh_id id)
     n = &eth->neigh[id >> 16];
     return likely(n->generation == (id & 0xffff) && n->state != NEIGH_FREE) ? n : NULL;
 }
+
+/* The entry if a frame to it needs nothing but its header in front and a place in txq, else NULL:
+ * ask eth_output. */
+static inline struct neigh *eth_plain_neigh(const struct eth *eth, neigh_id id)
+{
+    struct neigh *n = eth_neigh(eth, id);
+
+    return likely(n && n->state >= NEIGH_REACHABLE && n->hlen == ETH_HLEN &&
+                  eth->txq.n < eth->limits.txq)
+               ? n
+               : NULL;
+}
+static inline void eth_output_plain(struct eth *eth, struct pkt *p, struct neigh *n)
+{
+    p->netif = n->netif;
+    n->used = 1;
+    memcpy(pkt_push(p, ETH_HLEN), n->header, ETH_HLEN);
+    eth->stats.tx_frames++;
+    pkt_list_append(&eth->txq, p);
+}
+
 static inline bool eth_neigh_is(const struct eth *eth, neigh_id id, uint8_t netif,
                                 const struct ip_addr *nexthop)
 {

@@ -273,6 +273,35 @@ void ip_input(struct ip *ip, struct burst *in, struct ip_result *out, instant no
  * MR_ENOBUFS, MR_ENETDOWN. */
 int ip_output(struct ip *ip, struct pkt *p, struct ip_flow *f, instant now);
 
+/* A transport that writes its own headers in front of each other asks for this: a neighbour to
+ * which a packet of so many bytes leaves through ip_output_plain as it would through ip_output, or
+ * NULL. */
+static inline struct neigh *ip_plain_exit(const struct ip *ip, neigh_id nh, uint32_t total)
+{
+    struct neigh *n = eth_plain_neigh(ip->eth, nh);
+    const struct netif *nif;
+
+    if (unlikely(!n))
+        return NULL;
+    nif = &ip->eth->netif[n->netif];
+    return likely(nif->up && total <= nif->mtu) ? n : NULL;
+}
+
+/* An optionless packet that must not be fragmented (RFC 6864 4.1: it needs no identification); p
+ * is as for ip_output, its checksum as the interface wants it. */
+static inline void ip_output_plain(struct ip *ip, struct pkt *p, struct neigh *n, uint8_t proto,
+                                   uint8_t tos, uint8_t ttl, be32 src, be32 dst)
+{
+    uint32_t total = pkt_total(p) + IPV4_HLEN;
+
+    p->l4_off = (uint16_t)(p->data - p->buf);
+    ipv4_emit_plain(pkt_push(p, IPV4_HLEN), total, tos, ttl ? ttl : IP_TTL_DEFAULT, proto, 0,
+                    IPV4_DF, src, dst);
+    p->l3_off = (uint16_t)(p->data - p->buf);
+    ip->stats.tx_packets++;
+    eth_output_plain(ip->eth, p, n);
+}
+
 /* Up to BURST_MAX looped-back packets, ready for ip_input: contiguous, PKT_LOOPBACK and
  * PKT_CSUM_OK.  False: none (or no buffers: they wait). */
 bool ip_loop_burst(struct ip *ip, struct burst *out);

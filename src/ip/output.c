@@ -1,23 +1,14 @@
 /* Sending. */
 #include "ip/ip_int.h"
 
-/* RFC 791 3.1.  Written as five words, whose sum is the checksum's on the way. */
 static inline void push_plain_header(struct pkt *p, const struct ip_flow *f, be32 dst, uint16_t id,
-                                     unsigned frag)
+                                     uint16_t frag)
 {
     uint32_t total = pkt_total(p) + IPV4_HLEN;
     uint8_t ttl = f->ttl ? f->ttl : IP_TTL_DEFAULT;
-    uint32_t w[5] = {
-        0x45u | (uint32_t)f->tos << 8 | (uint32_t)be16_of((uint16_t)total).raw << 16,
-        (uint32_t)be16_of(id).raw | (uint32_t)be16_of((uint16_t)frag).raw << 16,
-        (uint32_t)ttl | (uint32_t)f->proto << 8,
-        f->src.w[3],
-        dst.raw,
-    };
-    uint64_t sum = (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
 
-    w[2] |= (uint32_t)csum_finish(sum) << 16;
-    memcpy(pkt_push(p, IPV4_HLEN), w, IPV4_HLEN);
+    ipv4_emit_plain(pkt_push(p, IPV4_HLEN), total, f->tos, ttl, f->proto, id, frag, ip_v4(&f->src),
+                    dst);
     p->l3_off = (uint16_t)(p->data - p->buf);
 }
 

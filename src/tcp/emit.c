@@ -1,9 +1,6 @@
 /* One segment: header, payload, and what sending it changes. */
 #include "tcp/tcp_int.h"
 
-/* Payloads up to this many bytes are copied behind the header: cheaper than a reference. */
-#define COPY_MAX 512u
-
 /* RFC 9293 3.7.1, SHLD-5: every SYN has an MSS. RFC 7323 2.2: its window is never scaled. The first
  * one settles our shift, and what it promises stands, whatever becomes of the buffer.  So does what
  * an ACK has promised before it, in a simultaneous open, even if that was more than fits here. */
@@ -107,7 +104,7 @@ static void payload_attach(struct tcp *t, struct tcp_conn *c, struct tcp_plan *p
 
     if (pl->len > mss)
         plan_cut(pl, pl->len > c->mss ? pl->len - pl->len % mss : mss);
-    plan_cut(pl, sndq_gather(&c->sndq, t->sbufs, off, pl->len, p, COPY_MAX));
+    plan_cut(pl, sndq_gather(&c->sndq, t->sbufs, off, pl->len, p, TCP_COPY_MAX));
     if (pl->len > mss)
         p->gso_size = (uint16_t)mss;
 }

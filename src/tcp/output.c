@@ -305,6 +305,8 @@ bool tcp_conn_output(struct tcp *t, struct tcp_conn *c)
      */
     unsigned burst = BURST_MAX;
 
+    if (likely(tcp_plain_output(t, c)))
+        return true;
     if (unlikely(c->flags & TF_AWAY) && c->state == TCPS_SYN_SENT && tcp_away_waits(t, &c->key))
         return true; /* home's answer marks it again */
     restart_if_idle(t, c);

@@ -17,6 +17,8 @@ struct tcp_in {
 };
 
 #define TCP_TS_OPTLEN 12u
+/* Payloads up to this many bytes are copied behind the header: cheaper than a reference. */
+#define TCP_COPY_MAX 512u
 #define TCP_DUP_THRESH 3u
 #define RXTSHIFT_MAX 15u
 #define TCP_MSS_DEFAULT 536u /* MUST-15 */
@@ -213,6 +215,9 @@ struct tcp_plan {
     enum tcp_send_kind kind;
 };
 bool tcp_conn_output(struct tcp *t, struct tcp_conn *c);
+/* plain.c: the one segment, or ACK, that an undisturbed connection has to send now.  False: nothing
+ * was done. */
+bool tcp_plain_output(struct tcp *t, struct tcp_conn *c);
 /* There must be a packet to send it in. */
 void tcp_emit_segment(struct tcp *t, struct tcp_conn *c, struct tcp_plan *pl);
 /* Send a prepared header (and nothing else) with the flow's addresses; it leaves at the next

@@ -124,9 +124,3 @@ int ipv4_opt_next(const uint8_t *opt, size_t optlen, size_t *off, uint8_t *kind,
     *off = i + *len;
     return 1;
 }
-
-/* RFC 9293 3.1, RFC 768: source, destination, zero, protocol, length. */
-uint64_t ipv4_pseudo_sum(be32 src, be32 dst, uint8_t proto, uint32_t len)
-{
-    return (uint64_t)src.raw + dst.raw + be16_of(proto).raw + be32_of(len).raw;
-}

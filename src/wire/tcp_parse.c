@@ -1,10 +1,5 @@
 #include "wire/wire.h"
 
-/* NOP NOP TS: how every system lays the option out on an established connection, so that the
- * two values are aligned (RFC 7323 Appendix A). */
-#define NOP_NOP_TS 0x0101080au
-#define NOP_NOP_TS_LEN 12u
-
 /* Kinds with a fixed length, counted with kind and length bytes; 0 where it is not fixed. */
 static unsigned fixed_len(uint8_t kind)
 {
@@ -140,7 +135,7 @@ enum wire_err tcp_parse(struct tcp_seg *out, const uint8_t *b, size_t n)
     out->len = (uint32_t)(n - hlen);
     if (hlen == TCP_HLEN)
         return WIRE_OK;
-    if (likely(hlen == TCP_HLEN + NOP_NOP_TS_LEN && load_be32(b + TCP_HLEN) == NOP_NOP_TS)) {
+    if (likely(hlen == TCP_HLEN + TCP_NOP_NOP_TS_LEN && load_be32(b + TCP_HLEN) == TCP_NOP_NOP_TS)) {
         out->has_ts = true;
         out->ts_val = load_be32(b + 24);
         out->ts_ecr = load_be32(b + 28);

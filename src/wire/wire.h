@@ -16,6 +16,7 @@
 #pragma once
 
 #include "base/addr.h"
+#include "base/csum.h"
 #include "base/seq.h"
 #include "base/types.h"
 
@@ -93,6 +94,23 @@ enum wire_err ipv4_parse(struct ipv4_hdr *out, const uint8_t *b, size_t n);
  * multiple of 4; hlen and csum are not read.  Room for IPV4_HLEN_MAX at b. */
 size_t ipv4_emit(uint8_t *b, const struct ipv4_hdr *h);
 
+/* The same without options, id as given, for those who send nothing else. */
+static inline void ipv4_emit_plain(uint8_t *b, uint32_t total_len, uint8_t tos, uint8_t ttl,
+                                   uint8_t proto, uint16_t id, uint16_t frag, be32 src, be32 dst)
+{
+    uint32_t w[5] = {
+        0x45u | (uint32_t)tos << 8 | (uint32_t)be16_of((uint16_t)total_len).raw << 16,
+        (uint32_t)be16_of(id).raw | (uint32_t)be16_of(frag).raw << 16,
+        (uint32_t)ttl | (uint32_t)proto << 8,
+        src.raw,
+        dst.raw,
+    };
+    uint64_t sum = (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
+
+    w[2] |= (uint32_t)csum_finish(sum) << 16;
+    memcpy(b, w, IPV4_HLEN);
+}
+
 enum {
     IPOPT_EOL = 0,
     IPOPT_NOP = 1,
@@ -110,7 +128,10 @@ int ipv4_opt_next(const uint8_t *opt, size_t optlen, size_t *off, uint8_t *kind,
                   const uint8_t **val, uint8_t *len);
 
 /* Unfolded sum of the TCP/UDP pseudo header (RFC 9293 3.1); len is the segment's length. */
-uint64_t ipv4_pseudo_sum(be32 src, be32 dst, uint8_t proto, uint32_t len);
+static inline uint64_t ipv4_pseudo_sum(be32 src, be32 dst, uint8_t proto, uint32_t len)
+{
+    return (uint64_t)src.raw + dst.raw + be16_of(proto).raw + be32_of(len).raw;
+}
 
 /* ---- ICMP (RFC 792) ---------------------------------------------------------------- */
 
@@ -228,6 +249,35 @@ enum tcp_opt_order {
  * NOPs in front as the field does, zero after an EOL (MUST-69).  hlen and len are not read, the
  * checksum field is s->csum.  Room for TCP_HLEN_MAX at b.  Returns the header's length. */
 size_t tcp_emit(uint8_t *b, const struct tcp_seg *s, enum tcp_opt_order order);
+
+/* NOP NOP TS: how every system lays the option out on an established connection, so that the
+ * two values are aligned (RFC 7323 Appendix A). */
+#define TCP_NOP_NOP_TS 0x0101080au
+#define TCP_NOP_NOP_TS_LEN 12u
+
+/* What tcp_emit would write for a header with no option or only timestamps, the urgent pointer 0
+ * and the checksum field 0.  Returns the header's unfolded sum. */
+static inline uint64_t tcp_emit_plain(uint8_t *b, const struct tcp_seg *s)
+{
+    uint32_t hlen = s->has_ts ? TCP_HLEN + TCP_NOP_NOP_TS_LEN : TCP_HLEN;
+    const uint32_t w[4] = {
+        be32_of((uint32_t)s->sport << 16 | s->dport).raw,
+        be32_of(s->seq.v).raw,
+        be32_of(s->ack.v).raw,
+        be32_of((hlen << 10 | s->flags) << 16 | s->wnd).raw,
+    };
+    const uint32_t ts[4] = {0, be32_of(TCP_NOP_NOP_TS).raw, be32_of(s->ts_val).raw,
+                            be32_of(s->ts_ecr).raw};
+    uint64_t sum = (uint64_t)w[0] + w[1] + w[2] + w[3];
+
+    memcpy(b, w, sizeof(w));
+    if (!s->has_ts) {
+        memcpy(b + 16, ts, 4);
+        return sum;
+    }
+    memcpy(b + 16, ts, sizeof(ts));
+    return sum + ts[1] + ts[2] + ts[3];
+}
 
 /* ---- printing ---------------------------------------------------------------------- */
 
