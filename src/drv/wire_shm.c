@@ -218,6 +218,10 @@ static struct nic *kind_open(struct mem *m, const struct dev_config *c, char *wh
     ops->close = close_nic;
     nic->ops = ops;
     nic->owner = w;
+    if (c->no_offload) {
+        nic->caps.tso_max = 0;
+        nic->caps.tx_csum = false;
+    }
     snprintf(nic_fact_add(nic, false), sizeof(nic->fact[0].text),
              "one copy from process to process, no system call");
     snprintf(nic_fact_add(nic, true), sizeof(nic->fact[0].text),

@@ -1,0 +1,62 @@
+#define _GNU_SOURCE
+#include "contract.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define SECONDS_MAX 200u /* then something hangs */
+
+static const struct check *const lists[] = {traffic_checks, lend_checks,  offload_checks,
+                                            link_checks,    count_checks, queue_checks};
+
+static void do_check(struct rig *r, const struct check *c, unsigned point)
+{
+    r->failed = false;
+    r->skip[0] = '\0';
+    if (c->itself) {
+        c->run(r);
+    } else {
+        if (rig_open(r, c))
+            c->run(r);
+        rig_close(r);
+    }
+    printf("%s %u - %s: %s%s%s\n", r->failed ? "not ok" : "ok", point, r->kind->name, c->name,
+           r->skip[0] && !r->failed ? " # SKIP " : "", r->failed ? "" : r->skip);
+}
+
+static int run(const struct rig_kind *kind, const char *only)
+{
+    struct rig r = {.kind = kind, .sock = -1};
+    const char *why = kind->start ? kind->start(&r) : NULL;
+    unsigned points = 0, bad = 0;
+
+    if (why) {
+        printf("1..0 # SKIP %s: %s\n", kind->name, why);
+        return 0;
+    }
+    for (size_t l = 0; l < ARRAY_LEN(lists); l++)
+        for (const struct check *c = lists[l]; c->name; c++) {
+            if (only && !strstr(c->name, only))
+                continue;
+            do_check(&r, c, ++points);
+            bad += r.failed;
+        }
+    if (kind->end)
+        kind->end(&r);
+    printf("1..%u\n", points);
+    return bad > 0;
+}
+
+int main(int argc, char **argv)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    alarm(SECONDS_MAX);
+    for (unsigned i = 0; argc > 1 && rigs[i]; i++)
+        if (strcmp(rigs[i]->name, argv[1]) == 0)
+            return run(rigs[i], argc > 2 ? argv[2] : NULL);
+    fprintf(stderr, "usage: contract PORT [WORDS OF A CHECK]\nports:");
+    for (unsigned i = 0; rigs[i]; i++)
+        fprintf(stderr, " %s", rigs[i]->name);
+    fprintf(stderr, "\n");
+    return 2;
+}
