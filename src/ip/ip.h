@@ -222,6 +222,10 @@ struct ip {
     struct pmtu_entry *pmtu;
     struct ip_timers *timers;
     uint32_t *id_counters;
+    struct {
+        uint32_t pair[3];
+        uint64_t hash;
+    } id_last; /* of the pair of hosts that was last asked for: most ask again */
     struct sip_key key;
     struct nh_key nh_key;
     struct rng rng;
