@@ -4,4 +4,5 @@
 #include "drv/dev.h"
 
 extern const struct dev_kind dev_kind_tap;
+extern const struct dev_kind dev_kind_packet;
 extern const struct dev_kind dev_kind_shm;

@@ -1,7 +1,6 @@
 #include "drv/tap.h"
 
 #include <errno.h>
-#include <linux/virtio_net.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,10 +9,11 @@
 
 #include "drv/drv_int.h"
 #include "drv/tap_int.h"
+#include "drv/vnet.h"
 #include "os/os.h"
 
-#define VNET_BYTES sizeof(struct virtio_net_hdr_v1)
-_Static_assert(sizeof(struct virtio_net_hdr_v1) == TAP_VNET_BYTES, "what TUNSETVNETHDRSZ asks for");
+#define VNET_BYTES VNET_TAP_BYTES
+_Static_assert(VNET_TAP_BYTES == TAP_VNET_BYTES, "what TUNSETVNETHDRSZ asks for");
 _Static_assert(PKT_HEADROOM >= TAP_VNET_BYTES, "a received header lies in the headroom");
 
 /* An IP packet of 64 KB, its Ethernet header and two VLAN tags; whole pages, so that no two
@@ -40,21 +40,6 @@ struct tap {
 };
 
 /* ---- receive ------------------------------------------------------------------------ */
-
-static void rx_offload(struct pkt *p, const struct virtio_net_hdr_v1 *h)
-{
-    uint32_t start = h->csum_start;
-
-    p->gso_size = h->gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : h->gso_size;
-    if (h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM && start < p->len) {
-        /* The kernel's own sender left it to the hardware that is not there: it never left this
-         * machine's memory. */
-        p->flags = PKT_CSUM_OK | PKT_CSUM_PARTIAL;
-        p->l4_off = (uint16_t)(PKT_HEADROOM + start);
-    } else if (h->flags & VIRTIO_NET_HDR_F_DATA_VALID) {
-        p->flags = PKT_CSUM_OK;
-    }
-}
 
 /* Written once: an idle core's empty polls must not take the line from those who ask. */
 static void note_gone(struct tap_queue *q, int err)
@@ -83,8 +68,8 @@ static struct pkt *rx_one(struct nic_stats *st, struct tap_queue *q)
         if (likely(n > (ssize_t)VNET_BYTES)) {
             memcpy(&h, p->data - VNET_BYTES, VNET_BYTES);
             p->len = (uint32_t)n - (uint32_t)VNET_BYTES;
-            rx_offload(p, &h);
-            return p;
+            if (likely(vnet_read(p, &h)))
+                return p;
         }
         if (n < 0 && errno == EINTR)
             continue;
@@ -113,60 +98,13 @@ static unsigned rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsi
 
 /* ---- send --------------------------------------------------------------------------- */
 
-#define PROTO_TCP 6
-#define TCP_CSUM_AT 16u
-#define UDP_CSUM_AT 6u
-#define TCP_OFFSET_AT 12u
-#define TCP_FLAGS_AT 13u
-#define TH_CWR_BIT 0x80
-
-/* What the kernel must still do to the frame (virtio 1.2, 5.1.6.2). */
-static void tx_offload(struct virtio_net_hdr_v1 *h, const struct pkt *p)
-{
-    const uint8_t *ip = p->buf + p->l3_off, *l4 = p->buf + p->l4_off;
-    bool v6 = ip[0] >> 4 == 6;
-    bool tcp = ip[v6 ? 6 : 9] == PROTO_TCP;
-
-    *h = (struct virtio_net_hdr_v1){0};
-    if (!(p->flags & PKT_CSUM_PARTIAL))
-        return;
-    h->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-    h->csum_start = (uint16_t)(l4 - p->data);
-    h->csum_offset = tcp ? TCP_CSUM_AT : UDP_CSUM_AT;
-    if (p->gso_size == 0 || !tcp)
-        return;
-    h->gso_type = v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
-    if (l4[TCP_FLAGS_AT] & TH_CWR_BIT)
-        h->gso_type |= VIRTIO_NET_HDR_GSO_ECN;
-    h->gso_size = p->gso_size;
-    h->hdr_len = (uint16_t)(h->csum_start + (l4[TCP_OFFSET_AT] >> 4) * 4u);
-}
-
-/* The frame's pieces, the virtio header first. */
-static int tx_pieces(struct iovec *v, struct pkt *p, struct virtio_net_hdr_v1 *h)
-{
-    int n = 0;
-
-    tx_offload(h, p);
-    if (likely(pkt_headroom(p) >= VNET_BYTES)) {
-        memcpy(p->data - VNET_BYTES, h, VNET_BYTES);
-        v[n++] = (struct iovec){p->data - VNET_BYTES, p->len + VNET_BYTES};
-    } else {
-        v[n++] = (struct iovec){h, VNET_BYTES};
-        v[n++] = (struct iovec){p->data, p->len};
-    }
-    for (unsigned i = 0; i < p->nfrags; i++)
-        v[n++] = (struct iovec){(void *)(uintptr_t)p->frags[i].ptr, p->frags[i].len};
-    return n;
-}
-
 enum tx_result { TX_SENT, TX_LOST, TX_FULL };
 
 static enum tx_result tx_one(struct tap_queue *q, struct pkt *p)
 {
     struct virtio_net_hdr_v1 h;
     struct iovec v[PKT_FRAGS + 2];
-    int pieces = tx_pieces(v, p, &h);
+    int pieces = vnet_pieces(v, p, &h, VNET_BYTES);
 
     for (;;) {
         ssize_t n =

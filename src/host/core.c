@@ -59,6 +59,15 @@ static uint64_t port_patience(struct core *c, int fd, uint64_t us)
     return min_u64(us, c->blind_sleep_us);
 }
 
+/* A port that can say so says itself whether it is gone for good: a descriptor may also be broken
+ * because the link went down. */
+static bool port_is_lost(struct core *c, bool broken)
+{
+    struct nic *nic = c->host->port.nic;
+
+    return nic->ops->is_gone ? nic->ops->is_gone(nic) : broken;
+}
+
 /* Sleep until a packet, a letter, our bell or `until`.  False: the port is gone. */
 static bool sleep_until(struct core *c, instant until)
 {
@@ -73,7 +82,7 @@ static bool sleep_until(struct core *c, instant until)
         os_bell_quiet(c->bell);
     if (c->shard.mail)
         mail_awake(c->shard.mail);
-    return !w[0].broken && !nic_is_gone(c->host->port.nic);
+    return !port_is_lost(c, w[0].broken);
 }
 
 /* ---- turning --------------------------------------------------------------------------- */

@@ -90,6 +90,9 @@ int os_bpf_array(uint32_t entries);
 int os_bpf_array_set(int map, uint32_t index, uint32_t value);
 /* A socket filter, judged and loaded by the kernel: a descriptor, or an error. */
 int os_bpf_load_filter(const struct bpf_insn *insns, unsigned n);
+/* A program that judges every frame that comes in by a network device, before the kernel's own
+ * stack does: a descriptor, with which the program goes, or an error.  Linux 6.6. */
+int os_bpf_ingress(int ifindex, const struct bpf_insn *insns, unsigned n);
 
 /* ---- signal.c ----------------------------------------------------------------------- */
 
