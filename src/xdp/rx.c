@@ -1,0 +1,230 @@
+/* Receive: the fill rings and the receive rings. */
+#include <linux/if_xdp.h>
+#include <sys/socket.h>
+
+#include "wire/wire.h"
+#include "xdp/xdp_int.h"
+
+#ifndef XDP_PKT_CONTD
+#define XDP_PKT_CONTD (1 << 0)
+#endif
+
+#define AROUND 256u /* empty polls between two looks around, a power of two */
+
+/* ---- frames to fill ------------------------------------------------------------------ */
+
+static void sock_refill(struct xdp_queue *q, struct xdp_sock *s)
+{
+    uint32_t n = min_u32(s->share - s->posted, pool_available(&q->pool.descs)), at;
+
+    if (n == 0 || xsk_ring_prod__reserve(&s->fill, n, &at) < n)
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        struct pkt *p = pkt_get(&q->pool);
+        p->next = p; /* marks it as posted */
+        *xsk_ring_prod__fill_addr(&s->fill, at + i) = (uint64_t)(p->buf - q->umem);
+    }
+    xsk_ring_prod__submit(&s->fill, n);
+    s->posted += n;
+    q->pool.posted += n;
+}
+
+static void wake_filler(struct xdp_sock *s)
+{
+    if (xsk_ring_prod__needs_wakeup(&s->fill))
+        recvfrom(s->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+}
+
+/* An eighth at a time, so that the ring's lines are not passed to and fro for every burst. */
+static bool is_hungry(const struct xdp_sock *s)
+{
+    return s->share - s->posted >= max_u32(s->share / 8, 1);
+}
+
+void xdp_refill(struct xdp_queue *q)
+{
+    for (uint32_t i = 0; i < q->socks; i++) {
+        struct xdp_sock *s = &q->sock[i];
+        if (is_hungry(s))
+            sock_refill(q, s);
+        wake_filler(s);
+    }
+}
+
+/* ---- checksums that veth leaves to hardware that is not there ---------------------------- */
+
+/* The sender's offload left the folded sum of the pseudo-header in the field: exactly that is
+ * taken for a packet that never left this machine's memory.  Anything else is a checksum, to be
+ * verified. */
+static void judge_checksum(struct pkt *p)
+{
+    struct eth_hdr eth;
+    struct ipv4_hdr ip;
+    uint16_t field;
+
+    if (eth_parse(&eth, p->data, p->len) != WIRE_OK || eth.ethertype != ETHTYPE_IPV4 ||
+        ipv4_parse(&ip, p->data + eth.hlen, p->len - eth.hlen) != WIRE_OK)
+        return;
+    uint32_t l4 = eth.hlen + ip.hlen, len = (uint32_t)ip.total_len - ip.hlen;
+    uint32_t at = ip.proto == IPPROTO_TCP_ ? 16 : 6;
+    if ((ip.proto != IPPROTO_TCP_ && ip.proto != IPPROTO_UDP_) || ip.frag_off ||
+        ip.flags & IPV4_MF || len < at + 2)
+        return;
+    memcpy(&field, p->data + l4 + at, sizeof(field));
+    if (field != csum_fold(ipv4_pseudo_sum(ip.src, ip.dst, ip.proto, len)))
+        return;
+    p->flags = PKT_CSUM_OK | PKT_CSUM_PARTIAL;
+    p->l4_off = (uint16_t)(p->data - p->buf + l4);
+}
+
+/* ---- frames that came ------------------------------------------------------------------ */
+
+/* The packet of a frame; NULL: it is none that we gave. */
+static struct pkt *frame_of(struct xdp_queue *q, struct xdp_sock *s, const struct xdp_desc *d)
+{
+    uint32_t idx = (uint32_t)(d->addr >> q->chunk_shift);
+    struct pkt *p = pool_at(&q->pool.descs, idx);
+
+    if (unlikely(idx >= q->frames || p->next != p || d->len > q->chunk)) {
+        q->stats->rx_error++;
+        return NULL;
+    }
+    s->posted--;
+    q->pool.posted--;
+    p->next = NULL;
+    p->data = q->umem + d->addr;
+    p->len = d->len;
+    return p;
+}
+
+/* A further piece of a frame; s->part is where they are put together. */
+static void join(struct xdp_queue *q, struct xdp_sock *s, struct pkt *piece)
+{
+    if (!s->part && !s->skip) {
+        s->part = pkt_get(&q->joined);
+        s->skip = !s->part;
+        q->stats->rx_nobuf += s->skip;
+    }
+    if (s->part && piece->len > pkt_tailroom(s->part)) {
+        q->stats->rx_error++;
+        pkt_put(s->part);
+        s->part = NULL;
+        s->skip = true;
+    }
+    if (s->part) {
+        memcpy(s->part->data + s->part->len, piece->data, piece->len);
+        s->part->len += piece->len;
+    }
+    pkt_put(piece);
+}
+
+/* The whole frame that this piece ends, or NULL. */
+MR_NO_INLINE static struct pkt *join_piece(struct xdp_queue *q, struct xdp_sock *s,
+                                           struct pkt *piece, bool more)
+{
+    struct pkt *whole = NULL;
+
+    join(q, s, piece);
+    if (!more) {
+        whole = s->part;
+        s->part = NULL;
+        s->skip = false;
+    }
+    return whole;
+}
+
+static unsigned sock_receive(struct xdp_queue *q, struct xdp_sock *s, struct pkt **out,
+                             unsigned max)
+{
+    uint32_t at, n = xsk_ring_cons__peek(&s->rx, max, &at);
+    unsigned got = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct xdp_desc *d = xsk_ring_cons__rx_desc(&s->rx, at + i);
+        bool more = d->options & XDP_PKT_CONTD;
+        struct pkt *p = frame_of(q, s, d);
+        if (p && unlikely(more || s->part || s->skip))
+            p = join_piece(q, s, p, more);
+        if (unlikely(!p))
+            continue;
+        prefetch(p->data);
+        out[got++] = p;
+    }
+    if (n > 0)
+        xsk_ring_cons__release(&s->rx, n);
+    return got;
+}
+
+bool xdp_has_frames(struct xdp_queue *q)
+{
+    for (uint32_t i = 0; i < q->socks; i++)
+        if (xsk_cons_nb_avail(&q->sock[i].rx, 1) > 0)
+            return true;
+    return false;
+}
+
+/* The sockets take turns. */
+static unsigned receive(struct xdp_queue *q, struct pkt **out, unsigned max)
+{
+    unsigned got = 0;
+
+    for (uint32_t i = 0; i < q->socks && got < max; i++) {
+        uint32_t s = q->next_sock + i;
+        got += sock_receive(q, &q->sock[s < q->socks ? s : s - q->socks], out + got, max - got);
+    }
+    if (++q->next_sock >= q->socks)
+        q->next_sock = 0;
+    return got;
+}
+
+/* Busy polling: the NIC's part of receiving is done in this call. */
+static void drive(struct xdp_queue *q)
+{
+    for (uint32_t i = 0; i < q->socks; i++)
+        recvfrom(q->sock[i].fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+}
+
+static void count(struct xdp_queue *q, struct pkt **out, unsigned got)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < got; i++) {
+        bytes += out[i]->len;
+        if (q->quirk)
+            judge_checksum(out[i]);
+    }
+    q->stats->rx_packets += got;
+    q->stats->rx_bytes += bytes;
+}
+
+/* What is only to be done when there is time: nothing came. */
+static unsigned idle(struct xdp_queue *q, struct pkt **out, unsigned max)
+{
+    unsigned got = 0;
+
+    if (q->busy) {
+        drive(q);
+        got = receive(q, out, max);
+    }
+    if (xdp_has_unsent(q))
+        xdp_kick(q);
+    if ((++q->idle & (AROUND - 1)) == 0)
+        q->look = true;
+    return got;
+}
+
+unsigned xdp_rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsigned max)
+{
+    struct xdp_queue *q = &((struct xdp *)(void *)nic)->queue[queue];
+    unsigned got;
+
+    max = min_u32(max, BURST_MAX);
+    got = receive(q, out, max);
+    if (got == 0)
+        got = idle(q, out, max);
+    if (unlikely(q->look) && got < max)
+        got += xdp_look_around(q, out + got, max - got);
+    count(q, out, got);
+    xdp_refill(q);
+    return got;
+}
