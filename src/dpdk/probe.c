@@ -1,0 +1,194 @@
+/* Finding a device: what DPDK is told, what kind of driver took it, and why none did. */
+#include "dpdk/dpdk_int.h"
+
+#include <errno.h>
+#include <rte_dev.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dpdk/eal.h"
+#include "os/os.h"
+
+static const struct driver_trait traits[] = {
+    {.name = "net_virtio_user", .queues_arg = "queues", .hold = true},
+    {.name = "net_vhost", .queues_arg = "queues", .in_place = true, .any_mac = true},
+    {.name = "net_af_packet", .queues_arg = "qpairs", .in_place = true, .partial_rx = true},
+    {.name = "net_af_xdp", .queues_arg = "queue_count", .in_place = true, .partial_rx = true},
+    {.name = "net_memif", .in_place = true},
+    {.name = "net_tap", .in_place = true},
+    {.name = "net_pcap", .in_place = true, .any_mac = true},
+    {.name = "net_null", .in_place = true, .any_mac = true},
+    {.name = ""},
+};
+
+static const struct driver_trait *driver_trait(const char *name)
+{
+    const struct driver_trait *t = traits;
+
+    while (strncmp(name, t->name, strlen(t->name)) != 0)
+        t++;
+    return t;
+}
+
+/* ---- probing ---------------------------------------------------------------------------- */
+
+/* The value of a device's argument; false: it is not there. */
+static bool find_arg(const char *text, const char *key, struct dev_words *w)
+{
+    dev_words_init(w, text);
+    dev_words_next(w);
+    while (dev_words_next(w))
+        if (strcmp(w->key, key) == 0)
+            return true;
+    return false;
+}
+
+bool device_has_arg(const char *text, const char *key)
+{
+    struct dev_words w;
+
+    return find_arg(text, key, &w);
+}
+
+static bool arg_is(const char *text, const char *key, const char *value)
+{
+    struct dev_words w;
+
+    return find_arg(text, key, &w) && strcmp(w.value, value) == 0;
+}
+
+/* What DPDK is told: the user's text, and as many queues as are wanted where the driver makes them
+ * by an argument. */
+static bool write_devargs(struct port *p, const struct dev_config *c, char *why, size_t n)
+{
+    const char *key = p->trait->queues_arg;
+    int len = snprintf(p->text, sizeof(p->text), "%s", c->name);
+
+    if (key && c->queues > 1 && !device_has_arg(c->name, key))
+        len += snprintf(p->text + len, sizeof(p->text) - (size_t)min_u32((uint32_t)len, 1000),
+                        ",%s=%u", key, c->queues);
+    if (strlen(c->name) < 900 && (size_t)len < sizeof(p->text))
+        return true;
+    snprintf(why, n, "dpdk: the device's name is too long");
+    return false;
+}
+
+static void first_word(const char *text, char *out, size_t size)
+{
+    snprintf(out, size, "%.*s", (int)strcspn(text, ","), text);
+}
+
+static bool find_id(struct port *p, char *why, size_t n)
+{
+    struct rte_dev_iterator it;
+    char name[64];
+    uint16_t id;
+
+    first_word(p->text, name, sizeof(name));
+    if (rte_eth_dev_get_port_by_name(name, &p->id) == 0)
+        return true;
+    RTE_ETH_FOREACH_MATCHING_DEV(id, p->text, &it)
+    {
+        p->id = id;
+        rte_eth_iterator_cleanup(&it);
+        return true;
+    }
+    snprintf(why, n, "dpdk: %s is not a network device", name);
+    return false;
+}
+
+/* A socket that a killed process has left is in DPDK's way; one that somebody listens on is not
+ * ours. */
+static bool free_socket(const struct port *p, char *why, size_t n)
+{
+    bool vhost = strncmp(p->text, "net_vhost", 9) == 0 && !arg_is(p->text, "client", "1");
+    bool server = strncmp(p->text, "net_virtio_user", 15) == 0 && arg_is(p->text, "server", "1");
+    struct dev_words w;
+
+    if ((!vhost && !server) || !find_arg(p->text, vhost ? "iface" : "path", &w))
+        return true;
+    int fd = os_unix_listen(w.value);
+    if (fd < 0) {
+        snprintf(why, n, "dpdk: %s: %s", w.value,
+                 fd == -EADDRINUSE ? "another program listens there" : strerror(-fd));
+        return false;
+    }
+    os_close(fd);
+    unlink(w.value);
+    return true;
+}
+
+/* DPDK takes a second probe of a device for none at all. */
+static bool is_open(const struct port *p)
+{
+    char name[64];
+    uint16_t id;
+
+    first_word(p->text, name, sizeof(name));
+    return rte_eth_dev_get_port_by_name(name, &id) == 0;
+}
+
+/* What a failed probe means, as far as it can be told. */
+static void explain_probe(const struct port *p, int err, const char *said, char *why, size_t n)
+{
+    char name[64];
+
+    first_word(p->text, name, sizeof(name));
+    if (err == EEXIST)
+        snprintf(why, n, "dpdk: %s is already open in this program", name);
+    else if (eal_is_pci(p->text) && geteuid() != 0)
+        snprintf(why, n, "dpdk: %s: opening a PCI device needs root, or rights to /dev/vfio", name);
+    else if (eal_is_pci(p->text))
+        snprintf(why, n,
+                 "dpdk: %s: no driver takes it: is it there, and bound to vfio-pci "
+                 "(dpdk-devbind.py -b vfio-pci %s)? %s",
+                 name, name, said);
+    else if (strncmp(name, "net_", 4) != 0)
+        snprintf(why, n, "dpdk: '%s' is neither a PCI address nor a virtual device (net_...)",
+                 name);
+    else if (said[0])
+        snprintf(why, n, "dpdk: %s: %s", name, said);
+    else
+        snprintf(why, n, "dpdk: %s: %s", name, strerror(err));
+}
+
+static bool probe(struct port *p, char *why, size_t n)
+{
+    if (eal_is_pci(p->text) && !eal_has_pci()) {
+        snprintf(why, n,
+                 "dpdk: DPDK was begun without PCI, for a virtual device: open PCI devices first");
+        return false;
+    }
+    if (is_open(p)) {
+        explain_probe(p, EEXIST, "", why, n);
+        return false;
+    }
+    if (!free_socket(p, why, n))
+        return false;
+    eal_listen();
+    int rc = rte_dev_probe(p->text);
+    const char *said = eal_listen_end();
+    if (rc < 0) {
+        explain_probe(p, -rc, said, why, n);
+        return false;
+    }
+    p->probed = true;
+    if (!find_id(p, why, n))
+        return false;
+    if (rte_eth_dev_info_get(p->id, &p->info) < 0) {
+        snprintf(why, n, "dpdk: the driver tells nothing of its device");
+        return false;
+    }
+    p->device = p->info.device;
+    p->driver = p->info.driver_name;
+    p->trait = driver_trait(p->driver);
+    return true;
+}
+
+bool device_probe(struct port *p, const struct dev_config *c, char *why, size_t n)
+{
+    p->trait = driver_trait(c->name);
+    first_word(c->name, p->nic.name, sizeof(p->nic.name));
+    return write_devargs(p, c, why, n) && probe(p, why, n);
+}
