@@ -37,6 +37,17 @@ bool xdp_has_unsent(const struct xdp_queue *q)
 
 /* ---- telling the kernel ---------------------------------------------------------------- */
 
+/* Once.  False: more may go out in another call. */
+static bool call(struct xdp_queue *q)
+{
+    int err = sendto(q->sock[0].fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 ? errno : 0;
+
+    q->down = err == ENETDOWN || err == ENXIO;
+    if (q->down)
+        xdp_note(q->port, err);
+    return err == 0 || q->down;
+}
+
 /* In copy mode the call itself sends; it stops after so many frames, or when it finds no memory,
  * and what is left lies in the ring until the next one. */
 void xdp_kick(struct xdp_queue *q)
@@ -45,14 +56,7 @@ void xdp_kick(struct xdp_queue *q)
         return;
     for (unsigned i = 0; i < KICKS; i++) {
         uint32_t was = *(volatile uint32_t *)q->tx.consumer;
-        if (sendto(q->sock[0].fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0) {
-            q->down = false;
-            return;
-        }
-        q->down = errno == ENETDOWN || errno == ENXIO;
-        if (q->down)
-            xdp_note(q->port, errno);
-        if (q->down || *(volatile uint32_t *)q->tx.consumer == was)
+        if (call(q) || *(volatile uint32_t *)q->tx.consumer == was)
             return;
     }
 }
@@ -137,12 +141,23 @@ static bool is_hopeless(const struct xdp_queue *q, const struct pkt *p)
     return len < 14 || len > q->port->nic.caps.mtu + XDP_L2_BYTES;
 }
 
+/* An interface that is down sends nothing, and what waits for it would be old when it comes up. */
+MR_NO_INLINE static unsigned lose_all(struct xdp_queue *q, struct pkt **p, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        pkt_put(p[i]);
+    q->stats->tx_error += count;
+    return count;
+}
+
 unsigned xdp_tx_burst(struct nic *nic, unsigned queue, struct pkt **p, unsigned count)
 {
     struct xdp_queue *q = &((struct xdp *)(void *)nic)->queue[queue];
     unsigned i = 0, lost = 0;
 
     xdp_reclaim(q);
+    if (unlikely(q->down) && call(q) && q->down)
+        return lose_all(q, p, count);
     uint32_t from = q->tx.cached_prod;
     for (; i < count; i++) {
         if (unlikely(is_hopeless(q, p[i]))) {
