@@ -46,7 +46,8 @@ static inline void sndq_clear(struct sndq *q, struct sbuf_pool *p)
 uint32_t sndq_gather(struct sndq *q, struct sbuf_pool *p, uint32_t off, uint32_t n, struct pkt *k,
                      uint32_t copy_max);
 
-/* The same n bytes if they lie in the queue's first buffer, which is returned: at *at; else NULL. */
+/* The same n bytes, at *at, if they lie in the queue's first buffer, which is returned; else
+ * NULL. */
 static inline struct sbuf *sndq_first(const struct sndq *q, const struct sbuf_pool *p,
                                       uint32_t off, uint32_t n, const uint8_t **at)
 {

@@ -1,5 +1,5 @@
-/* What fast.c is to input: an undisturbed connection has one segment to send, which is all there is,
- * to a neighbour that is known.  The same bytes leave and the same things change as by output.c and
+/* What fast.c is to input: an undisturbed connection has one segment to send, which is all there
+ * is, to a neighbour that is known.  The same bytes leave and the same things change as by output.c and
  * emit.c; it is only known beforehand how most questions end. */
 #include "tcp/tcp_int.h"
 
@@ -115,14 +115,23 @@ static inline void sent(struct tcp *t, struct tcp_conn *c, uint32_t len)
         tcp_rexmt_arm(t, c);
 }
 
+/* Options that change a header or a timer; most of what is cold does neither. */
+static inline bool has_own_options(const struct tcp *t, const struct tcp_conn *c)
+{
+    const struct tcp_cold *cold = tcp_cold(t, c);
+
+    return unlikely(cold) && (cold->src_route_n || cold->user_timeout_ms);
+}
+
 bool tcp_plain_output(struct tcp *t, struct tcp_conn *c)
 {
     uint32_t left;
     struct neigh *n;
     struct pkt *p;
 
-    if (c->state != TCPS_ESTABLISHED || (c->flags & DISTURBED) || (c->loss | c->cold) != MEM_NONE ||
-        c->dupacks || !seq_eq(c->snd_nxt, c->snd_max) || !tcp_may_transmit(t))
+    if (c->state != TCPS_ESTABLISHED || (c->flags & DISTURBED) || c->loss != MEM_NONE ||
+        c->dupacks || !seq_eq(c->snd_nxt, c->snd_max) || has_own_options(t, c) ||
+        !tcp_may_transmit(t))
         return false;
     left = seq_diff(tcp_data_end(c), c->snd_nxt);
     if (left ? !may_go(t, c, left) : !(c->flags & TF_ACKNOW))

@@ -29,16 +29,22 @@
 
 #define FILE_PATH_MAX 1024
 
+/* The plain answer to a request for a file, head and small body, as it is given away.  What is on
+ * its way must not change, so a new date may need a new one. */
+struct ready {
+    uint32_t refs; /* the file's and one for every answer on its way */
+    uint32_t n;
+    uint64_t unix_s; /* what Date says */
+    char text[];
+};
+
 struct file {
     struct files *owner;        /* borrowed */
     struct file *next;          /* in its bucket */
     struct file *newer, *older; /* by last use */
     const uint8_t *map;         /* owned; NULL if empty */
     char *text;                 /* owned: content that was made, not mapped */
-    char *ready;                /* owned: the head of the plain answer, and room for a small body;
-                                   NULL: not made yet */
-    size_t ready_n;             /* of the head */
-    uint64_t ready_s;           /* what its Date says */
+    struct ready *ready;        /* a reference; NULL: not made yet */
     uint64_t size;
     uint64_t mtime_s, mtime_ns, inode;
     uint64_t checked_us; /* when it was last compared with the file system */
@@ -71,6 +77,7 @@ int files_get(struct files *f, const char *path, uint64_t now_us, struct file **
  * own reference in *out, 301, 403 or 503. */
 int files_add(struct files *f, const char *path, int fd, uint64_t now_us, struct file **out);
 void file_put(struct file *file);
+void ready_put(struct ready *r);
 
 /* ---- connections (httpd_conn.c) --------------------------------------------------- */
 
@@ -86,8 +93,8 @@ enum conn_state {
 /* What is left to send of one answer. */
 struct answer {
     bool pending;
-    char *text; /* owned or lent: head, and small bodies; NULL: none left */
-    bool lent;  /* the file's own text, which the next answer changes */
+    struct ready *ready; /* a reference: all but a large body; NULL: given away, or there is text */
+    char *text;          /* owned: head, and small bodies; NULL: none left */
     size_t text_n, text_off;
     struct file *file; /* a reference */
     const uint8_t *body;
@@ -164,8 +171,7 @@ void reply_error(struct conn *c, int status);
 
 /* ---- sending (httpd_send.c) ------------------------------------------------------- */
 
-/* Send on.  MR_OK: all of the answer is on its way; MR_EAGAIN; MR_ENOMEM: what is left cannot be
- * kept; or the error of a connection that is no more. */
+/* Send on.  MR_OK: all of the answer is on its way; MR_EAGAIN; or an error. */
 int reply_push(struct conn *c);
 void reply_drop(struct conn *c);
 size_t httpd_status(void *core, char *buf, size_t n);

@@ -281,8 +281,6 @@ static bool send_on(struct conn *c)
     if (err == MR_EAGAIN) {
         c->h->count.blocked += c->state != CONN_SEND;
         conn_set_state(c, CONN_SEND);
-    } else if (err == MR_ENOMEM) {
-        conn_free(c, true);
     }
     /* Any other error is told by MR_EV_CLOSED too. */
     return false;

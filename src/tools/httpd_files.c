@@ -88,6 +88,12 @@ static void lru_link(struct files *f, struct file *x)
     f->newest = x;
 }
 
+void ready_put(struct ready *r)
+{
+    if (r != NULL && --r->refs == 0)
+        free(r);
+}
+
 void file_put(struct file *x)
 {
     if (--x->refs > 0)
@@ -95,7 +101,7 @@ void file_put(struct file *x)
     if (x->map != NULL)
         munmap((void *)(uintptr_t)x->map, x->size);
     free(x->text);
-    free(x->ready);
+    ready_put(x->ready);
     free(x);
 }
 

@@ -96,8 +96,8 @@ static bool is_plain(const struct conn *c, const struct http_request *r)
            r->if_unmodified_since.p == NULL;
 }
 
-/* Compose the head of a file's plain answer once. */
-static bool make_ready(const struct httpd *h, struct file *x)
+/* A body that is copied here is as old as the last look at the file, like its tag. */
+static struct ready *make_ready(const struct httpd *h, const struct file *x)
 {
     char buf[TEXT_BYTES_MAX - COPY_BYTES_MAX];
     struct http_head head = {
@@ -111,42 +111,51 @@ static bool make_ready(const struct httpd *h, struct file *x)
         .length = x->size,
     };
     size_t n = http_head_emit(buf, sizeof(buf), &head);
+    size_t body = x->size <= COPY_BYTES_MAX ? x->size : 0;
+    struct ready *r = n > 0 ? malloc(sizeof(*r) + n + body) : NULL;
 
-    if (n == 0)
-        return false;
-    x->ready = malloc(n + COPY_BYTES_MAX);
-    if (x->ready == NULL)
-        return false;
-    memcpy(x->ready, buf, n);
-    x->ready_n = n;
-    x->ready_s = h->unix_s;
-    return true;
+    if (r == NULL)
+        return NULL;
+    *r = (struct ready){.refs = 1, .n = (uint32_t)(n + body), .unix_s = h->unix_s};
+    memcpy(r->text, buf, n);
+    if (body > 0)
+        memcpy(r->text + n, x->map, body);
+    return r;
+}
+
+/* The file's ready answer with today's date, or NULL: no memory. */
+static struct ready *get_ready(const struct httpd *h, struct file *x)
+{
+    struct ready *r = x->ready;
+
+    if (r != NULL && r->unix_s == h->unix_s)
+        return r;
+    if (r != NULL && r->refs == 1) {
+        memcpy(r->text + HTTP_OK_DATE_OFFSET, h->date, HTTP_DATE_SIZE - 1);
+        r->unix_s = h->unix_s;
+        return r;
+    }
+    ready_put(r);
+    x->ready = make_ready(h, x);
+    return x->ready;
 }
 
 /* The same bytes that reply_file would send.  False: compose them. */
 static bool reply_ready(struct conn *c, struct file *x)
 {
     struct httpd *h = c->h;
-    size_t n;
+    struct ready *r = get_ready(h, x);
 
-    if (x->ready == NULL && !make_ready(h, x))
+    if (r == NULL)
         return false;
-    if (x->ready_s != h->unix_s) {
-        memcpy(x->ready + HTTP_OK_DATE_OFFSET, h->date, HTTP_DATE_SIZE - 1);
-        x->ready_s = h->unix_s;
-    }
+    r->refs++;
     count_answer(h, 200);
-    n = x->ready_n;
-    c->out = (struct answer){.pending = true, .text = x->ready, .lent = true, .file = x};
+    h->count.bytes += r->n;
+    c->out = (struct answer){.pending = true, .ready = r, .file = x};
     if (x->size > COPY_BYTES_MAX) {
         c->out.body = x->map;
         c->out.body_left = x->size;
-    } else if (x->size > 0) {
-        memcpy(x->ready + n, x->map, x->size);
-        n += x->size;
     }
-    c->out.text_n = n;
-    h->count.bytes += n;
     return true;
 }
 

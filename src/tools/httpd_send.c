@@ -12,27 +12,22 @@ static void on_piece_done(void *arg, const void *ptr, size_t n)
     file_put(arg);
 }
 
-static void drop_text(struct conn *c)
+static void on_ready_done(void *arg, const void *ptr, size_t n)
 {
-    if (c->out.text != NULL && !c->out.lent)
-        tool_pool_put(&c->h->texts, c->out.text);
-    c->out.text = NULL;
+    (void)ptr;
+    (void)n;
+    ready_put(arg);
 }
 
-/* The connection does not take all of a lent text now: keep the rest. */
-static int keep_text(struct conn *c)
+static int push_ready(struct conn *c)
 {
     struct answer *a = &c->out;
-    char *buf = tool_pool_get(&c->h->texts);
+    int err = mr_send_give(c->h->m, c->sock, a->ready->text, a->ready->n,
+                           a->body_left > 0 ? MR_MORE : 0, on_ready_done, a->ready);
 
-    if (buf == NULL)
-        return MR_ENOMEM;
-    a->text_n -= a->text_off;
-    memcpy(buf, a->text + a->text_off, a->text_n);
-    a->text = buf;
-    a->text_off = 0;
-    a->lent = false;
-    return MR_EAGAIN;
+    if (err == MR_OK)
+        a->ready = NULL;
+    return err;
 }
 
 static int push_text(struct conn *c)
@@ -43,10 +38,11 @@ static int push_text(struct conn *c)
         int64_t r = mr_send(c->h->m, c->sock, a->text + a->text_off, a->text_n - a->text_off,
                             a->body_left > 0 ? MR_MORE : 0);
         if (r < 0)
-            return r == MR_EAGAIN && a->lent ? keep_text(c) : (int)r;
+            return (int)r;
         a->text_off += (size_t)r;
     }
-    drop_text(c);
+    tool_pool_put(&c->h->texts, a->text);
+    a->text = NULL;
     return MR_OK;
 }
 
@@ -70,7 +66,7 @@ static int push_body(struct conn *c)
 
 int reply_push(struct conn *c)
 {
-    int err = c->out.text != NULL ? push_text(c) : MR_OK;
+    int err = c->out.ready != NULL ? push_ready(c) : c->out.text != NULL ? push_text(c) : MR_OK;
 
     if (err == MR_OK)
         err = push_body(c);
@@ -84,7 +80,9 @@ int reply_push(struct conn *c)
 
 void reply_drop(struct conn *c)
 {
-    drop_text(c);
+    ready_put(c->out.ready);
+    if (c->out.text != NULL)
+        tool_pool_put(&c->h->texts, c->out.text);
     if (c->out.file != NULL)
         file_put(c->out.file);
     c->out = (struct answer){0};

@@ -135,7 +135,8 @@ enum wire_err tcp_parse(struct tcp_seg *out, const uint8_t *b, size_t n)
     out->len = (uint32_t)(n - hlen);
     if (hlen == TCP_HLEN)
         return WIRE_OK;
-    if (likely(hlen == TCP_HLEN + TCP_NOP_NOP_TS_LEN && load_be32(b + TCP_HLEN) == TCP_NOP_NOP_TS)) {
+    if (likely(hlen == TCP_HLEN + TCP_NOP_NOP_TS_LEN &&
+               load_be32(b + TCP_HLEN) == TCP_NOP_NOP_TS)) {
         out->has_ts = true;
         out->ts_val = load_be32(b + 24);
         out->ts_ecr = load_be32(b + 28);

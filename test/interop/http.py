@@ -2,8 +2,10 @@
 """curl against millrace-httpd: small things, and 1 GB both ways."""
 import hashlib
 import os
+import re
 import socket
 import threading
+import time
 
 import lab
 
@@ -39,6 +41,23 @@ with open(os.path.join(www, "big"), "rb") as f, \
 r = curl("-w", "%{num_connects}\n", "-o", os.devnull, url, "-o", os.devnull, url, "-o", os.devnull,
          url)
 lab.point(r.stdout.split() == ["1", "0", "0"], "a connection is kept and used again", r.stdout)
+
+# More answers than the connection takes at once: some wait, and a date may change on the way.
+asks = 5000
+pipe = socket.create_connection((lab.OURS, 80), timeout=60)
+ask = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+asker = threading.Thread(target=lambda: pipe.sendall(
+    ask * asks + ask[:-2] + b"Connection: close\r\n\r\n"), daemon=True)
+asker.start()
+time.sleep(1.5)
+answers = b""
+while part := pipe.recv(1 << 20):
+    answers += part
+asker.join(5)
+pipe.close()
+one = re.sub(rb"Date: [^\r]*\r\n|Connection: close\r\n", b"", answers).split(b"HTTP/1.1 ")[1:]
+lab.point(len(one) == asks + 1 and len(set(one)) == 1 and one[0].endswith(b"\r\n\r\nhello\n"),
+          f"{asks} requests in one breath are answered alike", f"{len(one)} answers")
 
 got = os.path.join(lab.folder(), "got")
 r = curl("-o", got, "-w", "%{speed_download}", url + "big")
