@@ -34,7 +34,7 @@ struct dev_config {
     bool no_offload;         /* plain frames with finished checksums: for tests */
 
     /* For ports that take from a shared interface what is ours and leave the rest. */
-    struct ip_addr addr; /* our own */
+    struct ip_addr addr; /* our own; any: the port takes all that comes */
     unsigned prefix_len; /* of its network */
     uint16_t vlan;       /* 0: untagged */
     struct mac_addr mac; /* the station address wanted; zero: the device's own, or nobody's */

@@ -31,6 +31,8 @@ enum whose ours_judge(const struct ours *o, const uint8_t *frame, uint32_t len)
     uint32_t at = ETH_HLEN;
     unsigned vid = 0;
 
+    if (o->everything)
+        return WHOSE_OURS;
     if (len < ETH_HLEN || (!(frame[0] & 1) && memcmp(frame, o->mac.b, 6) != 0))
         return WHOSE_KERNELS;
     uint16_t type = load_be16(frame + 12);
@@ -114,6 +116,15 @@ static void ask_arp(struct program *p, const struct ours *o, struct way *kernels
     goes(kernels, prog_jump_if32(p, BPF_JNE, PROG_TMP, addr));
 }
 
+static void write_everything(struct program *p, const int verdict[3])
+{
+    unsigned outgoing = prog_jump_if(p, BPF_JEQ, PROG_WORD, PACKET_OUTGOING);
+
+    prog_return(p, verdict[WHOSE_OURS]);
+    prog_lands(p, outgoing);
+    prog_return(p, verdict[WHOSE_KERNELS]);
+}
+
 /* ours_judge, line by line. */
 static void write_program(struct program *p, const struct ours *o, const int verdict[3])
 {
@@ -121,6 +132,10 @@ static void write_program(struct program *p, const struct ours *o, const int ver
 
     prog_begin(p);
     prog_load_ctx(p, PROG_WORD, offsetof(struct __sk_buff, pkt_type));
+    if (o->everything) {
+        write_everything(p, verdict);
+        return;
+    }
     goes(&kernels, prog_jump_if(p, BPF_JEQ, PROG_WORD, PACKET_OUTGOING));
     ask_vlan(p, o, &kernels);
     prog_load_bytes(p, AT_ETH, ETH_HLEN);

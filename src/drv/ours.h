@@ -19,6 +19,7 @@
 #include "wire/wire.h"
 
 struct ours {
+    bool everything; /* the interface is not shared: nothing else counts */
     be32 addr;
     struct mac_addr mac; /* the station's: what is for another, and no group, is not ours */
     uint16_t vlan;       /* VID; 0: untagged */

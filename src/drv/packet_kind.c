@@ -106,26 +106,22 @@ static bool spread(struct packet *t, struct mem *m, const struct rss *r, char *w
 }
 
 /* Keep from the kernel what is ours, and from us what is not. */
-static bool divide(struct packet *t, const struct dev_config *c, char *why, size_t n)
+static bool divide(struct packet *t, char *why, size_t n)
 {
     struct nic *nic = &t->nic;
-    int filter = -1, rc;
+    int filter = ours_filter(&t->ours), rc;
 
-    if (!ip_is_any(&c->addr)) {
-        t->ingress = ours_ingress(&t->ours, t->ifindex);
-        if (t->ingress < 0)
-            snprintf(nic_fact_add(nic, true), FACT_BYTES,
-                     "the kernel sees our packets, too (needs Linux 6.6, root): keep our address "
-                     "off it, and forwarding: %s",
-                     strerror(-t->ingress));
-        filter = ours_filter(&t->ours);
-        t->judge = filter < 0;
-        if (t->judge)
-            snprintf(nic_fact_add(nic, true), FACT_BYTES,
-                     "every packet of '%s' comes here to be looked at: the kernel takes no filter: "
-                     "%s",
-                     t->name, strerror(-filter));
-    }
+    t->ingress = ours_ingress(&t->ours, t->ifindex);
+    if (t->ingress < 0)
+        snprintf(nic_fact_add(nic, true), FACT_BYTES,
+                 "the kernel sees our packets, too (needs Linux 6.6, root): keep our address off "
+                 "it, and forwarding: %s",
+                 strerror(-t->ingress));
+    t->judge = filter < 0;
+    if (t->judge)
+        snprintf(nic_fact_add(nic, true), FACT_BYTES,
+                 "every packet of '%s' comes here to be looked at: the kernel takes no filter: %s",
+                 t->name, strerror(-filter));
     rc = packet_start(t, filter);
     os_close(filter);
     if (rc < 0)
@@ -146,7 +142,8 @@ static bool set_station(struct packet *t, const struct dev_config *c, char *why,
     if (rc < 0)
         snprintf(why, n, "'%s' does not receive for another address than its own: %s", t->name,
                  strerror(-rc));
-    t->ours = (struct ours){.addr = ip_v4(&c->addr), .mac = *mac, .vlan = c->vlan};
+    t->ours = (struct ours){
+        .everything = ip_is_any(&c->addr), .addr = ip_v4(&c->addr), .mac = *mac, .vlan = c->vlan};
     return rc == 0;
 }
 
@@ -160,8 +157,11 @@ static void say_facts(struct packet *t)
         snprintf(nic_fact_add(nic, true), FACT_BYTES,
                  "no-offload: every packet alone, checksummed here");
     if (t->ingress >= 0)
-        snprintf(nic_fact_add(nic, false), FACT_BYTES,
-                 "what is not ours stays with the kernel, and what is ours does not reach it");
+        snprintf(
+            nic_fact_add(nic, false), FACT_BYTES,
+            t->ours.everything
+                ? "the kernel receives nothing of this interface"
+                : "what is not ours stays with the kernel, and what is ours does not reach it");
 }
 
 static void caps_fill(struct packet *t)
@@ -187,7 +187,7 @@ static struct nic *kind_open(struct mem *m, const struct dev_config *c, char *wh
     t->plain = w.plain;
     if (!packet_look(t, w.name, why, n) || !queues_open(t, m, c, why, n) ||
         !spread(t, m, w.hash ? NULL : c->steer, why, n) || !set_station(t, c, why, n) ||
-        !divide(t, c, why, n)) {
+        !divide(t, why, n)) {
         packet_close(&t->nic);
         return NULL;
     }

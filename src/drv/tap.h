@@ -45,6 +45,8 @@ size_t tap_bytes(const struct tap_config *c);
 struct tap *tap_open(struct mem *m, const struct tap_config *c, char *why, size_t n);
 struct nic *tap_nic(struct tap *t);
 struct pkt_pool *tap_rx_pool(struct tap *t, unsigned queue);
+/* The kernel's end: its hardware address, its MTU, and up.  False, and why. */
+bool tap_set_up(const char *name, const struct mac_addr *mac, uint32_t mtu, char *why, size_t n);
 /* One line about why frames are not spread as asked; "" when they are, or nothing was asked. */
 const char *tap_steering_why(const struct tap *t);
 /* Spread frames as r says from the next one on: r has the entries that `steer` had, its key may

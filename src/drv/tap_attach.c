@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -108,6 +109,31 @@ bool tap_mtu(const char *name, uint32_t *out, char *why, size_t n)
         *out = (uint32_t)r.ifr_mtu;
     else
         snprintf(why, n, "MTU of '%s': %s", name, strerror(errno));
+    os_close(s);
+    return ok;
+}
+
+static bool ask(int s, unsigned long what, struct ifreq *r, const char *name, char *why, size_t n)
+{
+    if (ioctl(s, what, r) == 0)
+        return true;
+    snprintf(why, n, "setting up '%s': %s", name, strerror(errno));
+    return false;
+}
+
+bool tap_set_up(const char *name, const struct mac_addr *mac, uint32_t mtu, char *why, size_t n)
+{
+    struct ifreq r = {0};
+    int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    memcpy(r.ifr_name, name, strlen(name));
+    r.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+    memcpy(r.ifr_hwaddr.sa_data, mac->b, sizeof(mac->b));
+    bool ok = ask(s, SIOCSIFHWADDR, &r, name, why, n);
+    r.ifr_mtu = (int)mtu;
+    ok = ok && ask(s, SIOCSIFMTU, &r, name, why, n) && ask(s, SIOCGIFFLAGS, &r, name, why, n);
+    r.ifr_flags |= IFF_UP;
+    ok = ok && ask(s, SIOCSIFFLAGS, &r, name, why, n);
     os_close(s);
     return ok;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "drv/except.h"
 #include "os/os.h"
 
 #define PAGE 4096u
@@ -39,7 +40,9 @@ static struct dev_config dev_config_for(const struct host_port *p, const struct 
         .stop_asked = stop_asked,
     };
 
-    memcpy(d.addr.w, c->addr.ip, sizeof(d.addr.w));
+    /* With a way for the rest, all that comes in by the interface. */
+    if (!c->exception)
+        memcpy(d.addr.w, c->addr.ip, sizeof(d.addr.w));
     return d;
 }
 
@@ -68,6 +71,19 @@ static void set_mac(struct host_port *p, const struct mr_config *c, const struct
     *mac = memcmp(asked, &none, sizeof(none)) != 0 ? *asked : make_mac(c);
 }
 
+/* Around the port another, that gives the kernel what is not ours. */
+static bool add_exception(struct host_port *p, struct mem *m, const struct mr_config *c, char *why,
+                          size_t n)
+{
+    struct except_config e = {.name = c->exception, .vlan = (uint16_t)c->vlan};
+
+    memcpy(e.addr.w, c->addr.ip, sizeof(e.addr.w));
+    struct nic *nic = except_open(m, p->nic, &e, why, n);
+    if (nic)
+        p->nic = nic;
+    return nic != NULL;
+}
+
 int host_port_open(struct host_port *p, const struct mr_config *c, char *why, size_t n)
 {
     const char *name;
@@ -80,7 +96,7 @@ int host_port_open(struct host_port *p, const struct mr_config *c, char *why, si
     if (!kind)
         return -1;
     struct dev_config d = dev_config_for(p, c, name);
-    p->bytes = align_up(kind->bytes(&d), PAGE);
+    p->bytes = align_up(kind->bytes(&d) + (c->exception ? except_bytes(p->cores) + PAGE : 0), PAGE);
     p->memory = os_reserve(p->bytes, false);
     if (!p->memory) {
         snprintf(why, n, "no address space for the port");
@@ -93,6 +109,10 @@ int host_port_open(struct host_port *p, const struct mr_config *c, char *why, si
         return -1;
     }
     set_mac(p, c, &d.mac);
+    if (c->exception && !add_exception(p, &m, c, why, n)) {
+        host_port_close(p);
+        return -1;
+    }
     p->queues = p->nic->caps.queues;
     if (host_port_agrees(p) && p->nic->rss)
         p->law = p->nic->rss;

@@ -358,6 +358,25 @@ static void a_process_that_is_killed_leaves_nothing(void **state)
     close(ready[1]);
 }
 
+static void a_port_without_an_address_takes_the_whole_interface(void **state)
+{
+    struct dev_config c = config_of("mrp0", 1);
+
+    (void)state;
+    c.addr = (struct ip_addr){{0}};
+    struct nic *n = open_port(&c);
+    if (!says(n, "receives nothing")) {
+        close_port(n);
+        skip();
+    }
+    assert_false(is_answered(&syn_to_kernel));
+    struct pkt *p = gets(n, 0);
+    assert_non_null(p);
+    assert_int_equal(load_be32(p->data + 30), KERNELS);
+    pkt_put(p);
+    close_port(n);
+}
+
 static uint32_t any_frame(struct rng *r, uint8_t *f)
 {
     static const uint32_t addrs[] = {OURS, KERNELS, PEERS, 0xe0000001u, 0x0a0900ffu};
@@ -396,7 +415,7 @@ static void the_kernels_filter_takes_what_the_rule_says(void **state)
     for (unsigned vlan = 0; vlan < 2; vlan++) {
         c.vlan = (uint16_t)vlan;
         struct nic *n = open_port(&c);
-        struct ours law = {be32_of(OURS), n->mac, (uint16_t)vlan};
+        struct ours law = {false, be32_of(OURS), n->mac, (uint16_t)vlan};
         unsigned kept = 0;
         struct pkt *p;
         for (unsigned i = 0; i < 3000; i++) {
@@ -532,6 +551,7 @@ int main(void)
         WITH_NETWORK(a_tag_that_the_kernel_took_out_is_in_its_place_again),
         WITH_NETWORK(the_kernel_answers_nothing_for_our_address_and_lives_on_itself),
         WITH_NETWORK(a_process_that_is_killed_leaves_nothing),
+        WITH_NETWORK(a_port_without_an_address_takes_the_whole_interface),
         WITH_NETWORK(the_kernels_filter_takes_what_the_rule_says),
         WITH_NETWORK(every_frame_is_on_the_queue_that_the_rule_says),
         WITH_NETWORK(a_link_that_goes_down_and_comes_up_is_the_same_port),
