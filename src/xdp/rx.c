@@ -202,6 +202,11 @@ static unsigned idle(struct xdp_queue *q, struct pkt **out, unsigned max)
 {
     unsigned got = 0;
 
+    /* Whoever only receives and forwards has what he sent back, too. */
+    xdp_reclaim(q);
+    /* The kernel has nothing to put a frame in, and we had nothing to give: like TAP, once a
+     * call. */
+    q->stats->rx_nobuf += q->pool.posted == 0;
     if (q->busy) {
         drive(q);
         got = receive(q, out, max);

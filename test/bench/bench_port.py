@@ -69,12 +69,7 @@ class Link:
         if self.name == "af_packet":
             # Its frames have no offload flags: what the kernel leaves to a device must be done.
             c.run("ethtool", "-K", "mrp0", "tx", "off", check=False)
-
-    def kernel_address(self):
-        """The client is the kernel: its end has an address."""
-        if self.client_ns:
-            self.client_ns.run("ip", "addr", "replace", f"{CLIENT}/24", "dev", "mrp0")
-            self.client_ns.run("ip", "link", "set", "mrp0", "up")
+        c.run("ip", "addr", "add", f"{CLIENT}/24", "dev", "mrp0")
 
     def huge(self):
         self.huge_before = read(HUGE)
@@ -133,6 +128,7 @@ class Program:
         if self.process.poll() is not None:
             raise Unavailable(f"the server ended: {self.said()}")
         if self.link.name == "tap":
+            self.link.client_ns.run("ip", "addr", "replace", f"{CLIENT}/24", "dev", "mrp0")
             self.link.client_ns.run("ip", "link", "set", "mrp0", "up")
         return self
 
@@ -196,8 +192,6 @@ def echo(link, args, report, bench, size):
 
 def http_once(link, args, server):
     with server as program:
-        if link.kernel_client:
-            link.kernel_address()
         url = f"http://{SERVER}/f"
         before, started = program.cpu(), time.monotonic()
         if link.kernel_client:

@@ -4,8 +4,8 @@
  *
  *     contract PORT
  *
- * opens the port, does what is in checks[] with it, one TAP point each, every one on a port opened
- * for it alone, and looks after each whether everything that was lent has come back.
+ * opens the port, does with it what the lists of checks say, one TAP point each, and looks after
+ * each whether everything that was lent has come back.
  *
  *     check --- the port under test ====== the peer
  *               nic_rx_burst, nic_tx_burst  raw frames: a packet socket on the device or on the
@@ -73,6 +73,7 @@ struct rig;
 struct rig_kind {
     const char *name;
     unsigned queues;        /* as many as the port is tried with; 1: it has no more */
+    bool blind;             /* the link is always up, as far as the port can tell */
     const char *const *bad; /* specs that cannot be opened; ends with NULL; NULL: it has no names */
     /* Once: NULL, or why the port cannot be tested here. */
     const char *(*start)(struct rig *r);
@@ -104,10 +105,11 @@ struct rig {
     int sock;
     char ifname[16];    /* the device with the packet socket */
     struct port end;    /* the port at the other end */
-    unsigned end_queue; /* whose turn it is to be read */
+    unsigned end_queue; /* whose turn it is */
     void *own;          /* the rig's */
 
     /* The check that is being made. */
+    const struct check *open_for; /* or one that had the port opened likewise; NULL: closed */
     bool failed;
     char skip[200];
 };
@@ -165,6 +167,8 @@ __attribute__((format(printf, 2, 3))) void pass_over(struct rig *r, const char *
 #define PATIENCE_US UINT64_C(2000000)
 #define QUIET_US UINT64_C(20000)
 
+/* The link is up, or down, in so long, as far as the port can tell. */
+bool rig_link(struct port *p, bool up, uint64_t us);
 /* Until n frames of ours were received on the queue or so long: how many.  They are the caller's.
  */
 unsigned rig_receive(struct rig *r, unsigned queue, struct pkt **out, unsigned n, uint64_t us);
@@ -192,6 +196,9 @@ struct check {
 extern const struct check traffic_checks[], lend_checks[], offload_checks[], link_checks[],
     count_checks[], queue_checks[]; /* each ends with a nameless one */
 
-/* Open port and peer as the check has it, attach; and all of it back. */
+/* Open port and peer as the check has it, attach, wait for the link. */
 bool rig_open(struct rig *r, const struct check *c);
+/* Read what is left at both ends; all that was lent must come back. */
+void rig_settle(struct rig *r);
+/* The same, and both are closed, as far as they are open. */
 void rig_close(struct rig *r);

@@ -21,8 +21,14 @@ static struct pkt *packet_of(struct port *e, const uint8_t *frame, uint32_t n,
 bool end_send(struct rig *r, const uint8_t *frame, uint32_t n, const struct beside *with)
 {
     struct port *e = &r->end;
+
+    if (!e->nic)
+        return false;
     struct pkt *p = packet_of(e, frame, n, with);
-    bool taken = nic_tx_burst(e->nic, 0, &p, 1) == 1;
+    uint32_t queues = min_u32(e->nic->caps.queues, QUEUES_MAX);
+    /* A flow stays on its queue: some ports receive on the queue that it was sent on. */
+    unsigned queue = queues > 1 && n > 36 ? mix(load_be16(frame + 34)) % queues : 0;
+    bool taken = nic_tx_burst(e->nic, queue, &p, 1) == 1;
 
     if (!taken)
         pkt_put(p);
@@ -32,7 +38,7 @@ bool end_send(struct rig *r, const uint8_t *frame, uint32_t n, const struct besi
 uint32_t end_recv(struct rig *r, uint8_t *out, uint32_t room, struct beside *with)
 {
     struct port *e = &r->end;
-    uint32_t queues = min_u32(e->nic->caps.queues, QUEUES_MAX), n = 0;
+    uint32_t queues = e->nic ? min_u32(e->nic->caps.queues, QUEUES_MAX) : 0, n = 0;
     struct pkt *p;
 
     for (uint32_t i = 0; i < queues && n == 0; i++) {

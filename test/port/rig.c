@@ -38,6 +38,20 @@ void rig_pause(void)
 
 /* ---- open and close -------------------------------------------------------------------- */
 
+bool rig_link(struct port *p, bool up, uint64_t us)
+{
+    uint64_t until = os_now_us() + us;
+
+    if (!p->nic || !p->nic->ops->link_is_up)
+        return true;
+    while (p->nic->ops->link_is_up(p->nic) != up) {
+        if (os_now_us() >= until)
+            return false;
+        rig_pause();
+    }
+    return true;
+}
+
 bool rig_open(struct rig *r, const struct check *c)
 {
     static const struct mac_addr nobody;
@@ -49,13 +63,13 @@ bool rig_open(struct rig *r, const struct check *c)
 
     r->there = (struct mac_addr){{2, 0, 0, 0, 0x77, 1}};
     r->here = (struct mac_addr){{2, 0, 0, 0, 0x77, 2}};
-    r->strays = 0;
+    r->open_for = c;
     rss_init(&r->law, rss_key_default, RSS_ENTRIES, d.queues);
     d.steer = &r->law;
     if (!r->kind->open(r, &d)) {
-        r->kind->close_peer(r);
-        port_close(&r->port);
-        return want(r, false, "it does not open: %s", r->port.why);
+        want(r, false, "it does not open: %s", r->port.why);
+        rig_close(r);
+        return false;
     }
     if (!mac_eq(&r->port.nic->mac, &nobody))
         r->here = r->port.nic->mac;
@@ -63,15 +77,37 @@ bool rig_open(struct rig *r, const struct check *c)
         port_attach(&r->port);
     if (r->end.nic)
         port_attach(&r->end);
-    return true;
+    bool up = want(r, rig_link(&r->port, true, PATIENCE_US), "the link does not come up") &&
+              want(r, rig_link(&r->end, true, PATIENCE_US), "the peer's link does not come up");
+    /* Some ports give out buffers when they are first read. */
+    rig_settle(r);
+    return up;
+}
+
+void rig_settle(struct rig *r)
+{
+    static uint8_t frame[FRAME_MAX];
+    struct beside with;
+
+    r->strays = 0;
+    if (!r->port.nic)
+        return;
+    want(r, port_settle(&r->port, PATIENCE_US), "%s", r->port.why);
+    if (r->end.nic)
+        want(r, port_settle(&r->end, PATIENCE_US), "the peer: %s", r->end.why);
+    else
+        while (r->kind->recv(r, frame, sizeof(frame), &with) > 0)
+            ;
 }
 
 void rig_close(struct rig *r)
 {
-    if (r->port.nic)
-        want(r, port_settle(&r->port, PATIENCE_US), "%s", r->port.why);
+    if (!r->open_for)
+        return;
+    rig_settle(r);
     want(r, port_close(&r->port), "%s", r->port.why);
     r->kind->close_peer(r);
+    r->open_for = NULL;
 }
 
 /* ---- frames there and back ------------------------------------------------------------- */

@@ -3,4 +3,5 @@
 
 #include "contract.h"
 
-extern const struct rig_kind rig_memory, rig_shm0, rig_shm1, rig_tap;
+extern const struct rig_kind rig_memory, rig_shm0, rig_shm1, rig_tap, rig_xdp, rig_packet,
+    rig_dpdk_packet, rig_vhost, rig_virtio, rig_memif_server, rig_memif_client;

@@ -1,5 +1,4 @@
-/* Ports on devices of the kernel's: the peer is a packet socket on the device itself (TAP) or on
- * the other end of a veth pair. */
+/* The TAP: the peer is a packet socket on the device itself. */
 #include "rigs.h"
 
 #include <net/if.h>
@@ -8,7 +7,6 @@
 #include "os/os.h"
 
 #define OURS "mrport"
-#define PEER "mrpeer"
 
 static void pull(struct rig *r, bool down)
 {
