@@ -74,59 +74,82 @@ static void put_tag_back(struct pkt *p, const struct tpacket2_hdr *s, struct vir
 }
 
 /* Without offloads a checksum that was left to us is finished, and nobody's word is taken. */
-static bool make_plain(struct pkt *p, const struct virtio_net_hdr_v1 *h)
+static void make_plain(struct pkt *p, const struct virtio_net_hdr_v1 *h)
 {
-    if (p->gso_size)
-        return false;
     if (p->flags & PKT_CSUM_PARTIAL && h->csum_start + h->csum_offset + 2u <= p->len)
         pkt_csum_finish(p, h->csum_offset, csum_select());
     p->flags = 0;
-    return true;
 }
 
-/* Fill p from the slot; false: it is not worth it. */
-static bool take(struct packet *t, struct packet_queue *q, const struct tpacket2_hdr *s,
-                 struct pkt *p)
+enum taken { TAKEN_ONE, TAKEN_MANY, TAKEN_OTHERS, TAKEN_BAD };
+
+/* Fill p from the slot.  Many frames in one that may not be delivered so are the queue's to cut. */
+static enum taken take(struct packet *t, struct packet_queue *q, const struct tpacket2_hdr *s,
+                       struct pkt *p)
 {
     struct virtio_net_hdr_v1 h = {0};
     bool whole =
         unlikely(s->tp_status & TP_STATUS_COPY) ? read_long(q, p, &h) : read_slot(p, s, &h);
 
     if (!whole || p->len < ETH_HLEN)
-        return false;
+        return TAKEN_BAD;
     if (unlikely(s->tp_status & TP_STATUS_VLAN_VALID))
         put_tag_back(p, s, &h);
-    return vnet_read(p, &h) && (likely(!t->plain) || make_plain(p, &h));
+    if (unlikely(t->judge) && ours_judge(&t->ours, p->data, p->len) == WHOSE_KERNELS)
+        return TAKEN_OTHERS;
+    bool may_be_many = vnet_read(p, &h) && !t->plain;
+    if (unlikely(p->gso_size && !may_be_many))
+        return cut_begin(&q->cut, p) ? TAKEN_MANY : TAKEN_BAD;
+    if (unlikely(t->plain))
+        make_plain(p, &h);
+    return TAKEN_ONE;
+}
+
+static struct pkt *next_piece(const struct packet *t, struct packet_queue *q, struct nic_stats *st)
+{
+    struct pkt *p = cut_next(&q->cut, csum_select());
+
+    if (p)
+        p->flags = t->plain ? 0 : PKT_CSUM_OK;
+    else
+        st->rx_nobuf++;
+    return p;
+}
+
+static bool slot_is_full(const struct packet_queue *q)
+{
+    return (__atomic_load_n(&slot_at(q)->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER) != 0;
+}
+
+static struct pkt *rx_one(struct packet *t, struct packet_queue *q, struct nic_stats *st)
+{
+    while (!q->cut.whole) {
+        if (!slot_is_full(q))
+            return NULL;
+        struct pkt *p = pkt_get(&q->pool);
+        if (unlikely(!p)) {
+            st->rx_nobuf++;
+            return NULL;
+        }
+        enum taken taken = take(t, q, slot_at(q), p);
+        slot_free(q, slot_at(q));
+        if (likely(taken == TAKEN_ONE))
+            return p;
+        st->rx_error += taken == TAKEN_BAD;
+        if (taken != TAKEN_MANY)
+            pkt_put(p);
+    }
+    return next_piece(t, q, st);
 }
 
 static unsigned rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsigned max)
 {
     struct packet *t = of(nic);
-    struct packet_queue *q = &t->queue[queue];
     struct nic_stats *st = &nic->stats[queue];
     unsigned n = 0;
 
-    while (n < max) {
-        struct tpacket2_hdr *s = slot_at(q);
-        if (!(__atomic_load_n(&s->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
-            break;
-        struct pkt *p = pkt_get(&q->pool);
-        if (unlikely(!p)) {
-            st->rx_nobuf++;
-            break;
-        }
-        bool good = take(t, q, s, p);
-        slot_free(q, s);
-        if (unlikely(!good))
-            st->rx_error++;
-        if (unlikely(!good ||
-                     (t->judge && ours_judge(&t->ours, p->data, p->len) == WHOSE_KERNELS))) {
-            pkt_put(p);
-            continue;
-        }
-        st->rx_bytes += p->len;
-        out[n++] = p;
-    }
+    while (n < max && (out[n] = rx_one(t, &t->queue[queue], st)))
+        st->rx_bytes += out[n++]->len;
     st->rx_packets += n;
     return n;
 }
@@ -218,7 +241,7 @@ static bool wait_prepare(struct nic *nic, unsigned queue)
     socklen_t len = sizeof(err);
 
     getsockopt(q->fd, SOL_SOCKET, SO_ERROR, &err, &len);
-    return (__atomic_load_n(&slot_at(q)->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER) != 0;
+    return q->cut.whole || slot_is_full(q);
 }
 
 /* A device that is removed takes its index from the socket. */

@@ -27,6 +27,7 @@
 #include <linux/if_packet.h>
 #include <stdatomic.h>
 
+#include "drv/cut.h"
 #include "drv/dev.h"
 #include "drv/ours.h"
 
@@ -42,6 +43,7 @@ struct packet_queue {
     MR_ALIGNED(CACHE_LINE) int fd;
     uint8_t *ring; /* owned: slots */
     uint32_t slots, slot_bytes, at;
+    struct cut cut; /* a frame that may not be delivered whole */
     struct pkt_pool pool;
     void *bufs; /* owned */
     size_t buf_bytes;

@@ -104,6 +104,11 @@ def path(kind, cores):
         server.wait()
     r = curl()
     lab.point(r.stdout == "ours", over + "our server answers still", r)
+    if kind == "packet" and cores > 1:
+        status = lab.ask(p)
+        lab.point(status["spread"]["port"] == "rss" and
+                  status["counters"]["mail"]["packets_sent"] == 0,
+                  over + "every packet of ours arrived at its core", status["spread"])
     named = {k: v for k, v in lab.ask(p)["port"]["counters"].items() if "exception" in k}
     lab.point(any(v > 0 for k, v in named.items() if k.endswith("to_kernel")) and
               any(v > 0 for k, v in named.items() if k.endswith("from_kernel")),

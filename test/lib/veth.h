@@ -20,7 +20,7 @@
 static uint8_t station[6]; /* of our end */
 static int peer;           /* packet socket on the other, with virtio-net headers */
 
-/* ---- the network -------------------- */
+/* ---- the network ---------------- */
 
 static inline int run(const char *command)
 {
@@ -90,17 +90,23 @@ static inline int drop_network(void **state)
     return 0;
 }
 
-/* ---- frames -------------------- */
-
-#define TH_SYN_BIT 2
-#define TH_ACK_BIT 16
-#define TH_RST_BIT 4
+/* ---- frames ---------------- */
 
 struct tell {
     uint32_t src, dst;
     uint16_t sport, dport, payload;
     uint8_t flags;
 };
+
+static inline uint64_t pseudo_sum(const uint8_t *f, uint32_t l4_len)
+{
+    uint8_t pseudo[12] = {0};
+
+    memcpy(pseudo, f + 26, 8);
+    pseudo[9] = f[23];
+    store_be16(pseudo + 10, (uint16_t)l4_len);
+    return csum_add_portable(pseudo, 12, 0);
+}
 
 /* A TCP segment to our station, checksums right.  Its length. */
 static inline uint32_t tcp_frame(uint8_t *f, const struct tell *t)
@@ -126,36 +132,24 @@ static inline uint32_t tcp_frame(uint8_t *f, const struct tell *t)
     f[47] = t->flags;
     for (uint32_t i = 0; i < t->payload; i++)
         f[54 + i] = (uint8_t)(i * 7 + t->sport);
-    uint8_t pseudo[12] = {0};
-    memcpy(pseudo, f + 26, 8);
-    pseudo[9] = 6;
-    store_be16(pseudo + 10, (uint16_t)tcp_len);
-    sum = csum_finish(csum_add_portable(f + 34, tcp_len, csum_add_portable(pseudo, 12, 0)));
+    sum = csum_finish(csum_add_portable(f + 34, tcp_len, pseudo_sum(f, tcp_len)));
     memcpy(f + 50, &sum, 2);
     return len;
 }
 
-/* The checksum field holds only the pseudo-header's sum. */
+/* The checksum field, of TCP or UDP, holds only the pseudo-header's sum. */
 static inline void make_partial(uint8_t *f, uint32_t len)
 {
-    uint8_t pseudo[12] = {0};
+    uint16_t sum = (uint16_t)~csum_finish(pseudo_sum(f, len - 34));
 
-    memcpy(pseudo, f + 26, 8);
-    pseudo[9] = 6;
-    store_be16(pseudo + 10, (uint16_t)(len - 34));
-    uint16_t sum = (uint16_t)~csum_finish(csum_add_portable(pseudo, 12, 0));
-    memcpy(f + 50, &sum, 2);
+    memcpy(f + (f[23] == 6 ? 50 : 40), &sum, 2);
 }
 
-static inline bool tcp_sum_is_right(const uint8_t *f)
+static inline bool l4_sum_is_right(const uint8_t *f)
 {
-    uint32_t tcp_len = load_be16(f + 16) - 20u;
-    uint8_t pseudo[12] = {0};
+    uint32_t len = load_be16(f + 16) - 20u;
 
-    memcpy(pseudo, f + 26, 8);
-    pseudo[9] = 6;
-    store_be16(pseudo + 10, (uint16_t)tcp_len);
-    return csum_finish(csum_add_portable(f + 34, tcp_len, csum_add_portable(pseudo, 12, 0))) == 0;
+    return csum_finish(csum_add_portable(f + 34, len, pseudo_sum(f, len))) == 0;
 }
 
 static inline void peer_sends(const uint8_t *f, uint32_t len, uint16_t gso, bool partial)
@@ -174,6 +168,20 @@ static inline void peer_sends(const uint8_t *f, uint32_t len, uint16_t gso, bool
         h.hdr_len = 54;
     }
     assert_int_equal(writev(peer, v, 2), sizeof(h) + len);
+}
+
+/* UDP datagrams of so much payload in one frame; false: this kernel does not know such. */
+static inline bool peer_may_send_many(const uint8_t *f, uint32_t len, uint16_t size)
+{
+    struct virtio_net_hdr h = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+                               .csum_start = 34,
+                               .csum_offset = 6,
+                               .gso_type = 5, /* VIRTIO_NET_HDR_GSO_UDP_L4, of Linux 6.2 */
+                               .gso_size = size,
+                               .hdr_len = 42};
+    struct iovec v[] = {{&h, sizeof(h)}, {(void *)(uintptr_t)f, len}};
+
+    return writev(peer, v, 2) == (ssize_t)(sizeof(h) + len);
 }
 
 /* The next IPv4 frame at the peer; its length, 0: none came for a while. */
@@ -204,8 +212,8 @@ static inline struct pkt *gets(struct nic *n, unsigned queue)
     return NULL;
 }
 
-static const struct tell syn_to_us = {PEERS, OURS, 4000, 81, 0, TH_SYN_BIT};
-static const struct tell syn_to_kernel = {PEERS, KERNELS, 4000, 81, 0, TH_SYN_BIT};
+static const struct tell syn_to_us = {PEERS, OURS, 4000, 81, 0, TH_SYN};
+static const struct tell syn_to_kernel = {PEERS, KERNELS, 4000, 81, 0, TH_SYN};
 
 /* Whether the kernel answers with a reset. */
 static inline bool is_answered(const struct tell *t)
@@ -215,7 +223,7 @@ static inline bool is_answered(const struct tell *t)
 
     peer_sends(f, tcp_frame(f, t), 0, false);
     while (peer_gets(got, sizeof(got), &h) > 0)
-        if (got[23] == 6 && load_be32(got + 26) == t->dst && got[47] & TH_RST_BIT)
+        if (got[23] == 6 && load_be32(got + 26) == t->dst && got[47] & TH_RST)
             return true;
     return false;
 }

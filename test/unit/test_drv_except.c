@@ -59,7 +59,7 @@ static int close_all(void **state)
     return if_nametoindex("mrx0") == 0 ? 0 : -1;
 }
 
-/* ---- the peer --------------------------------------------------------------------------------- */
+/* ---- the peer ---------------- */
 
 /* A packet of the far end's own pool with these bytes. */
 static struct pkt *far_packet(const uint8_t *f, uint32_t len)
@@ -161,7 +161,7 @@ static uint32_t ping_frame(uint8_t *f, uint32_t dst)
     return len;
 }
 
-/* ---- whose is what ------------------------------------------------------------------------------ */
+/* ---- whose is what ---------------- */
 
 static void the_kernel_behind_it_answers_arp_and_ping_under_the_ports_address(void **state)
 {
@@ -228,7 +228,7 @@ static void a_reply_to_the_one_hardware_address_goes_to_both(void **state)
 
 static void what_the_port_left_undone_is_right_when_the_kernel_has_it(void **state)
 {
-    struct tell t = {PEERS, KERNELS, 4000, 81, 0, TH_SYN_BIT};
+    struct tell t = {PEERS, KERNELS, 4000, 81, 0, TH_SYN};
     uint8_t f[4000], got[4096];
 
     (void)state;
@@ -236,19 +236,19 @@ static void what_the_port_left_undone_is_right_when_the_kernel_has_it(void **sta
     make_partial(f, len);
     far_sends(f, len, PKT_CSUM_PARTIAL, 0);
     assert_int_equal(far_gets(got), 54);
-    assert_int_equal(got[47] & TH_RST_BIT, TH_RST_BIT);
-    assert_true(tcp_sum_is_right(got));
+    assert_int_equal(got[47] & TH_RST, TH_RST);
+    assert_true(l4_sum_is_right(got));
     t.payload = 2800;
-    t.flags = TH_ACK_BIT;
+    t.flags = TH_ACK;
     len = tcp_frame(f, &t);
     make_partial(f, len);
     far_sends(f, len, PKT_CSUM_PARTIAL, 1400);
     assert_int_equal(far_gets(got), 54);
-    assert_int_equal(got[47] & TH_RST_BIT, TH_RST_BIT);
+    assert_int_equal(got[47] & TH_RST, TH_RST);
     assert_int_equal(counter("exception_dropped"), 0);
 }
 
-/* ---- when somebody is slow or gone -------------------------------------------------------------- */
+/* ---- when somebody is slow or gone ---------------- */
 
 static void what_the_port_refuses_of_the_kernels_waits_and_in_the_end_is_lost(void **state)
 {
@@ -318,7 +318,7 @@ static void a_device_that_cannot_be_had_is_explained(void **state)
     run("ip link del mrx1");
 }
 
-/* ---- sleeping ------------------------------------------------------------------------------- */
+/* ---- sleeping ---------------- */
 
 static void either_side_wakes_the_one_descriptor(void **state)
 {

@@ -21,7 +21,7 @@
 static struct mem arena;
 static char why[200];
 
-/* ---- the port -------------------- */
+/* ---- the port ---------------- */
 
 static struct dev_config config_of(const char *name, uint32_t queues)
 {
@@ -64,7 +64,7 @@ static bool says(const struct nic *n, const char *word)
     return false;
 }
 
-/* ---- what cannot be -------------------- */
+/* ---- what cannot be ---------------- */
 
 static void what_cannot_be_a_packet_port_is_explained(void **state)
 {
@@ -111,7 +111,7 @@ static void a_port_knows_its_interface(void **state)
     close_port(n);
 }
 
-/* ---- frames both ways -------------------- */
+/* ---- frames both ways ---------------- */
 
 static void frames_arrive_in_order_and_wake_the_descriptor(void **state)
 {
@@ -202,7 +202,7 @@ static struct pkt *big_segment(struct nic *n, const uint8_t *f, uint32_t len, ui
 static void what_is_left_to_the_port_is_done_before_the_peer_has_it(void **state)
 {
     struct nic *n = open_plain("mrp0", 1);
-    struct tell t = {OURS, PEERS, 81, 4000, 20000, TH_ACK_BIT};
+    struct tell t = {OURS, PEERS, 81, 4000, 20000, TH_ACK};
     struct virtio_net_hdr h;
     static uint8_t f[65536], got[65536];
     uint32_t len = tcp_frame(f, &t), bytes = 0, k;
@@ -215,7 +215,7 @@ static void what_is_left_to_the_port_is_done_before_the_peer_has_it(void **state
     while ((k = peer_gets(got, sizeof(got), &h)) > 0) {
         assert_true(k <= 1454);
         assert_int_equal(h.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM, 0);
-        assert_true(tcp_sum_is_right(got));
+        assert_true(l4_sum_is_right(got));
         assert_memory_equal(got + 54, f + 54 + bytes, k - 54);
         bytes += k - 54;
     }
@@ -241,7 +241,7 @@ static void a_segment_longer_than_a_slot_arrives_whole_and_in_its_place(void **s
     (void)state;
     for (unsigned i = 0; i < 30; i++) {
         t.payload = (uint16_t)(i % 3 ? i * 2000 : 100);
-        t.flags = TH_ACK_BIT;
+        t.flags = TH_ACK;
         t.sport = (uint16_t)i;
         len[i % 3] = tcp_frame(f[i % 3], &t);
         make_partial(f[i % 3], len[i % 3]);
@@ -280,9 +280,76 @@ static void without_offloads_checksums_are_finished_here(void **state)
     struct pkt *p = gets(n, 0);
     assert_non_null(p);
     assert_int_equal(p->flags, 0);
-    assert_true(tcp_sum_is_right(p->data));
+    assert_true(l4_sum_is_right(p->data));
     pkt_put(p);
     close_port(n);
+}
+
+/* The pieces' payloads, in order and with right sums, are the whole's. */
+static void gets_pieces(struct nic *n, const uint8_t *f, uint32_t hlen, uint32_t len, uint32_t size)
+{
+    for (uint32_t at = hlen; at < len;) {
+        struct pkt *p = gets(n, 0);
+        assert_non_null(p);
+        uint32_t k = min_u32(size, len - at);
+        assert_int_equal(p->len, hlen + k);
+        assert_int_equal(p->gso_size, 0);
+        assert_memory_equal(p->data + hlen, f + at, k);
+        assert_int_equal(load_be16(p->data + 16), hlen + k - 14);
+        assert_int_equal(csum_finish(csum_add_portable(p->data + 14, 20, 0)), 0);
+        assert_true(l4_sum_is_right(p->data));
+        if (f[23] == 6) {
+            assert_int_equal(load_be32(p->data + 38), load_be32(f + 38) + at - hlen);
+            assert_int_equal(p->data[47], at + k == len ? f[47] : f[47] & ~TH_PUSH);
+        } else {
+            assert_int_equal(load_be16(p->data + 38), 8 + k);
+        }
+        at += k;
+        pkt_put(p);
+    }
+}
+
+static void without_offloads_a_segment_of_many_is_cut_here(void **state)
+{
+    struct nic *n = open_plain("mrp0,no-offload", 1);
+    struct tell t = {PEERS, OURS, 4000, 81, 20000, TH_ACK | TH_PUSH};
+    static uint8_t f[65536];
+    uint32_t len = tcp_frame(f, &t);
+
+    (void)state;
+    store_be32(f + 38, 0xfffff000u);
+    make_partial(f, len);
+    peer_sends(f, len, 1448, true);
+    gets_pieces(n, f, 54, len, 1448);
+    assert_int_equal(nic_rx_pool(n, 0)->descs.used, 0);
+    assert_int_equal(n->stats->rx_packets, 14);
+    close_port(n);
+}
+
+static void datagrams_in_one_frame_are_cut_with_and_without_offloads(void **state)
+{
+    static const char *const name[] = {"mrp0", "mrp0,no-offload"};
+    static uint8_t f[65536];
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct nic *n = open_plain(name[i], 1);
+        struct tell t = {PEERS, OURS, 4000, 53, 20000 - 12, 0};
+        uint32_t len = tcp_frame(f, &t);
+        f[23] = 17;
+        store_be16(f + 24, 0);
+        uint16_t sum = csum_finish(csum_add_portable(f + 14, 20, 0));
+        memcpy(f + 24, &sum, 2);
+        store_be16(f + 38, (uint16_t)(len - 34));
+        make_partial(f, len);
+        if (!peer_may_send_many(f, len, 1200)) {
+            close_port(n);
+            skip();
+        }
+        gets_pieces(n, f, 42, len, 1200);
+        assert_int_equal(n->stats->rx_error, 0);
+        close_port(n);
+    }
 }
 
 static void a_tag_that_the_kernel_took_out_is_in_its_place_again(void **state)
@@ -309,7 +376,7 @@ static void a_tag_that_the_kernel_took_out_is_in_its_place_again(void **state)
     close_port(n);
 }
 
-/* ---- the kernel beside us -------------------- */
+/* ---- the kernel beside us ---------------- */
 
 /* Its lo has our address: it would answer. */
 static void the_kernel_answers_nothing_for_our_address_and_lives_on_itself(void **state)
@@ -381,7 +448,7 @@ static uint32_t any_frame(struct rng *r, uint8_t *f)
 {
     static const uint32_t addrs[] = {OURS, KERNELS, PEERS, 0xe0000001u, 0x0a0900ffu};
     static const uint16_t types[] = {ETHTYPE_IPV4, ETHTYPE_ARP, 0x88b5};
-    struct tell t = {addrs[rng_below(r, 5)], addrs[rng_below(r, 5)], 1, 2, 10, TH_RST_BIT};
+    struct tell t = {addrs[rng_below(r, 5)], addrs[rng_below(r, 5)], 1, 2, 10, TH_RST};
     uint32_t len = tcp_frame(f, &t);
     unsigned station_kind = rng_below(r, 4);
 
@@ -441,7 +508,7 @@ static void the_kernels_filter_takes_what_the_rule_says(void **state)
     }
 }
 
-/* ---- many queues -------------------- */
+/* ---- many queues ---------------- */
 
 static void every_frame_is_on_the_queue_that_the_rule_says(void **state)
 {
@@ -489,7 +556,7 @@ static void every_frame_is_on_the_queue_that_the_rule_says(void **state)
     close_port(n);
 }
 
-/* ---- the device's fate -------------------- */
+/* ---- the device's fate ---------------- */
 
 static void a_link_that_goes_down_and_comes_up_is_the_same_port(void **state)
 {
@@ -548,6 +615,8 @@ int main(void)
         WITH_NETWORK(what_is_left_to_the_port_is_done_before_the_peer_has_it),
         WITH_NETWORK(a_segment_longer_than_a_slot_arrives_whole_and_in_its_place),
         WITH_NETWORK(without_offloads_checksums_are_finished_here),
+        WITH_NETWORK(without_offloads_a_segment_of_many_is_cut_here),
+        WITH_NETWORK(datagrams_in_one_frame_are_cut_with_and_without_offloads),
         WITH_NETWORK(a_tag_that_the_kernel_took_out_is_in_its_place_again),
         WITH_NETWORK(the_kernel_answers_nothing_for_our_address_and_lives_on_itself),
         WITH_NETWORK(a_process_that_is_killed_leaves_nothing),
