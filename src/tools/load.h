@@ -128,6 +128,10 @@ struct load {
     int last_err; /* of a connection that failed */
     struct hist all_time, second;
 
+    uint8_t head[512]; /* the last answer's head, if it fits, */
+    size_t head_n;
+    struct http_response response; /* and what it said */
+
     uint8_t *reference; /* owned: the first answer's body */
     uint64_t reference_n;
     const struct lconn *reference_of; /* who is filling it */

@@ -118,27 +118,55 @@ static bool answer_ends(struct lconn *c)
     return c->state == LCONN_OPEN;
 }
 
-static bool begin_body(struct lconn *c, const uint8_t *b, size_t n)
+/* For a second, the Date's, one head is like the other: what the last one said is kept. */
+static bool read_head(struct load *l, const uint8_t *b, size_t n)
+{
+    l->head_n = 0;
+    if (!http_response_parse(&l->response, b, n))
+        return false;
+    if (n <= sizeof(l->head)) {
+        memcpy(l->head, b, n);
+        l->head_n = n;
+    }
+    return true;
+}
+
+/* Does it begin with the last head again?  Then nothing need be read. */
+static bool is_last_head(const struct load *l, const uint8_t *b, size_t n)
+{
+    return l->head_n > 0 && n >= l->head_n && memcmp(b, l->head, l->head_n) == 0;
+}
+
+/* After a head, which l->response has. */
+static bool begin_body(struct lconn *c)
 {
     struct load *l = c->l;
-    struct http_response r;
+    const struct http_response *r = &l->response;
 
-    if (!http_response_parse(&r, b, n) || c->outstanding == 0) {
+    if (c->outstanding == 0) {
         load_bad(c, ERR_CONTENT);
         return false;
     }
-    if (r.status < 200)
+    if (r->status < 200)
         return true;
-    if (r.status != 200) {
+    if (r->status != 200) {
         load_bad(c, ERR_STATUS);
         return false;
     }
-    c->keep_alive = r.keep_alive;
+    c->keep_alive = r->keep_alive;
     c->in_body = true;
-    http_response_body(&c->body, &r, HTTP_GET);
+    http_response_body(&c->body, r, HTTP_GET);
     if (!l->reference_done && l->reference_of == NULL)
         l->reference_of = c;
     return true;
+}
+
+static bool take_whole_head(struct lconn *c, const uint8_t *b, size_t n)
+{
+    if (read_head(c->l, b, n))
+        return begin_body(c);
+    load_bad(c, ERR_CONTENT);
+    return false;
 }
 
 /* Some of a head; how much of it was used, or 0 if the connection is gone. */
@@ -147,9 +175,11 @@ static size_t take_head(struct lconn *c, const uint8_t *p, size_t n)
     size_t before = c->head_n, part = HTTP_HEAD_BYTES_MAX - before, end, seen = 0;
 
     if (c->head == NULL) {
+        if (is_last_head(c->l, p, n))
+            return begin_body(c) ? c->l->head_n : 0;
         end = http_head_find(p, n, &seen);
         if (end != 0)
-            return begin_body(c, p, end) ? end : 0;
+            return take_whole_head(c, p, end) ? end : 0;
         c->head = tool_pool_get(&c->l->heads);
     }
     part = part < n ? part : n;
@@ -162,7 +192,7 @@ static size_t take_head(struct lconn *c, const uint8_t *p, size_t n)
     end = http_head_find(c->head, c->head_n, &c->seen);
     if (end == 0)
         return part;
-    if (!begin_body(c, c->head, end))
+    if (!take_whole_head(c, c->head, end))
         return 0;
     tool_pool_put(&c->l->heads, c->head);
     c->head = NULL;

@@ -268,7 +268,8 @@ void load_done(struct lconn *c)
 
     MR_ASSERT(c->outstanding > 0);
     latency = mr_now_us(l->m) - c->started[c->first];
-    c->first = (c->first + 1) % l->opt->depth;
+    if (++c->first == l->opt->depth)
+        c->first = 0;
     c->outstanding--;
     l->waiting--;
     hist_record(&l->all_time, latency);
