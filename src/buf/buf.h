@@ -72,7 +72,16 @@ static inline struct pkt *rcvq_head(const struct rcvq *q)
 }
 
 /* Append k (its data..len is payload, len > 0); the queue owns it. */
-void rcvq_append(struct rcvq *q, struct pkt *k);
+static inline void rcvq_append(struct rcvq *q, struct pkt *k)
+{
+    k->next = k;
+    if (q->tail) {
+        k->next = q->tail->next;
+        q->tail->next = k;
+    }
+    q->tail = k;
+    q->cc += k->len;
+}
 /* Take the first packet off, or NULL; the caller owns it. */
 struct pkt *rcvq_pop(struct rcvq *q);
 /* Copy up to n bytes out from the front; drops them (returning emptied packets to their pools)

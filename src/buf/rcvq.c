@@ -1,16 +1,5 @@
 #include "buf/buf.h"
 
-void rcvq_append(struct rcvq *q, struct pkt *k)
-{
-    k->next = k;
-    if (q->tail) {
-        k->next = q->tail->next;
-        q->tail->next = k;
-    }
-    q->tail = k;
-    q->cc += k->len;
-}
-
 struct pkt *rcvq_pop(struct rcvq *q)
 {
     struct pkt *k = rcvq_head(q);

@@ -73,6 +73,12 @@ static void drop_head(struct sndq *q, struct sbuf_pool *p)
 void sndq_drop(struct sndq *q, struct sbuf_pool *p, uint32_t n)
 {
     MR_ASSERT(n <= q->cc);
+    if (likely(n == q->cc && q->head == q->tail && q->head)) {
+        struct sbuf *b = at(p, q->head);
+        *q = (struct sndq){0};
+        sbuf_put(p, b);
+        return;
+    }
     q->cc -= n;
     while (n) {
         struct sbuf *b = at(p, q->head);

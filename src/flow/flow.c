@@ -42,19 +42,20 @@ void flow_prefetch_node(const struct flow_table *t, uint32_t hash)
     prefetch(object + 3 * CACHE_LINE);
 }
 
-struct flow_node *flow_find(const struct flow_table *t, const struct flow_key *k, uint32_t hash)
+struct flow_node *flow_find_on(const struct flow_table *t, const struct flow_key *k, uint32_t hash,
+                               const struct flow_bucket *b, uint32_t equal)
 {
-    const struct flow_bucket *b = flow_home(t, hash);
-
-    do {
-        for (uint32_t equal = flow_ways_equal(b, hash); equal; equal &= equal - 1) {
+    for (;;) {
+        for (; equal; equal &= equal - 1) {
             struct flow_node *node = mem_ptr(t->arena, b->node[lowest_bit(equal)]);
             if (likely(flow_key_eq(&node->key, k)))
                 return node;
         }
         b = overflow_of(t, b);
-    } while (unlikely(b != NULL));
-    return NULL;
+        if (likely(!b))
+            return NULL;
+        equal = flow_ways_equal(b, hash);
+    }
 }
 
 /* The bucket of the chain at b with a free way, extended if need be. */

@@ -142,8 +142,24 @@ static inline uint32_t flow_ways_equal(const struct flow_bucket *b, uint32_t has
 /* Start loading the first object whose hash is equal (two lines of it). */
 void flow_prefetch_node(const struct flow_table *t, uint32_t hash);
 
+/* The rest of a lookup: the ways left in b, and what b has overflowed to. */
+struct flow_node *flow_find_on(const struct flow_table *t, const struct flow_key *k, uint32_t hash,
+                               const struct flow_bucket *b, uint32_t equal);
 /* NULL: nobody's. */
-struct flow_node *flow_find(const struct flow_table *t, const struct flow_key *k, uint32_t hash);
+static inline struct flow_node *flow_find(const struct flow_table *t, const struct flow_key *k,
+                                          uint32_t hash)
+{
+    const struct flow_bucket *b = flow_home(t, hash);
+    uint32_t equal = flow_ways_equal(b, hash);
+
+    if (likely(equal)) {
+        struct flow_node *node = mem_ptr(t->arena, b->node[lowest_bit(equal)]);
+        if (likely(flow_key_eq(&node->key, k)))
+            return node;
+        equal &= equal - 1;
+    }
+    return flow_find_on(t, k, hash, b, equal);
+}
 
 /* Whether any entry may have this hash.  False: flow_find would find nobody; true: it nearly always
  * would find somebody.  Touches no object. */

@@ -70,18 +70,6 @@ void tcp_data_deliver(struct tcp *t, struct tcp_conn *c, struct pkt_list *pkts)
     tcp_mark_event(t, c, TCP_EV_READABLE);
 }
 
-/* RFC 9293 3.8.6.3: an ACK for every second segment (SHLD-18, SHLD-19), else within delack_us
- * (MUST-40). */
-static void ack_data(struct tcp *t, struct tcp_conn *c, uint32_t len)
-{
-    if (!t->config.delack || (c->flags & (TF_DELACK | TF_QUICKACK)) || len >= 2u * c->mss) {
-        tcp_ack_now(t, c);
-        return;
-    }
-    c->flags |= TF_DELACK;
-    tcp_timer_set(t, c, TCPT_DELACK, t->config.delack_us);
-}
-
 /* The peer's FIN is next in order: it sends no more.  RFC 9293 3.10.7.4, eighth. */
 void tcp_fin_input(struct tcp *t, struct tcp_conn *c)
 {
@@ -124,7 +112,7 @@ static void data_in_order(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
         }
         tcp_rcv_tune(t, c, in->s, len);
         tcp_data_deliver(t, c, &pkts);
-        ack_data(t, c, len);
+        tcp_ack_data(t, c, len);
     }
     if (in->s->flags & TH_FIN)
         tcp_fin_input(t, c);

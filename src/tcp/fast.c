@@ -18,6 +18,25 @@ static bool is_predicted(const struct tcp_conn *c, const struct tcp_seg *s)
     return s->len || !seq_eq(s->ack, c->snd_una);
 }
 
+/* data.c's steps for a payload that stays where it lies and joins nothing. */
+static inline void data_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
+{
+    struct pkt *p = in->p;
+    uint32_t len = in->s->len;
+
+    if (unlikely(pkt_pool_is_low(p->pool) || (p->flags & PKT_COPIED))) {
+        tcp_data_input(t, c, in);
+        return;
+    }
+    in->p = NULL;
+    tcp_rcv_tune(t, c, in->s, len);
+    c->rcv_nxt = seq_add(c->rcv_nxt, len);
+    t->stats.bytes_in += len;
+    rcvq_append(&c->rcvq, p);
+    tcp_mark_event(t, c, TCP_EV_READABLE);
+    tcp_ack_data(t, c, len);
+}
+
 bool tcp_fast_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
 {
     struct tcp_seg *s = in->s;
@@ -36,6 +55,6 @@ bool tcp_fast_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
         tcp_ack_new(t, c, s);
     tcp_wnd_update(t, c, s);
     if (s->len)
-        tcp_data_input(t, c, in);
+        data_input(t, c, in);
     return true;
 }

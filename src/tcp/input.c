@@ -73,6 +73,26 @@ static void input_time_wait(struct tcp *t, struct tcp_tw *w, struct arrival *a)
     t->iss_min = seq_of(0);
 }
 
+static void input_syn_sent(struct tcp *t, struct tcp_conn *c, struct arrival *a)
+{
+    if (c->flags & TF_AWAY && tcp_away_waits(t, &c->key))
+        tcp_early_input(t, &c->key, &a->in);
+    else
+        tcp_syn_sent_input(t, c, &a->in);
+}
+
+static inline void input_conn(struct tcp *t, struct tcp_conn *c, struct arrival *a)
+{
+    if (unlikely(a->in.ip->src_route_n) && c->state != TCPS_SYN_SENT)
+        tcp_segment_input(t, c, &a->in);
+    else if (likely(tcp_fast_input(t, c, &a->in)))
+        return;
+    else if (likely(c->state != TCPS_SYN_SENT))
+        tcp_segment_steps(t, c, &a->in);
+    else
+        input_syn_sent(t, c, a);
+}
+
 static void input_one(struct tcp *t, struct arrival *a)
 {
     struct flow_node *node = flow_find(&t->flows, &a->key, a->hash);
@@ -80,13 +100,7 @@ static void input_one(struct tcp *t, struct arrival *a)
     if (!node) {
         input_no_conn(t, a);
     } else if (likely(node->kind == FLOW_CONN)) {
-        struct tcp_conn *c = (struct tcp_conn *)(void *)node;
-        if (likely(c->state != TCPS_SYN_SENT))
-            tcp_segment_input(t, c, &a->in);
-        else if (c->flags & TF_AWAY && tcp_away_waits(t, &c->key))
-            tcp_early_input(t, &c->key, &a->in);
-        else
-            tcp_syn_sent_input(t, c, &a->in);
+        input_conn(t, (struct tcp_conn *)(void *)node, a);
     } else if (node->kind == FLOW_TIME_WAIT) {
         input_time_wait(t, (struct tcp_tw *)(void *)node, a);
     } else if (node->kind == FLOW_SYN) {

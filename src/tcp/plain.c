@@ -1,6 +1,6 @@
 /* What fast.c is to input: an undisturbed connection has one segment to send, which is all there
- * is, to a neighbour that is known.  The same bytes leave and the same things change as by output.c and
- * emit.c; it is only known beforehand how most questions end. */
+ * is, to a neighbour that is known.  The same bytes leave and the same things change as by output.c
+ * and emit.c; it is only known beforehand how most questions end. */
 #include "tcp/tcp_int.h"
 
 /* With one of these flags there may be another plan, or another header. */

@@ -246,8 +246,12 @@ void tcp_segment_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
 {
     if (unlikely(in->ip->src_route_n))
         source_route_note(t, c, in->ip);
-    if (likely(tcp_fast_input(t, c, in)))
-        return;
+    if (!tcp_fast_input(t, c, in))
+        tcp_segment_steps(t, c, in);
+}
+
+void tcp_segment_steps(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
+{
     if (!step_rst(t, c, in) || !step_syn(t, c, in) || !step_timestamp(t, c, in) ||
         !step_sequence(t, c, in) || !step_ack(t, c, in) || !step_after_close(t, c, in))
         return;

@@ -89,7 +89,15 @@ static inline void tcp_ack_now(struct tcp *t, struct tcp_conn *c)
 }
 
 /* timers.c */
-void tcp_timer_set(struct tcp *t, struct tcp_conn *c, enum tcp_timer which, uint64_t delay_us);
+static inline void tcp_timer_set(struct tcp *t, struct tcp_conn *c, enum tcp_timer which,
+                                 uint64_t delay_us)
+{
+    tick at = tick_ceil(t->now) + ticks_of_us(delay_us);
+
+    c->deadline[which] = at ? at : 1; /* 0 means off */
+    if (!timer_is_armed(&c->timer) || tick_lt(at, c->timer.expires))
+        wheel_arm(t->wheel, &c->timer, at);
+}
 static inline void tcp_timer_clear(struct tcp_conn *c, enum tcp_timer which)
 {
     c->deadline[which] = 0;
@@ -104,6 +112,8 @@ void tcp_keep_arm(struct tcp *t, struct tcp_conn *c);
 
 /* segment.c: RFC 9293 3.10.7.4 */
 void tcp_segment_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
+/* The same for a segment that was not predicted and has no source route. */
+void tcp_segment_steps(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
 bool tcp_acceptable(tcp_seq seq, uint32_t len, tcp_seq rcv_nxt, uint32_t wnd);
 void tcp_challenge_ack(struct tcp *t, struct tcp_conn *c);
 bool tcp_paws_rejects(const struct tcp *t, const struct tcp_conn *c, const struct tcp_seg *s);
@@ -189,6 +199,17 @@ void tcp_rtt_ack(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s);
 
 /* data.c, reass.c, window.c */
 void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
+/* RFC 9293 3.8.6.3: an ACK for every second segment (SHLD-18, SHLD-19), else within delack_us
+ * (MUST-40). */
+static inline void tcp_ack_data(struct tcp *t, struct tcp_conn *c, uint32_t len)
+{
+    if (!t->config.delack || (c->flags & (TF_DELACK | TF_QUICKACK)) || len >= 2u * c->mss) {
+        tcp_ack_now(t, c);
+        return;
+    }
+    c->flags |= TF_DELACK;
+    tcp_timer_set(t, c, TCPT_DELACK, t->config.delack_us);
+}
 void tcp_data_deliver(struct tcp *t, struct tcp_conn *c, struct pkt_list *pkts);
 /* Keep the payload: in its own packet, or copied if the packet's pool is low. False: no memory; the
  * packet is dropped. */

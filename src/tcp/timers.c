@@ -1,14 +1,5 @@
 #include "tcp/tcp_int.h"
 
-void tcp_timer_set(struct tcp *t, struct tcp_conn *c, enum tcp_timer which, uint64_t delay_us)
-{
-    tick at = tick_ceil(t->now) + ticks_of_us(delay_us);
-
-    c->deadline[which] = at ? at : 1; /* 0 means off */
-    if (!timer_is_armed(&c->timer) || tick_lt(at, c->timer.expires))
-        wheel_arm(t->wheel, &c->timer, at);
-}
-
 void tcp_rexmt_arm(struct tcp *t, struct tcp_conn *c)
 {
     c->flags &= ~(uint32_t)TF_PERSIST;
