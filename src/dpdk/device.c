@@ -37,8 +37,9 @@ static void choose_offloads(struct port *p, bool plain)
                           (tx & RTE_ETH_TX_OFFLOAD_TCP_TSO);
 }
 
-static int configure_as(struct port *p, bool rxq)
+static int configure_as(struct port *p, const struct dev_config *c, bool rxq)
 {
+    uint8_t key[KEY_MAX];
     bool rss = p->queues > 1 && p->info.flow_type_rss_offloads != 0;
     struct rte_eth_conf conf = {
         .rxmode = {.mq_mode = rss ? RTE_ETH_MQ_RX_RSS : RTE_ETH_MQ_RX_NONE,
@@ -47,7 +48,9 @@ static int configure_as(struct port *p, bool rxq)
         .intr_conf = {.rxq = rxq, .lsc = 0, .rmv = 0},
     };
 
-    if (!rss)
+    if (rss)
+        rss_ask(p, c->steer, key, &conf.rx_adv_conf.rss_conf);
+    else
         conf.rxmode.offloads &= ~(uint64_t)RTE_ETH_RX_OFFLOAD_RSS_HASH;
     conf.intr_conf.lsc = (*p->info.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
     conf.intr_conf.rmv = (*p->info.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0;
@@ -69,12 +72,13 @@ static uint32_t buffers_of(const struct dev_config *c)
     return c->buffers ? c->buffers : RX_BUFFERS;
 }
 
-/* Of a queue: what the stack may hold, what lies in the ring, what caches keep. */
+/* Of a queue: what the stack may hold, what lies in the rings, for a received packet may be sent as
+ * it is, and what caches keep. */
 static uint32_t rx_mbufs_of(const struct dev_config *c)
 {
-    return buffers_of(c) + RX_RING + POOL_SLACK;
+    return buffers_of(c) + RX_RING + TX_RING + RX_BACK + POOL_SLACK;
 }
-#define TX_MBUFS (TX_RING + 8 * BURST_MAX + POOL_SLACK)
+#define TX_MBUFS (TX_RING + 8 * BURST_MAX + TX_SPARES + POOL_SLACK)
 
 #define MBUF_BYTES (sizeof(struct rte_mbuf) + sizeof(struct pkt) + BUF_BYTES + 128)
 
@@ -149,7 +153,7 @@ static void queue_init(struct port *p, struct queue *q, unsigned i)
     q->in_place = p->trait->in_place && !device_has_arg(p->text, "zero-copy");
     q->multi = p->tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
     q->csum = (p->tx_offloads & TX_CSUM) == TX_CSUM;
-    q->prepare = true;
+    q->ip_csum = p->tx_offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
 }
 
 static int queue_setup(struct port *p, struct queue *q, uint16_t nrx, uint16_t ntx)
@@ -179,32 +183,33 @@ static bool make_queues(struct port *p, struct mem *m, const struct dev_config *
 
 /* Everything from configuring to starting: with receive interrupts or, where the driver says at the
  * one or at the other that it has none, without. */
-static int start_as(struct port *p, bool rxq, const char **what)
+static int start_as(struct port *p, const struct dev_config *c, bool rxq, const char **what)
 {
     uint16_t nrx = RX_RING, ntx = TX_RING;
-    int rc = configure_as(p, rxq);
+    int rc = configure_as(p, c, rxq);
 
     *what = "cannot be configured";
     if (rc < 0)
         return rc;
     rte_eth_dev_adjust_nb_rx_tx_desc(p->id, &nrx, &ntx);
+    nrx = nrx < RX_RING ? nrx : RX_RING;
+    ntx = ntx < TX_RING ? ntx : TX_RING;
     *what = "no queue";
     for (unsigned i = 0; i < p->queues; i++)
-        if ((rc = queue_setup(p, &p->queue[i], min_u32(nrx, RX_RING) & 0xffff,
-                              min_u32(ntx, TX_RING) & 0xffff)) < 0)
+        if ((rc = queue_setup(p, &p->queue[i], nrx, ntx)) < 0)
             return rc;
     *what = "cannot be started";
     return rte_eth_dev_start(p->id);
 }
 
-static bool start(struct port *p, char *why, size_t n)
+static bool start(struct port *p, const struct dev_config *c, char *why, size_t n)
 {
     const char *what;
 
     eal_listen();
-    int rc = start_as(p, true, &what);
+    int rc = start_as(p, c, true, &what);
     if (rc < 0)
-        rc = start_as(p, false, &what);
+        rc = start_as(p, c, false, &what);
     const char *said = eal_listen_end();
     p->started = rc == 0;
     return rc == 0 || failed(p, what, rc, said, why, n);
@@ -225,7 +230,7 @@ bool device_open(struct port *p, struct mem *m, const struct dev_config *c, char
         return false;
     p->queues = queues_of(p, c);
     choose_offloads(p, c->no_offload);
-    return make_queues(p, m, c, why, n) && start(p, why, n);
+    return make_queues(p, m, c, why, n) && start(p, c, why, n);
 }
 
 /* virtio_user (22.11) leaves its interrupt handler behind when the interrupt is being handled at

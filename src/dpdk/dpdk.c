@@ -108,7 +108,7 @@ static void fill_caps(struct port *p)
         .tso_max = p->tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO ? TSO_MAX : 0,
         .tx_csum = p->queue[0].csum,
         .rx_csum = (p->rx_offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) != 0,
-        .rx_coalesces = strstr(p->text, "tso=1") != NULL,
+        .rx_coalesces = device_arg_is(p->text, "tso", "1"),
         .queues = p->queues,
     };
 }
@@ -176,11 +176,13 @@ static struct nic *kind_open(struct mem *m, const struct dev_config *c, char *wh
         device_close(p);
         return NULL;
     }
+    eal_listen(); /* what a driver has not is no error */
     listen_for_events(p);
     idle_open(p);
     set_mac(p, &c->mac);
     fill_caps(p);
-    p->nic.spread = p->queues > 1 ? NIC_SPREAD_UNKNOWN : NIC_SPREAD_NONE;
+    rss_settle(p, m, c->steer);
+    eal_listen_end();
     say_facts(p, c);
     return &p->nic;
 }

@@ -39,9 +39,12 @@ struct tx_slot {
     struct tx_slot *next; /* free */
     struct queue *q;      /* static */
 };
+#define TX_SPARES 32u
+#define RX_BACK 32u
 #define TX_SLOTS (2 * BURST_MAX)
-/* A contiguous frame up to this is cheaper to copy than to refer to. */
-#define TX_COPY_MAX 256u
+/* A frame up to this is cheaper to copy than to refer to: attaching an mbuf to what lies elsewhere
+ * and freeing it costs as much as copying 1,000 bytes. */
+#define TX_COPY_MAX 1024u
 
 struct queue {
     MR_ALIGNED(CACHE_LINE) uint16_t port; /* DPDK's number of the device */
@@ -49,14 +52,18 @@ struct queue {
     struct nic_stats *stats;
     struct pkt_pool pool; /* counts only: packets are in mbufs */
     struct rte_mempool *rx_mbufs;
+    uint32_t returned;
+    struct rte_mbuf *back[RX_BACK]; /* on their way to rx_mbufs, many at a time */
 
     struct rte_mempool *tx_mbufs;
     struct tx_slot *slots; /* free */
     uint32_t slots_used;
     bool in_place; /* the driver reads what we point at itself, and is done when it returns */
     bool multi;    /* takes frames of several mbufs */
-    bool prepare;  /* wants to see frames with work left first */
-    bool csum;     /* finishes checksums */
+    bool csum;     /* finishes checksums, */
+    bool ip_csum;  /* IPv4's too */
+    uint16_t spares;
+    struct rte_mbuf *spare[TX_SPARES]; /* of tx_mbufs, got many at a time */
 
     bool armed;       /* an interrupt was asked for */
     bool idles;       /* there are interrupts */
@@ -74,10 +81,11 @@ struct queue {
 struct driver_trait {
     const char *name;       /* beginning of the driver's name */
     const char *queues_arg; /* the devarg that makes so many queues; NULL: needs none */
+    bool tso_arg;           /* receives segments of many MSS when told tso=1 */
     bool in_place;          /* copies frames by the processor within tx_burst */
     bool any_mac;           /* takes frames for every address, its own means nothing */
     bool hold;              /* forgets an interrupt only while none is being handled */
-    bool partial_rx;        /* the host's own frames come with checksums unfinished, unmarked */
+    bool partial_rx;        /* the host's own frames come with checksums unfinished */
 };
 
 struct port {
@@ -95,7 +103,7 @@ struct port {
     bool mac_failed;
     _Atomic bool gone;
     char text[1024]; /* the device and its arguments, as DPDK is told */
-    struct rss *rss;
+    struct rss *rss; /* what it does; NULL: nobody knows */
 };
 
 /* ---- probe.c --------------------------------------------------------------------------- */
@@ -104,6 +112,7 @@ struct port {
 bool device_probe(struct port *p, const struct dev_config *c, char *why, size_t n);
 /* The device's name has this argument. */
 bool device_has_arg(const char *text, const char *key);
+bool device_arg_is(const char *text, const char *key, const char *value);
 
 /* ---- device.c -------------------------------------------------------------------------- */
 
@@ -115,13 +124,45 @@ size_t device_bytes(const struct dev_config *c);
 /* DPDK's memory that the port needs, in megabytes. */
 uint32_t device_megabytes(const struct dev_config *c);
 
+/* ---- rss.c ----------------------------------------------------------------------------- */
+
+/* Room for the longest key there is. */
+#define KEY_MAX 64u
+/* What is asked of the device when it is configured; key is key_len bytes, kept by the caller. */
+void rss_ask(const struct port *p, const struct rss *steer, uint8_t key[KEY_MAX],
+             struct rte_eth_rss_conf *out);
+/* Set the table, read back what the device does, and tell it in nic.spread and nic.rss. */
+void rss_settle(struct port *p, struct mem *m, const struct rss *steer);
+
 /* ---- rx.c, tx.c ------------------------------------------------------------------------ */
 
 unsigned rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsigned max);
 /* Every mbuf's packet: what does not change. */
 void rx_pool_format(struct queue *q);
+/* A packet in an mbuf of whichever port's, and nobody else refers to it. */
+bool rx_is_ours(const struct pkt *p);
+static inline struct rte_mbuf *rx_mbuf_of(const struct pkt *p)
+{
+    return (struct rte_mbuf *)(uintptr_t)((const uint8_t *)p - sizeof(struct rte_mbuf));
+}
 unsigned tx_burst(struct nic *nic, unsigned queue, struct pkt **p, unsigned count);
+
+/* ---- tx_mbuf.c ------------------------------------------------------------------------- */
+
+enum tx_way {
+    TX_COPY,     /* the packet can be put once the driver has the mbuf */
+    TX_IN_PLACE, /* it is put when the driver frees the last mbuf that refers to it */
+    TX_AS_IT_IS, /* it is the mbuf's */
+};
 void tx_slots_format(struct queue *q, struct tx_slot *slots, unsigned n);
+/* Nothing will ever make this a frame of the device's. */
+bool tx_is_hopeless(const struct queue *q, const struct pkt *p);
+/* NULL: no mbufs, or slots, for now. */
+struct rte_mbuf *tx_make(struct queue *q, struct pkt *p, enum tx_way *way);
+/* The driver has not taken it: the packet is the caller's again. */
+void tx_unmake(struct rte_mbuf *m, enum tx_way way);
+/* It has. */
+void tx_done(struct pkt *p, enum tx_way way);
 
 /* ---- idle.c ---------------------------------------------------------------------------- */
 

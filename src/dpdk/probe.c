@@ -12,7 +12,11 @@
 
 static const struct driver_trait traits[] = {
     {.name = "net_virtio_user", .queues_arg = "queues", .hold = true},
-    {.name = "net_vhost", .queues_arg = "queues", .in_place = true, .any_mac = true},
+    {.name = "net_vhost",
+     .queues_arg = "queues",
+     .tso_arg = true,
+     .in_place = true,
+     .any_mac = true},
     {.name = "net_af_packet", .queues_arg = "qpairs", .in_place = true, .partial_rx = true},
     {.name = "net_af_xdp", .queues_arg = "queue_count", .in_place = true, .partial_rx = true},
     {.name = "net_memif", .in_place = true},
@@ -51,27 +55,35 @@ bool device_has_arg(const char *text, const char *key)
     return find_arg(text, key, &w);
 }
 
-static bool arg_is(const char *text, const char *key, const char *value)
+bool device_arg_is(const char *text, const char *key, const char *value)
 {
     struct dev_words w;
 
     return find_arg(text, key, &w) && strcmp(w.value, value) == 0;
 }
 
-/* What DPDK is told: the user's text, and as many queues as are wanted where the driver makes them
- * by an argument. */
+static void add_arg(struct port *p, const char *key, uint32_t value)
+{
+    size_t len = strlen(p->text);
+
+    if (!device_has_arg(p->text, key))
+        snprintf(p->text + len, sizeof(p->text) - len, ",%s=%u", key, value);
+}
+
+/* What DPDK is told: the user's text, and what he has not said: as many queues as are wanted where
+ * the driver makes them by an argument, large segments where they come by one. */
 static bool write_devargs(struct port *p, const struct dev_config *c, char *why, size_t n)
 {
-    const char *key = p->trait->queues_arg;
-    int len = snprintf(p->text, sizeof(p->text), "%s", c->name);
-
-    if (key && c->queues > 1 && !device_has_arg(c->name, key))
-        len += snprintf(p->text + len, sizeof(p->text) - (size_t)min_u32((uint32_t)len, 1000),
-                        ",%s=%u", key, c->queues);
-    if (strlen(c->name) < 900 && (size_t)len < sizeof(p->text))
-        return true;
-    snprintf(why, n, "dpdk: the device's name is too long");
-    return false;
+    if (strlen(c->name) > sizeof(p->text) - 64) {
+        snprintf(why, n, "dpdk: the device's name is too long");
+        return false;
+    }
+    snprintf(p->text, sizeof(p->text), "%s", c->name);
+    if (p->trait->queues_arg && c->queues > 1)
+        add_arg(p, p->trait->queues_arg, c->queues);
+    if (p->trait->tso_arg && !c->no_offload)
+        add_arg(p, "tso", 1);
+    return true;
 }
 
 static void first_word(const char *text, char *out, size_t size)
@@ -102,8 +114,9 @@ static bool find_id(struct port *p, char *why, size_t n)
  * ours. */
 static bool free_socket(const struct port *p, char *why, size_t n)
 {
-    bool vhost = strncmp(p->text, "net_vhost", 9) == 0 && !arg_is(p->text, "client", "1");
-    bool server = strncmp(p->text, "net_virtio_user", 15) == 0 && arg_is(p->text, "server", "1");
+    bool vhost = strncmp(p->text, "net_vhost", 9) == 0 && !device_arg_is(p->text, "client", "1");
+    bool server =
+        strncmp(p->text, "net_virtio_user", 15) == 0 && device_arg_is(p->text, "server", "1");
     struct dev_words w;
 
     if ((!vhost && !server) || !find_arg(p->text, vhost ? "iface" : "path", &w))

@@ -12,17 +12,24 @@ static struct pkt *pkt_of(struct rte_mbuf *m)
     return rte_mbuf_to_priv(m);
 }
 
-static struct rte_mbuf *mbuf_of(struct pkt *p)
-{
-    return (struct rte_mbuf *)(void *)((uint8_t *)p - sizeof(struct rte_mbuf));
-}
-
 /* ---- ownership -------------------------------------------------------------------------- */
 
+/* By the thread of the queue, as every packet of a pool. */
 static void rx_release(struct pkt_pool *pool, struct pkt *p)
 {
+    struct queue *q = container_of(pool, struct queue, pool);
+
     pool->descs.used--;
-    rte_mbuf_raw_free(mbuf_of(p));
+    q->back[q->returned++] = rx_mbuf_of(p);
+    if (q->returned == RX_BACK) {
+        rte_mempool_put_bulk(q->rx_mbufs, (void **)q->back, RX_BACK);
+        q->returned = 0;
+    }
+}
+
+bool rx_is_ours(const struct pkt *p)
+{
+    return p->pool->release == rx_release;
 }
 
 static void format_one(struct rte_mempool *mp, void *arg, void *object, unsigned i)

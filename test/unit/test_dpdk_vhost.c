@@ -247,6 +247,85 @@ static void a_packet_of_several_pieces_arrives_as_one(void **state)
     close_both();
 }
 
+#define LARGE 60000u
+
+/* IPv4 and TCP, of many segments, with a payload that can be told. */
+static void fill_large(uint8_t *f)
+{
+    fill(f, 60, 1);
+    store_be16(f + L3 + 2, (uint16_t)(LARGE - L3));
+    f[L3 + 9] = 6;
+    memset(f + L3 + 10, 0, 2);
+    uint16_t sum = csum_finish(csum_add_portable(f + L3, 20, 0));
+    memcpy(f + L3 + 10, &sum, 2);
+    f[L4 + 12] = 0x50;
+    for (uint32_t i = L4 + 20; i < LARGE; i++)
+        f[i] = byte_of(77, i);
+    sum = csum_fold(pseudo_sum(f, LARGE));
+    memcpy(f + L4 + 16, &sum, 2);
+}
+
+static void a_large_segment_crosses_whole_in_one_buffer(void **state)
+{
+    struct dev_config c = {.queues = 1};
+    static uint8_t whole[LARGE];
+    struct pkt *p;
+
+    (void)state;
+    assert_true(open_end(&vhost, "net_vhost0,iface", &c));
+    assert_true(open_end(&virtio, "net_virtio_user0,path", &c));
+    wait_for_link(&vhost);
+    assert_true(virtio.nic->caps.tso_max > LARGE);
+    assert_true(vhost.nic->caps.rx_coalesces);
+    fill_large(whole);
+    for (unsigned i = 0; i < 100; i++) {
+        p = frame(&virtio, 60, 1);
+        memcpy(p->data, whole, L4 + 20);
+        p->len = L4 + 20;
+        p->nfrags = 2;
+        p->frags[0] = (struct pkt_frag){whole + p->len, 16000, MEM_NONE};
+        p->frags[1] = (struct pkt_frag){whole + p->len + 16000, LARGE - 16000 - p->len, MEM_NONE};
+        p->frag_len = LARGE - p->len;
+        p->flags = PKT_CSUM_PARTIAL;
+        p->gso_size = 1448;
+        send_all(&virtio, 0, &p, 1);
+        p = next_at(&vhost, 0);
+        assert_int_equal(p->len, LARGE);
+        assert_int_equal(p->gso_size, 1448);
+        assert_true(p->flags & PKT_CSUM_OK);
+        assert_memory_equal(p->data, whole, L4 + 16);
+        assert_memory_equal(p->data + L4 + 20, whole + L4 + 20, LARGE - L4 - 20);
+        pkt_put(p);
+    }
+    expect_nothing_is_missing(&virtio);
+    close_end(&virtio);
+    close_end(&vhost);
+}
+
+/* A received packet is sent in the mbuf that it came in. */
+static void what_is_received_can_be_sent_on_and_back(void **state)
+{
+    struct dev_config c = {.queues = 1};
+    struct pkt *p;
+
+    (void)state;
+    open_both(&c);
+    for (uint32_t i = 0; i < 20000; i++) {
+        p = frame(&vhost, 300, (uint16_t)i);
+        send_all(&vhost, 0, &p, 1);
+        p = next_at(&virtio, 0);
+        pkt_pull(p, 14);
+        pkt_push(p, 14);
+        send_all(&virtio, 0, &p, 1);
+        p = next_at(&vhost, 0);
+        send_all(&vhost, 0, &p, 1);
+        expect(&virtio, 0, 300, (uint16_t)i);
+    }
+    expect_nothing_is_missing(&vhost);
+    expect_nothing_is_missing(&virtio);
+    close_both();
+}
+
 static void four_queues_are_four_ways(void **state)
 {
     struct dev_config c = {.queues = 4};
@@ -486,6 +565,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_of_all_sizes_cross_both_ways_and_nothing_is_kept),
         cmocka_unit_test(a_packet_of_several_pieces_arrives_as_one),
+        cmocka_unit_test(a_large_segment_crosses_whole_in_one_buffer),
+        cmocka_unit_test(what_is_received_can_be_sent_on_and_back),
         cmocka_unit_test(four_queues_are_four_ways),
         cmocka_unit_test(a_checksum_left_to_the_port_is_finished_or_marked),
         cmocka_unit_test(without_offloads_a_port_finishes_checksums_itself),
