@@ -20,7 +20,7 @@ static const struct {
 } kinds[] = {
     {"tap", "tap:IFNAME[,no-offload]", &dev_kind_tap},
     {"xdp", "xdp:IFNAME[,OPTION]...", NULL},
-    {"packet", "packet:IFNAME[,no-offload][,rss=toeplitz|hash]", &dev_kind_packet},
+    {"packet", "packet:IFNAME[,OPTION]...", &dev_kind_packet},
     {"dpdk", "dpdk:DEVICE[,DEVARG]...", NULL},
     {"shm", "shm:PATH:0|1", &dev_kind_shm},
 };

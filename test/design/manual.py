@@ -16,7 +16,7 @@ missing = [k for k in kinds if not re.search(rf'^\.SS "{k}:', page, re.M)]
 tap.point(not missing, "the page has a section for every kind of device", missing)
 
 # Drivers read their words by comparing dev_words' key, or by a table of {"word", ...}.
-WORD = re.compile(r'strcmp\(\w+(?:\.|->)key, "([\w-]+)"\)|DEV_WORD\("([\w-]+)"\)')
+WORD = re.compile(r'strcmp\(\w+(?:\.|->)key, "([\w-]+)"\)|\{"([\w-]+)", "[^"]*", read_\w+\}')
 words = {a or b for path in tap.files("src") for a, b in WORD.findall(tap.read(path))}
 tap.point(bool(words), "drivers read words")
 lost = sorted(w for w in words if not re.search(rf"^\.B\S* {re.escape(w)}\b", page, re.M))
