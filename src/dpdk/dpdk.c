@@ -1,12 +1,14 @@
 /* The port: what the stack sees of a device of DPDK's. */
 #include "dpdk/dpdk_int.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "dpdk/eal.h"
 #include "drv/module_side.h"
+#include "os/os.h"
 
 static struct port *port_of(struct nic *nic)
 {
@@ -69,12 +71,20 @@ static void listen_for_events(struct port *p)
         rte_eth_dev_callback_register(p->id, events[i], on_event, p);
 }
 
+/* One that DPDK's thread is in just now stays, and would be called for a port that is no more. */
+static void listen_no_more(struct port *p)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(events); i++)
+        while (rte_eth_dev_callback_unregister(p->id, events[i], on_event, p) == -EAGAIN)
+            os_relax();
+}
+
 static void close_port(struct nic *nic)
 {
     struct port *p = port_of(nic);
 
-    for (unsigned i = 0; p->started && i < ARRAY_LEN(events); i++)
-        rte_eth_dev_callback_unregister(p->id, events[i], on_event, p);
+    if (p->started)
+        listen_no_more(p);
     device_close(p);
 }
 

@@ -4,8 +4,11 @@
 
 #include <sched.h>
 #include <stdarg.h>
+#include <time.h>
 
 #include "os/os.h"
+
+#define LOOK_AGAIN_NS 1000000L
 
 bool want(struct rig *r, bool good, const char *format, ...)
 {
@@ -47,7 +50,7 @@ bool rig_link(struct port *p, bool up, uint64_t us)
     while (p->nic->ops->link_is_up(p->nic) != up) {
         if (os_now_us() >= until)
             return false;
-        rig_pause();
+        nanosleep(&(struct timespec){0, LOOK_AGAIN_NS}, NULL);
     }
     return true;
 }

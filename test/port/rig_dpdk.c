@@ -39,17 +39,6 @@ static bool open_two(struct port *listener, const char *first, struct port *othe
     return good;
 }
 
-/* Who sees the other go tears down its own part on a thread of DPDK's; closing it meanwhile from
- * here is more than DPDK's drivers bear. */
-static void close_after(struct rig *r)
-{
-    if (r->end.nic)
-        rig_link(&r->end, r->port.nic != NULL, PATIENCE_US);
-    end_close(r);
-    if (r->port.nic)
-        rig_link(&r->port, false, PATIENCE_US);
-}
-
 /* ---- virtio-user and vhost ------------------------------------------------------------- */
 
 static void vhost_specs(char *vhost, char *virtio, size_t n)
@@ -92,22 +81,40 @@ const struct rig_kind rig_vhost = {.name = "dpdk-vhost",
                                    .start = start,
                                    .end = end,
                                    .open = vhost_open,
-                                   .close_peer = close_after,
+                                   .close_peer = end_close,
                                    .send = end_send,
                                    .recv = end_recv,
-                                   .remove = close_after};
+                                   .remove = end_close};
 const struct rig_kind rig_virtio = {.name = "dpdk-virtio-user",
                                     .queues = QUEUES_MAX,
                                     .bad = virtio_bad,
                                     .start = start,
                                     .end = end,
                                     .open = virtio_open,
-                                    .close_peer = close_after,
+                                    .close_peer = end_close,
                                     .send = end_send,
                                     .recv = end_recv,
-                                    .remove = close_after};
+                                    .remove = end_close};
 
 /* ---- memif ----------------------------------------------------------------------------- */
+
+/* Who sees the other go tears down its own part on a thread of DPDK's; closing it meanwhile from
+ * here is more than DPDK's drivers bear. */
+static void wait_for_end(struct port *p)
+{
+    if (!p->nic)
+        return;
+    rig_link(p, false, PATIENCE_US);
+    usleep(50000); /* the link is down before all is done */
+}
+
+static void close_after(struct rig *r)
+{
+    if (!r->port.nic)
+        wait_for_end(&r->end);
+    end_close(r);
+    wait_for_end(&r->port);
+}
 
 #define HUGE_PATH "/proc/sys/vm/nr_hugepages"
 #define HUGE_PAGES 128u
