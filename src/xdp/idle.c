@@ -155,19 +155,32 @@ static bool watch(struct xdp_queue *q, int fd)
 bool xdp_idle_queue_open(struct xdp_queue *q, char *why, size_t n)
 {
     const struct xdp *x = q->port;
-    bool first = q == &x->queue[0], good;
+    bool first = q == &x->queue[0];
 
     if (!first && q->socks == 1)
         return true;
     q->epoll = epoll_create1(EPOLL_CLOEXEC);
-    good = q->epoll >= 0;
-    for (uint32_t i = 0; good && i < q->socks; i++)
-        good = watch(q, q->sock[i].fd);
-    if (good && first)
-        good = watch(q, x->links) && watch(q, x->arp);
-    if (!good)
-        snprintf(why, n, "xdp: nothing to sleep on: %s", strerror(errno));
-    return good;
+    if (q->epoll >= 0 && (!first || (watch(q, x->links) && watch(q, x->arp))))
+        return true;
+    snprintf(why, n, "xdp: nothing to sleep on: %s", strerror(errno));
+    return false;
+}
+
+/* Only while somebody sleeps: otherwise the kernel would tell the epoll of every frame. */
+static void arm(struct xdp_queue *q)
+{
+    if (q->epoll < 0 || q->armed)
+        return;
+    for (uint32_t i = 0; i < q->socks; i++)
+        watch(q, q->sock[i].fd);
+    q->armed = true;
+}
+
+void xdp_disarm(struct xdp_queue *q)
+{
+    for (uint32_t i = 0; i < q->socks; i++)
+        epoll_ctl(q->epoll, EPOLL_CTL_DEL, q->sock[i].fd, NULL);
+    q->armed = false;
 }
 
 int xdp_wait_fd(struct nic *nic, unsigned queue)
@@ -188,5 +201,8 @@ bool xdp_wait_prepare(struct nic *nic, unsigned queue)
         xdp_kick(q);
     /* What the kernel could not send now nobody will wake us for; while the interface is down it
      * can wait. */
-    return xdp_has_frames(q) || (xdp_has_unsent(q) && !q->down);
+    if (xdp_has_frames(q) || (xdp_has_unsent(q) && !q->down))
+        return true;
+    arm(q);
+    return false;
 }

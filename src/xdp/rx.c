@@ -9,7 +9,8 @@
 #define XDP_PKT_CONTD (1 << 0)
 #endif
 
-#define AROUND 256u /* empty polls between two looks around, a power of two */
+#define FRAGMENT 0x3fff /* more to come, or an offset */
+#define AROUND 256u     /* empty polls between two looks around, a power of two */
 
 /* ---- frames to fill ------------------------------------------------------------------ */
 
@@ -58,23 +59,31 @@ void xdp_refill(struct xdp_queue *q)
  * verified. */
 static void judge_checksum(struct pkt *p)
 {
-    struct eth_hdr eth;
-    struct ipv4_hdr ip;
-    uint16_t field;
+    const uint8_t *ip = p->data + ETH_HLEN;
+    uint32_t l3 = ETH_HLEN, len, hlen, at;
+    uint16_t type = load_be16(p->data + 12), field;
+    be32 src, dst;
 
-    if (eth_parse(&eth, p->data, p->len) != WIRE_OK || eth.ethertype != ETHTYPE_IPV4 ||
-        ipv4_parse(&ip, p->data + eth.hlen, p->len - eth.hlen) != WIRE_OK)
+    if (type == ETHTYPE_VLAN) {
+        type = load_be16(p->data + 16);
+        l3 = ETH_HLEN_MAX;
+        ip = p->data + l3;
+    }
+    if (type != ETHTYPE_IPV4 || p->len < l3 + IPV4_HLEN || load_be16(ip + 6) & FRAGMENT)
         return;
-    uint32_t l4 = eth.hlen + ip.hlen, len = (uint32_t)ip.total_len - ip.hlen;
-    uint32_t at = ip.proto == IPPROTO_TCP_ ? 16 : 6;
-    if ((ip.proto != IPPROTO_TCP_ && ip.proto != IPPROTO_UDP_) || ip.frag_off ||
-        ip.flags & IPV4_MF || len < at + 2)
+    hlen = (ip[0] & 15u) * 4u;
+    len = load_be16(ip + 2);
+    at = ip[9] == IPPROTO_TCP_ ? 16 : 6;
+    if ((ip[9] != IPPROTO_TCP_ && ip[9] != IPPROTO_UDP_) || len < hlen + at + 2 ||
+        p->len < l3 + len)
         return;
-    memcpy(&field, p->data + l4 + at, sizeof(field));
-    if (field != csum_fold(ipv4_pseudo_sum(ip.src, ip.dst, ip.proto, len)))
+    memcpy(&field, ip + hlen + at, sizeof(field));
+    memcpy(&src, ip + 12, sizeof(src));
+    memcpy(&dst, ip + 16, sizeof(dst));
+    if (field != csum_fold(ipv4_pseudo_sum(src, dst, ip[9], len - hlen)))
         return;
     p->flags = PKT_CSUM_OK | PKT_CSUM_PARTIAL;
-    p->l4_off = (uint16_t)(p->data - p->buf + l4);
+    p->l4_off = (uint16_t)(ip + hlen - p->buf);
 }
 
 /* ---- frames that came ------------------------------------------------------------------ */
@@ -224,6 +233,8 @@ unsigned xdp_rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsigne
     unsigned got;
 
     max = min_u32(max, BURST_MAX);
+    if (unlikely(q->armed))
+        xdp_disarm(q);
     got = receive(q, out, max);
     if (got == 0)
         got = idle(q, out, max);

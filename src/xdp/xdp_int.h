@@ -134,6 +134,7 @@ struct xdp_queue {
     bool quirk;    /* veth: checksums may have been left to hardware that is not there */
     bool busy;     /* the kernel's part of receiving runs in our calls */
     bool look;     /* at what else there is to read, idle.c */
+    bool armed;    /* epoll watches the sockets */
     bool down;     /* the interface was, when last asked to send */
     uint32_t idle; /* polls that found nothing */
     int epoll;     /* what to sleep on if it is not one socket; -1 */
@@ -186,6 +187,8 @@ void xdp_kick(struct xdp_queue *q);
 /* idle.c */
 bool xdp_idle_open(struct xdp *x, const struct mac_addr *second, char *why, size_t n);
 bool xdp_idle_queue_open(struct xdp_queue *q, char *why, size_t n);
+/* Nobody sleeps. */
+void xdp_disarm(struct xdp_queue *q);
 int xdp_wait_fd(struct nic *nic, unsigned queue);
 bool xdp_wait_prepare(struct nic *nic, unsigned queue);
 /* News of the interface; ARP frames, of which up to max are put in out. */
