@@ -1,6 +1,4 @@
 /* Lines and fields of a head, and what requests and responses share. */
-#include <emmintrin.h>
-
 #include "base/bits.h"
 #include "http/http_int.h"
 
@@ -13,70 +11,41 @@ static size_t skip_empty_lines(const uint8_t *b, size_t n)
     return i;
 }
 
-static __m128i load16(const uint8_t *p)
-{
-    return _mm_loadu_si128((const __m128i *)(const void *)p);
-}
-
 static bool ends_head(const uint8_t *b, size_t i)
 {
-    return b[i] == '\n' && b[i - 1] == '\r' && b[i - 2] == '\n' && b[i - 3] == '\r';
+    return memcmp(b + i - 3, "\r\n\r\n", 4) == 0;
+}
+
+/* Where the head ends among the 16 bytes at `at`, of which the first skip do not count; 0: not
+ * there. */
+static inline size_t find_in_16(const uint8_t *b, size_t at, size_t skip)
+{
+    __m128i lf = _mm_cmpeq_epi8(http_load16(b + at), _mm_set1_epi8('\n'));
+    unsigned m = (unsigned)_mm_movemask_epi8(lf) >> skip << skip;
+
+    for (; m != 0; m &= m - 1)
+        if (ends_head(b, at + lowest_bit(m)))
+            return at + lowest_bit(m) + 1;
+    return 0;
 }
 
 /* The empty line is CR LF CR LF; a head cannot begin with one, because empty
  * lines in front are skipped first. */
 size_t http_head_find(const uint8_t *b, size_t n, size_t *seen)
 {
-    size_t begin = skip_empty_lines(b, n);
+    size_t begin = skip_empty_lines(b, n), end = 0;
     size_t i = *seen > begin + 3 ? *seen : begin + 3;
 
-    for (; i + 16 <= n; i += 16) {
-        __m128i lf = _mm_cmpeq_epi8(load16(b + i), _mm_set1_epi8('\n'));
-        for (unsigned m = (unsigned)_mm_movemask_epi8(lf); m != 0; m &= m - 1)
-            if (ends_head(b, i + lowest_bit(m)))
-                return i + lowest_bit(m) + 1;
-    }
-    for (; i < n; i++)
+    for (; i + 16 <= n && end == 0; i += 16)
+        end = find_in_16(b, i, 0);
+    if (end == 0 && i < n && n >= 16)
+        end = find_in_16(b, n - 16, i - (n - 16));
+    for (; end == 0 && i < n; i++)
         if (ends_head(b, i))
-            return i + 1;
-    *seen = n;
-    return 0;
-}
-
-/* Which of 16 bytes cannot be inside a line; as HTTP_C_LINE says. */
-static unsigned line_ends(const uint8_t *p)
-{
-    __m128i v = load16(p);
-    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
-    __m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
-    __m128i del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
-
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, control), del));
-}
-
-static const uint8_t *line_end(const uint8_t *p, const uint8_t *end)
-{
-    for (; end - p >= 16; p += 16) {
-        unsigned m = line_ends(p);
-        if (m != 0)
-            return p + lowest_bit(m);
-    }
-    while (p < end && http_is(*p, HTTP_C_LINE))
-        p++;
-    return p;
-}
-
-bool http_line_next(struct http_lines *l, struct http_str *line, bool *bad)
-{
-    const uint8_t *p = line_end(l->p, l->end);
-
-    if (l->end - p < 2 || p[0] != '\r' || p[1] != '\n') {
-        *bad = true;
-        return false;
-    }
-    *line = http_str_of((const char *)l->p, (size_t)(p - l->p));
-    l->p = p + 2;
-    return line->n > 0;
+            end = i + 1;
+    if (end == 0)
+        *seen = n;
+    return end;
 }
 
 /* RFC 9112 5.1: no white space between name and colon, and 5.2: a line that

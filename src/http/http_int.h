@@ -1,6 +1,9 @@
 /* Private to http. */
 #pragma once
 
+#include <emmintrin.h>
+
+#include "base/bits.h"
 #include "http/http.h"
 
 /* Classes of characters, one bit each. */
@@ -49,11 +52,60 @@ struct http_str http_trim(struct http_str s); /* spaces and tabs at both ends */
 /* A reader of the lines of a complete head. */
 struct http_lines {
     const uint8_t *p, *end;
+    const uint8_t *begin; /* of the head: bytes from here to the end may be read */
 };
+
+static inline __m128i http_load16(const uint8_t *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+/* Which of 16 bytes cannot be inside a line; as HTTP_C_LINE says. */
+static inline unsigned http_line_ends(const uint8_t *p)
+{
+    __m128i v = http_load16(p);
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
+    __m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
+    __m128i del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
+
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, control), del));
+}
+
+/* The first byte at or behind l->p that cannot be inside a line, or the end.  The last 16 bytes are
+ * looked at together; what lies in front of l->p among them is not counted. */
+static inline const uint8_t *http_line_end(const struct http_lines *l)
+{
+    const uint8_t *p = l->p;
+    unsigned m;
+
+    for (; l->end - p >= 16; p += 16) {
+        m = http_line_ends(p);
+        if (m != 0)
+            return p + lowest_bit(m);
+    }
+    if (l->end - l->begin >= 16) {
+        m = http_line_ends(l->end - 16) >> (p - (l->end - 16));
+        return m != 0 ? p + lowest_bit(m) : l->end;
+    }
+    while (p < l->end && http_is(*p, HTTP_C_LINE))
+        p++;
+    return p;
+}
 
 /* The next line without its CR LF; false at the empty line that ends the head,
  * or (bad set) where the bytes are not a head. */
-bool http_line_next(struct http_lines *l, struct http_str *line, bool *bad);
+static inline bool http_line_next(struct http_lines *l, struct http_str *line, bool *bad)
+{
+    const uint8_t *p = http_line_end(l);
+
+    if (l->end - p < 2 || p[0] != '\r' || p[1] != '\n') {
+        *bad = true;
+        return false;
+    }
+    *line = http_str_of((const char *)l->p, (size_t)(p - l->p));
+    l->p = p + 2;
+    return line->n > 0;
+}
 /* Split "name: value" (RFC 9112 5.1); false if it is malformed. */
 bool http_field_split(struct http_str line, struct http_str *name, struct http_str *value);
 

@@ -222,7 +222,7 @@ static int judge_head(struct parsing *p)
 int http_request_parse(struct http_request *out, const uint8_t *b, size_t n)
 {
     struct parsing p = {.r = out};
-    struct http_lines lines = {b, b + n};
+    struct http_lines lines = {.p = b, .end = b + n, .begin = b};
     struct http_str line, name, value;
     unsigned fields = 0;
     bool bad = false;

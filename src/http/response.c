@@ -21,7 +21,7 @@ static bool parse_status_line(struct http_response *r, struct http_str line)
 
 bool http_response_parse(struct http_response *out, const uint8_t *b, size_t n)
 {
-    struct http_lines lines = {b, b + n};
+    struct http_lines lines = {.p = b, .end = b + n, .begin = b};
     struct http_framing f = {0};
     struct http_str line, name, value;
     bool bad = false;

@@ -236,23 +236,28 @@ static void refuse_method(struct conn *c, const struct http_request *r)
     page(c, r, &head);
 }
 
-static void find_file(struct conn *c, const struct http_request *r)
+static void no_file(struct conn *c, const struct http_request *r, int status, const char *path)
 {
-    char path[FILE_PATH_MAX];
-    struct http_head head = {.keep_alive = c->keep_alive && r->minor == 0};
-    struct file *x;
+    struct http_head head = {.status = status, .keep_alive = c->keep_alive && r->minor == 0};
 
-    head.status = http_path_decode(path, sizeof(path), r->path);
-    if (head.status == 0)
-        head.status = files_get(&c->h->files, path, mr_now_us(c->h->m), &x);
-    if (head.status == 200 && is_plain(c, r) && reply_ready(c, x))
-        return;
-    if (head.status == 200)
-        reply_file(c, r, x);
-    else if (head.status == 301)
+    if (status == 301)
         redirect(c, r, path);
     else
         page(c, r, &head);
+}
+
+static void find_file(struct conn *c, const struct http_request *r)
+{
+    char path[FILE_PATH_MAX];
+    struct file *x;
+    int status = http_path_decode(path, sizeof(path), r->path);
+
+    if (status == 0)
+        status = files_get(&c->h->files, path, mr_now_us(c->h->m), &x);
+    if (status != 200)
+        no_file(c, r, status, path);
+    else if (!is_plain(c, r) || !reply_ready(c, x))
+        reply_file(c, r, x);
 }
 
 void reply_request(struct conn *c, const struct http_request *r)
