@@ -169,6 +169,11 @@ static bool gone(struct nic *nic)
     return tap_is_gone((struct tap *)(void *)nic);
 }
 
+static bool link_is_up(struct nic *nic)
+{
+    return tap_is_up(((struct tap *)(void *)nic)->queue[0].fd);
+}
+
 static const struct nic_ops tap_ops = {
     .rx_burst = rx_burst,
     .tx_burst = tx_burst,
@@ -176,6 +181,7 @@ static const struct nic_ops tap_ops = {
     .close = close_port,
     .rx_pool = rx_pool,
     .is_gone = gone,
+    .link_is_up = link_is_up,
 };
 
 static uint32_t buffers_of(const struct tap_config *c)

@@ -113,6 +113,18 @@ bool tap_mtu(const char *name, uint32_t *out, char *why, size_t n)
     return ok;
 }
 
+bool tap_is_up(int fd)
+{
+    struct ifreq r = {0};
+    int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    /* The device may have been given another name. */
+    bool up = s >= 0 && ioctl(fd, TUNGETIFF, &r) == 0 && ioctl(s, SIOCGIFFLAGS, &r) == 0 &&
+              (r.ifr_flags & IFF_UP);
+
+    os_close(s);
+    return up;
+}
+
 static bool ask(int s, unsigned long what, struct ifreq *r, const char *name, char *why, size_t n)
 {
     if (ioctl(s, what, r) == 0)

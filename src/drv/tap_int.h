@@ -21,3 +21,5 @@ void tap_steer_clear(int fd);
 
 /* The MTU of the kernel's end. */
 bool tap_mtu(const char *name, uint32_t *out, char *why, size_t n);
+/* That end is up; fd: of any queue. */
+bool tap_is_up(int fd);
