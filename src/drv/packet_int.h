@@ -14,13 +14,16 @@
  *
  * The ring is of version 2: a slot a frame, ours the moment the kernel has filled it.  Version 3
  * packs frames in blocks, and hands over a block when it is full or its timer, of a millisecond at
- * least, has run out: each round trip would take one.
+ * least, has run out: a round trip over a veth took 1,000 to 2,900 us where it takes 10 (spinning)
+ * to 38 (sleeping).
  *
  * A slot holds a frame of the MTU.  A longer one, which the device's receive offload or a sender on
  * this machine has put together, waits on the socket besides and is read with one copy less;
  * order is kept.
  *
- * Frames carry a virtio-net header both ways (drv/vnet.h).  Sent are bursts, one system call each.
+ * Frames carry a virtio-net header both ways (drv/vnet.h).  Sent are bursts, one system call each,
+ * through the interface's queueing discipline: what the administrator has said about it holds for
+ * us too, and captures on the host show what we send.
  */
 #pragma once
 

@@ -224,12 +224,10 @@ int packet_listen_to_all(const struct packet *t)
 
 int packet_start(const struct packet *t, int filter)
 {
-    for (uint32_t i = 0; i < t->queues; i++) {
-        int rc = filter < 0 ? setsockopt(t->queue[i].fd, SOL_SOCKET, SO_DETACH_FILTER, NULL, 0)
-                            : setsockopt(t->queue[i].fd, SOL_SOCKET, SO_ATTACH_BPF, &filter,
-                                         sizeof(filter));
-        if (rc < 0)
+    int option = filter < 0 ? SO_DETACH_FILTER : SO_ATTACH_BPF;
+
+    for (uint32_t i = 0; i < t->queues; i++)
+        if (setsockopt(t->queue[i].fd, SOL_SOCKET, option, &filter, sizeof(filter)) < 0)
             return -errno;
-    }
     return 0;
 }

@@ -84,6 +84,20 @@ static bool add_exception(struct host_port *p, struct mem *m, const struct mr_co
     return nic != NULL;
 }
 
+static const struct dev_kind *find_kind(const struct mr_config *c, const char **name, char *why,
+                                        size_t n)
+{
+    const struct dev_kind *kind = dev_find(c->dev, name, why, n);
+
+    if (!kind || !c->exception || strcmp(kind->name, "xdp") != 0)
+        return kind;
+    snprintf(why, n,
+             "--exception: with %s the interface stays the kernel's, what is not ours with "
+             "it",
+             c->dev);
+    return NULL;
+}
+
 int host_port_open(struct host_port *p, const struct mr_config *c, char *why, size_t n)
 {
     const char *name;
@@ -92,7 +106,7 @@ int host_port_open(struct host_port *p, const struct mr_config *c, char *why, si
     *p = (struct host_port){.cores = c->cores, .rss_off = c->rss_off, .law = &p->own};
     rss_init(&p->own, c->rss_symmetric ? rss_key_symmetric : rss_key_default, RSS_ENTRIES,
              c->cores);
-    const struct dev_kind *kind = dev_find(c->dev, &name, why, n);
+    const struct dev_kind *kind = find_kind(c, &name, why, n);
     if (!kind)
         return -1;
     struct dev_config d = dev_config_for(p, c, name);

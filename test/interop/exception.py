@@ -122,7 +122,18 @@ def path(kind, cores):
     lab.point(r.returncode == 0, over + "and the interface is the kernel's again", r.stdout)
 
 
+def refused(dev, line):
+    r = lab.run(*lab.inside, lab.program("millrace-httpd"), "--dev", dev, "--addr", lab.OURS + "/24",
+                "--exception", "host0", "--root", lab.folder(), check=False, timeout=20)
+    lab.point(r.returncode == 2 and line in r.stderr, f"{dev}: {line}", r)
+
+
 path("packet", 1)
 path("packet", 2)
 path("dpdk", 1)
+refused("packet:nosuch0", "there is no network device 'nosuch0'")
+if lab.missing("xdp"):
+    lab.skip("not over xdp", lab.missing("xdp"))
+else:
+    refused("xdp:ours0", "the interface stays the kernel's")
 lab.done()

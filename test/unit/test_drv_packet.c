@@ -11,8 +11,10 @@
 #include "os/os.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -444,6 +446,63 @@ static void a_port_without_an_address_takes_the_whole_interface(void **state)
     close_port(n);
 }
 
+/* Whether this thread may load programs into the kernel. */
+static void may_load(bool yes)
+{
+    static struct __user_cap_data_struct was[2];
+    struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct now[2];
+
+    if (!yes)
+        assert_int_equal(syscall(SYS_capget, &h, was), 0);
+    memcpy(now, was, sizeof(now));
+    if (!yes) {
+        now[0].effective &= ~(1u << CAP_SYS_ADMIN);
+        now[1].effective &= ~(1u << (CAP_BPF - 32));
+    }
+    assert_int_equal(syscall(SYS_capset, &h, now), 0);
+}
+
+static void where_the_kernel_takes_no_program_every_frame_is_looked_at_here(void **state)
+{
+    struct dev_config c = config_of("mrp0", 2);
+    struct rss law;
+    struct pkt *p;
+    uint8_t f[200];
+
+    (void)state;
+    rss_init(&law, rss_key_default, 128, 2);
+    c.steer = &law;
+    may_load(false);
+    struct nic *n = open_port(&c);
+    may_load(true);
+    assert_non_null(n);
+    if (!says(n, "takes no filter")) {
+        close_port(n);
+        skip(); /* everybody may: net.core.unprivileged_bpf_disabled is 0 */
+    }
+    assert_true(says(n, "passed on between cores") && says(n, "kernel sees our packets, too"));
+    assert_int_equal(n->spread, NIC_SPREAD_UNKNOWN);
+    for (unsigned i = 0; i < 10; i++) {
+        peer_sends(f, tcp_frame(f, &syn_to_kernel), 0, false);
+        peer_sends(f, tcp_frame(f, &syn_to_us), 0, false);
+    }
+    for (unsigned got = 0, turn = 0; got < 10; turn++) {
+        assert_true(turn < 1000);
+        if (nic_rx_burst(n, turn % 2, &p, 1) == 1) {
+            assert_int_equal(load_be32(p->data + 30), OURS);
+            pkt_put(p);
+            got++;
+        } else {
+            usleep(1000);
+        }
+    }
+    assert_null(gets(n, 0));
+    assert_null(gets(n, 1));
+    assert_true(is_answered(&syn_to_kernel));
+    close_port(n);
+}
+
 static uint32_t any_frame(struct rng *r, uint8_t *f)
 {
     static const uint32_t addrs[] = {OURS, KERNELS, PEERS, 0xe0000001u, 0x0a0900ffu};
@@ -621,6 +680,7 @@ int main(void)
         WITH_NETWORK(the_kernel_answers_nothing_for_our_address_and_lives_on_itself),
         WITH_NETWORK(a_process_that_is_killed_leaves_nothing),
         WITH_NETWORK(a_port_without_an_address_takes_the_whole_interface),
+        WITH_NETWORK(where_the_kernel_takes_no_program_every_frame_is_looked_at_here),
         WITH_NETWORK(the_kernels_filter_takes_what_the_rule_says),
         WITH_NETWORK(every_frame_is_on_the_queue_that_the_rule_says),
         WITH_NETWORK(a_link_that_goes_down_and_comes_up_is_the_same_port),
