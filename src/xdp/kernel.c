@@ -43,7 +43,7 @@ static void explain_load(int err, char *log, char *why, size_t n)
 {
     if (err == EPERM || err == EACCES)
         snprintf(why, n,
-                 "xdp: the kernel lets us load no program: CAP_BPF and CAP_NET_ADMIN are missing");
+                 "xdp: the kernel lets us load no program: CAP_BPF and CAP_NET_ADMIN are needed");
     else if (log[0])
         snprintf(why, n, "xdp: the kernel refuses the program: %.120s", last_line(log));
     else

@@ -206,27 +206,6 @@ static void count(struct xdp_queue *q, struct pkt **out, unsigned got)
     q->stats->rx_bytes += bytes;
 }
 
-/* What is only to be done when there is time: nothing came. */
-static unsigned idle(struct xdp_queue *q, struct pkt **out, unsigned max)
-{
-    unsigned got = 0;
-
-    /* Whoever only receives and forwards has what he sent back, too. */
-    xdp_reclaim(q);
-    /* The kernel has nothing to put a frame in, and we had nothing to give: like TAP, once a
-     * call. */
-    q->stats->rx_nobuf += q->pool.posted == 0;
-    if (q->busy) {
-        drive(q);
-        got = receive(q, out, max);
-    }
-    if (xdp_has_unsent(q))
-        xdp_kick(q);
-    if ((++q->idle & (AROUND - 1)) == 0)
-        q->look = true;
-    return got;
-}
-
 unsigned xdp_rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsigned max)
 {
     struct xdp_queue *q = &((struct xdp *)(void *)nic)->queue[queue];
@@ -236,8 +215,15 @@ unsigned xdp_rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsigne
     if (unlikely(q->armed))
         xdp_disarm(q);
     got = receive(q, out, max);
-    if (got == 0)
-        got = idle(q, out, max);
+    if (got == 0 && q->busy) {
+        drive(q);
+        got = receive(q, out, max);
+    }
+    if (unlikely(xdp_has_unsent(q)))
+        xdp_kick(q);
+    /* By polls, busy or not: a neighbour's ARP must be heard under any load. */
+    if ((++q->polls & (AROUND - 1)) == 0)
+        q->look = true;
     if (unlikely(q->look) && got < max)
         got += xdp_look_around(q, out + got, max - got);
     count(q, out, got);

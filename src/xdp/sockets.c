@@ -54,10 +54,11 @@ static bool join_pool_open(struct xdp_queue *q, struct mem *m)
 
     q->join_bytes = (size_t)XDP_JOIN_FRAMES * size;
     q->join_bufs = os_reserve(q->join_bytes, false);
-    if (q->join_bufs)
-        pkt_pool_init(&q->joined, m, "xdp joined", XDP_JOIN_FRAMES, size, PKT_HEADROOM,
-                      q->join_bufs);
-    return q->join_bufs != NULL;
+    if (!q->join_bufs)
+        return false;
+    pkt_pool_init(&q->joined, m, "xdp joined", XDP_JOIN_FRAMES, size, PKT_HEADROOM, q->join_bufs);
+    q->joined.low_water = XDP_JOIN_FRAMES / 4;
+    return true;
 }
 
 static bool memory_open(struct xdp_queue *q, struct mem *m, uint32_t frames)

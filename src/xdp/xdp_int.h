@@ -136,8 +136,8 @@ struct xdp_queue {
     bool look;     /* at what else there is to read, idle.c */
     bool armed;    /* epoll watches the sockets */
     bool down;     /* the interface was, when last asked to send */
-    uint32_t idle; /* polls that found nothing */
-    int epoll;     /* what to sleep on if it is not one socket; -1 */
+    uint32_t polls;
+    int epoll; /* what to sleep on if it is not one socket; -1 */
     struct xsk_ring_prod tx;
     uint8_t *umem; /* owned */
     size_t umem_bytes;

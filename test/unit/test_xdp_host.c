@@ -223,6 +223,32 @@ static void in_port_mode_the_neighbours_arp_is_heard(void **state)
     port_close(n);
 }
 
+static void under_load_the_neighbours_arp_is_heard_as_well(void **state)
+{
+    struct pkt *p[2];
+    unsigned heard = 0;
+
+    (void)state;
+    pair_up(1, 1500);
+    struct nic *n = port_open_at(HOSTS, "xa,port=80", 1);
+    int s = peer_socket();
+    assert_non_null(n);
+    make_arp(frame, ARP_REPLY, PEERS, HOSTS);
+    peer_send(s, frame, 60);
+    make_udp(frame, 100, &n->mac, HOSTS, 80, 1);
+    peer_send(s, frame, 100);
+    for (unsigned i = 0; i < 2000 && !heard; i++) {
+        peer_send(s, frame, 100);
+        unsigned got = nic_rx_burst(n, 0, p, 2);
+        for (unsigned k = 0; k < got; k++)
+            heard += is_arp(p[k]);
+        put_all(p, got);
+    }
+    assert_int_equal(heard, 1);
+    close(s);
+    port_close(n);
+}
+
 /* What veth hands over when the sender's checksum offload is on. */
 static void a_checksum_that_veth_left_to_hardware_is_known_for_what_it_is(void **state)
 {
@@ -353,6 +379,7 @@ int main(void)
         TEST(of_the_hosts_own_address_only_chosen_ports_are_taken),
         TEST(errors_about_chosen_ports_are_taken_too),
         TEST(in_port_mode_the_neighbours_arp_is_heard),
+        TEST(under_load_the_neighbours_arp_is_heard_as_well),
         TEST(a_checksum_that_veth_left_to_hardware_is_known_for_what_it_is),
         TEST(a_frame_with_a_tag_is_ours_only_on_our_vlan),
         TEST(nothing_is_left_on_the_interface),
