@@ -174,19 +174,10 @@ static size_t kind_bytes(const struct dev_config *c)
     return align_up(sizeof(struct port), CACHE_LINE) + device_bytes(c);
 }
 
-static struct nic *kind_open(struct mem *m, const struct dev_config *c, char *why, size_t n)
+/* What a driver has not is no error: listened to, so that nothing is printed. */
+static void settle(struct port *p, struct mem *m, const struct dev_config *c)
 {
-    struct eal_want want = {.more = c->eal, .first = c->name, .megabytes = device_megabytes(c)};
-    struct port *p = mem_carve(m, sizeof(*p), CACHE_LINE);
-
-    p->nic.ops = &dpdk_ops;
-    if (!eal_begin(&want, why, n))
-        return NULL;
-    if (!device_open(p, m, c, why, n)) {
-        device_close(p);
-        return NULL;
-    }
-    eal_listen(); /* what a driver has not is no error */
+    eal_listen();
     listen_for_events(p);
     idle_open(p);
     set_mac(p, &c->mac);
@@ -194,7 +185,24 @@ static struct nic *kind_open(struct mem *m, const struct dev_config *c, char *wh
     rss_settle(p, m, c->steer);
     eal_listen_end();
     say_facts(p, c);
-    return &p->nic;
+}
+
+static struct nic *kind_open(struct mem *m, const struct dev_config *c, char *why, size_t n)
+{
+    struct eal_want want = {.more = c->eal, .first = c->name, .megabytes = device_megabytes(c)};
+    struct port *p = mem_carve(m, sizeof(*p), CACHE_LINE);
+    sigset_t signals;
+    bool good;
+
+    p->nic.ops = &dpdk_ops;
+    eal_signals_block(&signals);
+    good = eal_begin(&want, why, n);
+    if (good && (good = device_open(p, m, c, why, n)))
+        settle(p, m, c);
+    else if (p->trait)
+        device_close(p);
+    eal_signals_restore(&signals);
+    return good ? &p->nic : NULL;
 }
 
 static const struct dev_kind dev_kind_dpdk = {

@@ -94,6 +94,25 @@ const char *eal_listen_end(void)
     return voice.first;
 }
 
+/* ---- signals --------------------------------------------------------------------------- */
+
+/* All but those that a thread gives itself: DPDK finds out by SIGBUS whether a page is there. */
+void eal_signals_block(sigset_t *old)
+{
+    static const int own[] = {SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGABRT, SIGTRAP};
+    sigset_t set;
+
+    sigfillset(&set);
+    for (unsigned i = 0; i < ARRAY_LEN(own); i++)
+        sigdelset(&set, own[i]);
+    pthread_sigmask(SIG_SETMASK, &set, old);
+}
+
+void eal_signals_restore(const sigset_t *old)
+{
+    pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
 /* ---- huge pages ------------------------------------------------------------------------ */
 
 /* Megabytes of free huge pages of the default size. */

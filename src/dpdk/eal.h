@@ -8,6 +8,8 @@
 
 #include "base/types.h"
 
+#include <signal.h>
+
 struct eal_want {
     const char *more;   /* further arguments, split as a shell does; NULL: none */
     const char *first;  /* the first port's device */
@@ -20,6 +22,10 @@ bool eal_begin(const struct eal_want *w, char *why, size_t n);
 bool eal_is_huge(void);
 /* PCI devices can be opened: the first port was one, or the user's arguments say so. */
 bool eal_has_pci(void);
+
+/* Threads made between these two take no signals that somebody may send. */
+void eal_signals_block(sigset_t *old);
+void eal_signals_restore(const sigset_t *old);
 
 /* From now on the first line of error that DPDK says is kept and none printed; until
  * eal_listen_end. */

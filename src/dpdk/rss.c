@@ -24,6 +24,17 @@ void rss_ask(const struct port *p, const struct rss *steer, uint8_t key[KEY_MAX]
     out->rss_key_len = len;
 }
 
+/* Some drivers take a key only when they run. */
+static void key_set(const struct port *p, const struct rss *steer)
+{
+    uint8_t key[KEY_MAX];
+    struct rte_eth_rss_conf conf;
+
+    rss_ask(p, steer, key, &conf);
+    if (conf.rss_key)
+        rte_eth_dev_rss_hash_update(p->id, &conf);
+}
+
 static void table_set(const struct port *p, const struct rss *steer)
 {
     struct rte_eth_rss_reta_entry64 group[GROUPS];
@@ -92,6 +103,7 @@ void rss_settle(struct port *p, struct mem *m, const struct rss *steer)
     if (p->queues == 1 || p->info.flow_type_rss_offloads == 0 || p->info.reta_size == 0 ||
         p->info.reta_size > TABLE_MAX)
         return;
+    key_set(p, steer);
     table_set(p, steer);
     p->rss = mem_carve(m, sizeof(*p->rss), CACHE_LINE);
     if (!read_back(p, p->rss))

@@ -1,5 +1,5 @@
 /* The mbufs of a packet to send: the one it lies in already, or those that refer to it where the
- * driver copies for itself, or a copy where a device or another process reads DPDK's memory only. */
+ * driver copies for itself, or a copy where a device or a process reads DPDK's memory only. */
 #include "base/csum.h"
 #include "dpdk/dpdk_int.h"
 
@@ -203,7 +203,7 @@ bool tx_is_hopeless(const struct queue *q, const struct pkt *p)
     return total == 0 || (!q->multi && total > ROOM && !is_in_place(q, p));
 }
 
-/* A received packet on its way out again: its mbuf goes, with whatever the caller has made of it. */
+/* A received packet on its way out again: its mbuf goes, with what the caller has made of it. */
 static struct rte_mbuf *as_it_is(const struct pkt *p)
 {
     struct rte_mbuf *m = rx_mbuf_of(p);

@@ -511,6 +511,35 @@ static void frames_to_nobody_are_lost_and_counted(void **state)
     close_end(&vhost);
 }
 
+static void the_other_end_may_go_and_come_again(void **state)
+{
+    struct dev_config c = {.queues = 1};
+    struct pkt *p;
+
+    (void)state;
+    open_both(&c);
+    for (uint16_t round = 0; round < 3; round++) {
+        p = frame(&vhost, 200, round);
+        send_all(&vhost, 0, &p, 1);
+        expect(&virtio, 0, 200, round);
+        virtio.nic->ops->detach(virtio.nic, 0);
+        close_end(&virtio);
+        for (uint64_t end = os_now_us() + PATIENCE_US; os_now_us() < end; usleep(1000))
+            if (!vhost.nic->ops->link_is_up(vhost.nic))
+                break;
+        p = frame(&vhost, 200, round);
+        send_all(&vhost, 0, &p, 1);
+        assert_int_equal(vhost.nic->stats[0].tx_error, round + 1);
+        if (!open_end(&virtio, "net_virtio_user0,path", &c))
+            fail_msg("%s", why);
+        assert_int_equal(virtio.nic->ops->attach(virtio.nic, 0), 0);
+        wait_for_link(&vhost);
+    }
+    bursts(&vhost, &virtio);
+    bursts(&virtio, &vhost);
+    close_both();
+}
+
 static void expect_refused(const char *device, const char *because)
 {
     struct dev_config c = {.queues = 1};
@@ -573,6 +602,7 @@ int main(void)
         cmocka_unit_test(who_holds_every_buffer_gets_no_more_until_he_gives_some_back),
         cmocka_unit_test(what_a_full_ring_does_not_take_stays_the_callers),
         cmocka_unit_test(who_sleeps_is_woken_by_a_frame),
+        cmocka_unit_test(the_other_end_may_go_and_come_again),
         cmocka_unit_test(frames_to_nobody_are_lost_and_counted),
         cmocka_unit_test(what_cannot_be_opened_is_refused_with_one_clear_line),
         cmocka_unit_test(a_socket_that_a_killed_process_left_is_replaced),
