@@ -204,13 +204,16 @@ static int start_as(struct port *p, const struct dev_config *c, bool rxq, const 
 
 static bool start(struct port *p, const struct dev_config *c, char *why, size_t n)
 {
+    sigset_t signals;
     const char *what;
 
+    eal_signals_block(&signals);
     eal_listen();
     int rc = start_as(p, c, true, &what);
     if (rc < 0)
         rc = start_as(p, c, false, &what);
     const char *said = eal_listen_end();
+    eal_signals_restore(&signals);
     p->started = rc == 0;
     return rc == 0 || failed(p, what, rc, said, why, n);
 }

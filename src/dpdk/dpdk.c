@@ -191,18 +191,16 @@ static struct nic *kind_open(struct mem *m, const struct dev_config *c, char *wh
 {
     struct eal_want want = {.more = c->eal, .first = c->name, .megabytes = device_megabytes(c)};
     struct port *p = mem_carve(m, sizeof(*p), CACHE_LINE);
-    sigset_t signals;
-    bool good;
 
     p->nic.ops = &dpdk_ops;
-    eal_signals_block(&signals);
-    good = eal_begin(&want, why, n);
-    if (good && (good = device_open(p, m, c, why, n)))
-        settle(p, m, c);
-    else if (p->trait)
+    if (!eal_begin(&want, why, n))
+        return NULL;
+    if (!device_open(p, m, c, why, n)) {
         device_close(p);
-    eal_signals_restore(&signals);
-    return good ? &p->nic : NULL;
+        return NULL;
+    }
+    settle(p, m, c);
+    return &p->nic;
 }
 
 static const struct dev_kind dev_kind_dpdk = {

@@ -233,8 +233,11 @@ bool eal_begin(const struct eal_want *w, char *why, size_t n)
 {
     pthread_mutex_lock(&lock);
     if (!eal.begun) {
+        sigset_t signals;
         eal.begun = true;
+        eal_signals_block(&signals);
         begin(w);
+        eal_signals_restore(&signals);
     }
     if (eal.failed)
         snprintf(why, n, "%s", eal.failure);

@@ -179,6 +179,8 @@ static bool probe(struct port *p, char *why, size_t n)
     }
     if (!free_socket(p, why, n))
         return false;
+    /* With signals as they are: a virtio_user server waits in here for its first client, and only a
+     * signal ends that. */
     eal_listen();
     int rc = rte_dev_probe(p->text);
     const char *said = eal_listen_end();
