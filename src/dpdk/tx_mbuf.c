@@ -125,9 +125,16 @@ static bool chain_write(struct queue *q, struct rte_mbuf *head, struct rte_mbuf 
 static struct rte_mbuf *by_copy(struct queue *q, const struct pkt *p)
 {
     struct rte_mbuf *head = mbuf_get(q), *last = head;
+    uint32_t total = pkt_total(p);
 
     if (!head)
         return NULL;
+    if (likely(total <= ROOM)) {
+        pkt_copy_out(p, rte_pktmbuf_mtod(head, uint8_t *));
+        head->data_len = (uint16_t)total;
+        head->pkt_len = total;
+        return head;
+    }
     bool ok = chain_write(q, head, &last, p->data, p->len);
     for (unsigned i = 0; ok && i < p->nfrags; i++)
         ok = chain_write(q, head, &last, p->frags[i].ptr, p->frags[i].len);
