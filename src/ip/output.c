@@ -33,18 +33,9 @@ void output_header(struct pkt *p, const struct ip_flow *f, const struct ip_exit 
     p->l3_off = (uint16_t)(p->data - p->buf);
 }
 
-/* RFC 768: a sum of zero is sent as ones, zero means that there is none. */
 static void finish_csum(struct ip *ip, struct pkt *p, uint8_t proto)
 {
-    uint8_t *l4 = p->buf + p->l4_off;
-
-    if (proto == IPPROTO_TCP_) {
-        pkt_csum_finish(p, 16, ip->csum);
-    } else {
-        pkt_csum_finish(p, 6, ip->csum);
-        if (load_be16(l4 + 6) == 0)
-            store_be16(l4 + 6, 0xffff);
-    }
+    pkt_csum_finish(p, proto == IPPROTO_TCP_ ? 16 : 6, ip->csum);
 }
 
 /* RFC 1112 6.4: the low 23 bits of the group. */

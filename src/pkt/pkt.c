@@ -80,13 +80,16 @@ uint64_t pkt_csum(const struct pkt *p, uint32_t from, csum_fn add)
     return sum;
 }
 
+#define UDP_CSUM_OFF 6u
+
 void pkt_csum_finish(struct pkt *p, uint32_t field_off, csum_fn add)
 {
     uint8_t *l4 = p->buf + p->l4_off;
     uint16_t sum = csum_finish(pkt_csum(p, (uint32_t)(l4 - p->data), add));
 
-    /* RFC 768: 0 would say that there is no checksum; to TCP both zeros are the same. */
-    if (sum == 0)
+    /* RFC 768: 0 would say that there is no checksum.  TCP has no such rule, and a sum of ones
+     * there is what RFC 1624 warns of: nobody who adds up a segment comes to it. */
+    if (sum == 0 && field_off == UDP_CSUM_OFF)
         sum = 0xffff;
     memcpy(l4 + field_off, &sum, sizeof(sum));
     p->flags &= (uint8_t)~PKT_CSUM_PARTIAL;

@@ -64,8 +64,6 @@ static inline void checksum_set(const struct tcp *t, struct pkt *p, bool offload
         else if (p->len > hlen)
             sum = t->csum(p->data + hlen, p->len - hlen, sum);
         field = csum_finish(sum);
-        if (field == 0)
-            field = 0xffff; /* as pkt_csum_finish does: to TCP both zeros are the same */
     }
     memcpy(p->data + 16, &field, sizeof(field));
 }

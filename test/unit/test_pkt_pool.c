@@ -175,6 +175,31 @@ static void a_partial_checksum_is_finished_to_a_right_one(void **state)
     free(w.base);
 }
 
+static void a_sum_of_zero_is_sent_as_ones_by_udp_only(void **state)
+{
+    static const struct {
+        uint32_t off;
+        uint16_t want;
+    } fields[] = {{6, 0xffff}, {16, 0}};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct world w;
+        uint8_t ones[2] = {0xff, 0xff};
+        uint16_t field;
+        world_start(&w);
+        struct pkt *p = pkt_get(&w.pool);
+        p->len = 20;
+        memset(p->data, 0, p->len);
+        memcpy(p->data + fields[i].off, ones, 2);
+        p->l4_off = (uint16_t)(p->data - p->buf);
+        pkt_csum_finish(p, fields[i].off, csum_add_portable);
+        memcpy(&field, p->data + fields[i].off, 2);
+        assert_int_equal(field, fields[i].want);
+        free(w.base);
+    }
+}
+
 static void a_list_is_first_in_first_out(void **state)
 {
     struct world w;
@@ -223,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_given_range_waits_until_its_owner_asks),
         cmocka_unit_test(the_checksum_of_a_packet_is_that_of_its_bytes),
         cmocka_unit_test(a_partial_checksum_is_finished_to_a_right_one),
+        cmocka_unit_test(a_sum_of_zero_is_sent_as_ones_by_udp_only),
         cmocka_unit_test(a_list_is_first_in_first_out),
         cmocka_unit_test(a_pool_is_low_below_its_mark_and_posted_buffers_count),
     };
