@@ -57,6 +57,7 @@ static void take_pool(struct status_core *out, const char *name, const struct po
 static void take_pkt_pool(struct status_core *out, const char *name, const struct pkt_pool *p)
 {
     take_pool(out, name, &p->descs, p->buf_size);
+    out->pool[out->pools - 1].posted = p->posted;
 }
 
 static void take_pools(struct status_core *out, const struct status_source *s)

@@ -37,6 +37,7 @@ struct status_source {
 struct status_pool {
     const char *name; /* static */
     uint32_t used, used_max, capacity, fresh, size;
+    uint32_t posted; /* of those in use: they wait in the port to be filled */
     uint64_t failures;
 };
 

@@ -128,7 +128,7 @@ static void put_netif(struct json *j, const struct merge *m, unsigned i)
 
 static void put_pool(struct json *j, const struct merge *m, const char *name)
 {
-    uint64_t used = 0, used_max = 0, capacity = 0, bytes = 0, touched = 0, failures = 0;
+    uint64_t used = 0, posted = 0, used_max = 0, capacity = 0, bytes = 0, touched = 0, failures = 0;
     uint32_t size = 0;
 
     for (unsigned c = 0; c < m->n; c++)
@@ -137,6 +137,7 @@ static void put_pool(struct json *j, const struct merge *m, const char *name)
             if (p->name != name)
                 continue;
             used += p->used;
+            posted += p->posted;
             used_max += p->used_max;
             capacity += p->capacity;
             bytes += (uint64_t)p->capacity * p->size;
@@ -147,6 +148,7 @@ static void put_pool(struct json *j, const struct merge *m, const char *name)
     json_object(j, NULL);
     json_str(j, "name", name);
     json_u64(j, "used", used);
+    json_u64(j, "posted", posted);
     json_u64(j, "used_max", used_max);
     json_u64(j, "capacity", capacity);
     json_u64(j, "size", size);
