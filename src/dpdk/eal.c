@@ -11,6 +11,7 @@
 #include <rte_lcore.h>
 #include <rte_log.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +22,8 @@
 /* Of ports that are opened later, when memory cannot grow: without huge pages it is address space
  * until it is touched. */
 #define NO_HUGE_MEGABYTES 1024u
+/* Of the run directory, before the process id. */
+#define PREFIX "millrace-"
 /* DPDK's own. */
 #define EAL_MEGABYTES 32u
 
@@ -169,7 +172,7 @@ static bool fill_args(struct eal_args *a, const struct eal_want *w)
     bool ok = eal_args_add(a, "millrace") &&
               eal_args_add(a, eal.huge ? "--in-memory" : "--no-shconf") &&
               eal_args_add(a, "--single-file-segments") && eal_args_add(a, "--no-telemetry") &&
-              eal_args_add(a, "--file-prefix=millrace-%d", (int)getpid());
+              eal_args_add(a, "--file-prefix=" PREFIX "%d", (int)getpid());
     if (!lcores)
         ok = ok && add_lcore(a);
     if (!eal.pci)
@@ -182,12 +185,10 @@ static bool fill_args(struct eal_args *a, const struct eal_want *w)
     return ok && (!w->more || eal_args_split(a, w->more));
 }
 
-/* EAL makes a run directory even for what is only in memory, and leaves it. */
-static void clean_up(void)
+static void remove_dir(const char *dir)
 {
     char path[512];
-    const char *dir = rte_eal_get_runtime_dir();
-    DIR *d = dir ? opendir(dir) : NULL;
+    DIR *d = opendir(dir);
     struct dirent *e;
 
     if (!d)
@@ -199,6 +200,36 @@ static void clean_up(void)
         }
     closedir(d);
     rmdir(dir);
+}
+
+/* EAL makes a run directory even for what is only in memory, and leaves it: ours, and those of
+ * programs of ours that were killed before they came here. */
+static void clean_up(void)
+{
+    char parent[256], path[512];
+    const char *dir = rte_eal_get_runtime_dir();
+    struct dirent *e;
+    char *slash;
+    int pid, end;
+
+    if (!dir)
+        return;
+    remove_dir(dir);
+    snprintf(parent, sizeof(parent), "%s", dir);
+    slash = strrchr(parent, '/');
+    if (!slash)
+        return;
+    *slash = '\0';
+    DIR *d = opendir(parent);
+    while (d && (e = readdir(d))) {
+        if (sscanf(e->d_name, PREFIX "%d%n", &pid, &end) != 1 || e->d_name[end] ||
+            kill(pid, 0) == 0 || errno != ESRCH)
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", parent, e->d_name);
+        remove_dir(path);
+    }
+    if (d)
+        closedir(d);
 }
 
 static void begin(const struct eal_want *w)
