@@ -30,8 +30,8 @@ def no_connection(server, seconds=10):
 
 def buffers(server):
     """What is still held of the pools that data goes through."""
-    return {p["name"]: p["used"] for p in lab.ask(server)["pools"]
-            if p["used"] and (p["name"].endswith(" rx") or p["name"] in (
+    return {p["name"]: p["used"] - p["posted"] for p in lab.ask(server)["pools"]
+            if p["used"] > p["posted"] and (p["name"].endswith(" rx") or p["name"] in (
                 "packets to send", "send buffer chunks", "send buffer descriptors",
                 "copied packets"))}
 
@@ -57,7 +57,8 @@ lab.point(fetch_small(server), "the server goes on")
 
 # ---- the cable --------------------------------------------------------------------------
 
-peer = lab.start("curl", "-sS", "--limit-rate", "100M" if lab.FULL else "20M", "--max-time", "110", "-o", got, url + "big")
+peer = lab.start("curl", "-sS", "--limit-rate", "100M" if lab.FULL else "20M",
+                 "--max-time", "110", "-o", got, url + "big")
 lab.wait_for(lambda: os.path.exists(got) and os.path.getsize(got) > 10 << 20)
 lab.run("ip", "link", "set", lab.LINK, "down")
 time.sleep(PULLED_S)
@@ -70,8 +71,11 @@ lab.wait_for(lambda: os.path.getsize(got) > before, 60)
 lab.note(f"data again {time.monotonic() - again:.1f} s after the cable is back")
 lab.point(peer.wait(110) == 0 and lab.sha256(got) == digest, "and the transfer is whole")
 status = lab.ask(server)
-lab.point(status["interfaces"][1]["tx_error"] > 0, "what the pulled cable lost was counted",
-          status["interfaces"])
+name = "what the pulled cable lost was counted"
+if lab.DEVICE == "tap":
+    lab.point(status["interfaces"][1]["tx_error"] > 0, name, status["interfaces"])
+else:
+    lab.skip(name, f"nobody tells {lab.DEVICE} what became of a frame that it has handed over")
 lab.point(status["counters"]["tcp"]["rto_fired"] > 0, "and sent again",
           status["counters"]["tcp"])
 no_connection(server)
@@ -119,7 +123,7 @@ while time.monotonic() < end:
 lab.note(f"pushed {sum(sent) >> 20} MB at an echo server that nobody reads from")
 status = lab.ask(server)
 rx = lab.rx_pool(status)
-lab.point(rx["used"] < rx["capacity"], "the port keeps buffers for others", rx)
+lab.point(rx["used"] - rx["posted"] < rx["capacity"], "the port keeps buffers for others", rx)
 r = lab.run("ping", "-c", "3", "-i", "0.2", "-W", "2", lab.OURS, check=False)
 lab.point(r.returncode == 0, "and still answers", r.stdout)
 

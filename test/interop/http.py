@@ -111,6 +111,9 @@ u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 u.settimeout(5)
 u.connect((lab.OURS, 7))
 for n in (0, 1, 1472, 1473, 9000, 65507):
+    if n > lab.DATAGRAM_MAX:
+        lab.skip(f"a datagram of {n} bytes comes back", lab.WHY_NO_LARGER)
+        continue
     u.send(bytes(i & 255 for i in range(n)))
     lab.point(u.recv(70000) == bytes(i & 255 for i in range(n)),
               f"a datagram of {n} bytes comes back")

@@ -238,14 +238,19 @@ def start(*command, **more):
 
 # Checksums and the cutting of segments may be left to the device, and come up unfinished.
 OFFLOADS = DEVICE in ("tap", "packet")
+# DPDK's af_packet has the kernel put together what comes in fragments (PACKET_FANOUT_FLAG_DEFRAG),
+# and then cuts off what is longer than its frame of 2048 bytes.
+DATAGRAM_MAX = 1900 if DEVICE == "dpdk" else 65507
+WHY_NO_LARGER = "DPDK's af_packet cuts what the kernel has put together from fragments"
 
 
-def ours(name, *args, dev=None, addr=OURS, control=None, log=None):
+def ours(name, *args, dev=None, option="", addr=OURS, control=None, log=None):
     """A program of ours on the device; .control is its control socket."""
     control = control or os.path.join(folder(), f"{name}-{len(_running)}.sock")
     log = log or control + ".log"
     at = () if dev else inside
-    where = ["--dev", dev or _dev or spec("tap"), "--addr", addr + "/24", "--control", control]
+    where = ["--dev", (dev or _dev or spec("tap")) + option, "--addr", addr + "/24", "--control",
+             control]
     with open(log, "w") as out:
         p = start(*at, program(name), *where, *map(str, args), stdout=out, stderr=out)
     p.control, p.log = control, log

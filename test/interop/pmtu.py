@@ -51,8 +51,8 @@ lab.point(status["ip"]["pmtu_lowered"] > lowered, "the router's message was beli
           status["ip"])
 
 mtu(1500)
-slow = lab.start(*inside, "curl", "-sS", "--max-time", "60", "--limit-rate", f"{size // 5}M", "-o", got,
-                 f"http://{lab.OURS}/some")
+slow = lab.start(*inside, "curl", "-sS", "--max-time", "60", "--limit-rate", f"{size // 5}M",
+                 "-o", got, f"http://{lab.OURS}/some")
 lab.wait_for(lambda: os.path.exists(got) and 0 < os.path.getsize(got) < size << 19, 5)
 mtu(700)
 lab.point(slow.wait(60) == 0 and lab.sha256(got) == digest,

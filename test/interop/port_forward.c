@@ -1,5 +1,6 @@
-/* port_forward PORT PORT: pass every frame from one port to the other and back, offloads and all,
- * until stopped.  It proves the drivers without a stack: the ends are the kernel's. */
+/* port_forward PORT PORT [ADDRESS]: pass every frame from one port to the other and back, offloads
+ * and all, until stopped.  It proves the drivers without a stack: the ends are the kernel's.
+ * ADDRESS: whose frames are taken from an interface that is shared with a kernel. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,9 +71,10 @@ static void report(const struct host_port *p)
            host_port_rx_pool(p, 0)->descs.used - host_port_rx_pool(p, 0)->posted);
 }
 
-static int open_port(struct host_port *p, const char *dev, char *why, size_t n)
+static int open_port(struct host_port *p, const char *dev, const struct mr_addr *addr, char *why,
+                     size_t n)
 {
-    struct mr_config c = {.dev = dev, .cores = 1};
+    struct mr_config c = {.dev = dev, .cores = 1, .addr = *addr, .prefix_len = 24};
 
     return host_port_open(p, &c, why, n);
 }
@@ -80,14 +82,15 @@ static int open_port(struct host_port *p, const char *dev, char *why, size_t n)
 int main(int argc, char **argv)
 {
     struct host_port p[2];
+    struct mr_addr addr = {0};
     char why[200];
 
-    if (argc != 3 || os_stop_catch() < 0) {
-        fprintf(stderr, "usage: port_forward PORT PORT\n");
+    if (argc < 3 || (argc > 3 && !mr_addr_parse(&addr, argv[3])) || os_stop_catch() < 0) {
+        fprintf(stderr, "usage: port_forward PORT PORT [ADDRESS]\n");
         return 2;
     }
     for (int i = 0; i < 2; i++) {
-        if (open_port(&p[i], argv[1 + i], why, sizeof(why)) < 0) {
+        if (open_port(&p[i], argv[1 + i], &addr, why, sizeof(why)) < 0) {
             fprintf(stderr, "port_forward: %s\n", why);
             return 1;
         }
