@@ -284,7 +284,7 @@ static uint64_t dropped(struct packet_queue *q)
 static unsigned counters(struct nic *nic, struct nic_counter *out, unsigned max)
 {
     struct packet *t = of(nic);
-    unsigned n = 0;
+    unsigned n = packet_device_counters(t, out, max);
 
     for (uint32_t i = 0; i < t->queues && n + 2 <= max; i++) {
         struct nic_counter *c = &out[n];

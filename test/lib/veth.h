@@ -212,6 +212,31 @@ static inline struct pkt *gets(struct nic *n, unsigned queue)
     return NULL;
 }
 
+/* The pieces' payloads, in order and with right sums, are the whole's. */
+static inline void gets_pieces(struct nic *n, const uint8_t *f, uint32_t hlen, uint32_t len,
+                               uint32_t size)
+{
+    for (uint32_t at = hlen; at < len;) {
+        struct pkt *p = gets(n, 0);
+        assert_non_null(p);
+        uint32_t k = min_u32(size, len - at);
+        assert_int_equal(p->len, hlen + k);
+        assert_int_equal(p->gso_size, 0);
+        assert_memory_equal(p->data + hlen, f + at, k);
+        assert_int_equal(load_be16(p->data + 16), hlen + k - 14);
+        assert_int_equal(csum_finish(csum_add_portable(p->data + 14, 20, 0)), 0);
+        assert_true(l4_sum_is_right(p->data));
+        if (f[23] == 6) {
+            assert_int_equal(load_be32(p->data + 38), load_be32(f + 38) + at - hlen);
+            assert_int_equal(p->data[47], at + k == len ? f[47] : f[47] & ~TH_PUSH);
+        } else {
+            assert_int_equal(load_be16(p->data + 38), 8 + k);
+        }
+        at += k;
+        pkt_put(p);
+    }
+}
+
 static const struct tell syn_to_us = {PEERS, OURS, 4000, 81, 0, TH_SYN};
 static const struct tell syn_to_kernel = {PEERS, KERNELS, 4000, 81, 0, TH_SYN};
 

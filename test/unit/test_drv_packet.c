@@ -58,6 +58,18 @@ static void close_port(struct nic *n)
     os_release(arena.base, ARENA);
 }
 
+static uint64_t counter(struct nic *n, const char *name)
+{
+    struct nic_counter c[NIC_COUNTERS_MAX];
+    unsigned all = n->ops->counters(n, c, NIC_COUNTERS_MAX);
+
+    for (unsigned i = 0; i < all; i++)
+        if (strcmp(c[i].name, name) == 0)
+            return c[i].value;
+    fail_msg("no counter %s", name);
+    return 0;
+}
+
 static bool says(const struct nic *n, const char *word)
 {
     for (unsigned i = 0; i < n->facts; i++)
@@ -156,7 +168,6 @@ static void frames_arrive_in_order_and_wake_the_descriptor(void **state)
 static void without_buffers_frames_wait_and_without_slots_they_are_counted(void **state)
 {
     struct nic *n = open_plain("mrp0", 1);
-    struct nic_counter c[NIC_COUNTERS_MAX];
     struct pkt *held[256], *p;
     uint8_t f[200];
 
@@ -175,11 +186,10 @@ static void without_buffers_frames_wait_and_without_slots_they_are_counted(void 
         pkt_put(p);
     }
     assert_int_equal(nic_rx_burst(n, 0, &p, 1), 0);
-    for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(n->ops->counters(n, c, NIC_COUNTERS_MAX), 2);
-        assert_string_equal(c[0].name, "q0_ring_full");
-        assert_int_equal(c[0].value, 100);
-    }
+    /* The kernel's count begins again with every reading; ours does not. */
+    assert_int_equal(counter(n, "q0_ring_full"), 100);
+    assert_int_equal(counter(n, "q0_ring_full"), 100);
+    assert_int_equal(counter(n, "device_rx_errors"), 0);
     close_port(n);
 }
 
@@ -235,7 +245,6 @@ static void what_is_left_to_the_port_is_done_before_the_peer_has_it(void **state
 static void a_segment_longer_than_a_slot_arrives_whole_and_in_its_place(void **state)
 {
     struct nic *n = open_plain("mrp0", 1);
-    struct nic_counter c[NIC_COUNTERS_MAX];
     struct tell t = syn_to_us;
     static uint8_t f[3][65536];
     uint32_t len[3];
@@ -259,9 +268,7 @@ static void a_segment_longer_than_a_slot_arrives_whole_and_in_its_place(void **s
             pkt_put(p);
         }
     }
-    n->ops->counters(n, c, NIC_COUNTERS_MAX);
-    assert_string_equal(c[1].name, "q0_longer_than_slot");
-    assert_int_equal(c[1].value, 20);
+    assert_int_equal(counter(n, "q0_longer_than_slot"), 20);
     assert_int_equal(n->stats->rx_error, 0);
     close_port(n);
 }
@@ -285,30 +292,6 @@ static void without_offloads_checksums_are_finished_here(void **state)
     assert_true(l4_sum_is_right(p->data));
     pkt_put(p);
     close_port(n);
-}
-
-/* The pieces' payloads, in order and with right sums, are the whole's. */
-static void gets_pieces(struct nic *n, const uint8_t *f, uint32_t hlen, uint32_t len, uint32_t size)
-{
-    for (uint32_t at = hlen; at < len;) {
-        struct pkt *p = gets(n, 0);
-        assert_non_null(p);
-        uint32_t k = min_u32(size, len - at);
-        assert_int_equal(p->len, hlen + k);
-        assert_int_equal(p->gso_size, 0);
-        assert_memory_equal(p->data + hlen, f + at, k);
-        assert_int_equal(load_be16(p->data + 16), hlen + k - 14);
-        assert_int_equal(csum_finish(csum_add_portable(p->data + 14, 20, 0)), 0);
-        assert_true(l4_sum_is_right(p->data));
-        if (f[23] == 6) {
-            assert_int_equal(load_be32(p->data + 38), load_be32(f + 38) + at - hlen);
-            assert_int_equal(p->data[47], at + k == len ? f[47] : f[47] & ~TH_PUSH);
-        } else {
-            assert_int_equal(load_be16(p->data + 38), 8 + k);
-        }
-        at += k;
-        pkt_put(p);
-    }
 }
 
 static void without_offloads_a_segment_of_many_is_cut_here(void **state)
