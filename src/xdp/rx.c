@@ -206,6 +206,20 @@ static void count(struct xdp_queue *q, struct pkt **out, unsigned got)
     q->stats->rx_bytes += bytes;
 }
 
+/* Nothing came. */
+static unsigned idle(struct xdp_queue *q, struct pkt **out, unsigned max)
+{
+    /* Whoever only receives and forwards has what he sent back, too (`contract xdp`). */
+    xdp_reclaim(q);
+    /* The kernel has nothing to put a frame in, and we had nothing to give: like TAP, once a
+     * call. */
+    q->stats->rx_nobuf += q->pool.posted == 0;
+    if (!q->busy)
+        return 0;
+    drive(q);
+    return receive(q, out, max);
+}
+
 unsigned xdp_rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsigned max)
 {
     struct xdp_queue *q = &((struct xdp *)(void *)nic)->queue[queue];
@@ -215,10 +229,8 @@ unsigned xdp_rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsigne
     if (unlikely(q->armed))
         xdp_disarm(q);
     got = receive(q, out, max);
-    if (got == 0 && q->busy) {
-        drive(q);
-        got = receive(q, out, max);
-    }
+    if (got == 0)
+        got = idle(q, out, max);
     if (unlikely(xdp_has_unsent(q)))
         xdp_kick(q);
     /* By polls, busy or not: a neighbour's ARP must be heard under any load. */

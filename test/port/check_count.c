@@ -1,4 +1,5 @@
 /* What a port says: counters, descriptors, facts, reasons. */
+#define _GNU_SOURCE
 #include "contract.h"
 
 #include <poll.h>
@@ -194,6 +195,19 @@ static void again_and_again(struct rig *r)
     printf("# %s: opened %u times\n", r->kind->name, times);
 }
 
+/* It says what it is about: the kind of device, or the device. */
+static bool names_it(const char *why, const char *spec)
+{
+    char word[64];
+    size_t kind = strcspn(spec, ":");
+
+    snprintf(word, sizeof(word), "%.*s", (int)kind, spec);
+    if (strcasestr(why, word))
+        return true;
+    snprintf(word, sizeof(word), "%.*s", (int)strcspn(spec + kind + 1, ",:"), spec + kind + 1);
+    return word[0] && strstr(why, word);
+}
+
 static void bad_names(struct rig *r)
 {
     if (!r->kind->bad) {
@@ -209,6 +223,7 @@ static void bad_names(struct rig *r)
         want(r, !opened, "%s was opened", spec);
         want(r, why[0] && !strchr(why, '\n') && why[strlen(why) - 1] != ' ',
              "%s: no line about it: '%s'", spec, why);
+        want(r, names_it(why, spec), "%s: which device? '%s'", spec, why);
         printf("# %s: %s\n", spec, why);
     }
 }
