@@ -94,6 +94,14 @@ static inline uint32_t flow_hash_rest(const struct flow_table *t, uint64_t addr,
 
     return (uint32_t)(mix64(addr + (uint64_t)a * b) >> 32);
 }
+/* Ports and index in one store, which the load of flow_key_rest need not wait for. */
+static inline void flow_key_set_rest(struct flow_key *k, uint16_t rport, uint16_t lport,
+                                     uint16_t lidx)
+{
+    uint64_t rest = rport | (uint64_t)lport << 16 | (uint64_t)lidx << 32;
+
+    memcpy(&k->rport, &rest, sizeof(rest));
+}
 static inline uint64_t flow_key_rest(const struct flow_key *k)
 {
     uint64_t rest;

@@ -45,7 +45,8 @@ static bool arrival_init(struct tcp *t, struct arrival *a, struct pkt *p)
         return false;
     }
     pkt_pull(p, s->hlen);
-    a->key = (struct flow_key){ip->src, s->sport, s->dport, ip->lidx, 0};
+    a->key.raddr = ip->src;
+    flow_key_set_rest(&a->key, s->sport, s->dport, ip->lidx);
     a->hash = flow_hash(&t->flows, &a->key);
     return true;
 }

@@ -1,6 +1,7 @@
 /* What fast.c is to input: an undisturbed connection has one segment to send, which is all there
  * is, to a neighbour that is known.  The same bytes leave and the same things change as by output.c
  * and emit.c; it is only known beforehand how most questions end. */
+#include "base/copy.h"
 #include "tcp/tcp_int.h"
 
 /* With one of these flags there may be another plan, or another header. */
@@ -36,7 +37,7 @@ static inline struct pkt *payload_take(struct tcp *t, struct tcp_conn *c, uint32
     if (len == 0)
         return p;
     if (len <= TCP_COPY_MAX && len <= pkt_tailroom(p)) {
-        memcpy(p->data, at, len);
+        copy_short(p->data, at, len);
         p->len = len;
     } else {
         b->refs++;
@@ -127,9 +128,12 @@ bool tcp_plain_output(struct tcp *t, struct tcp_conn *c)
     struct neigh *n;
     struct pkt *p;
 
-    if (c->state != TCPS_ESTABLISHED || (c->flags & DISTURBED) || c->loss != MEM_NONE ||
-        c->dupacks || !seq_eq(c->snd_nxt, c->snd_max) || has_own_options(t, c) ||
-        !tcp_may_transmit(t))
+    /* Not one expression: a compiler would load state and flags at once, and that load would wait
+     * for the store of the flags just before. */
+    if (c->flags & DISTURBED)
+        return false;
+    if (c->state != TCPS_ESTABLISHED || c->loss != MEM_NONE || c->dupacks ||
+        !seq_eq(c->snd_nxt, c->snd_max) || has_own_options(t, c) || !tcp_may_transmit(t))
         return false;
     left = seq_diff(tcp_data_end(c), c->snd_nxt);
     if (left ? !may_go(t, c, left) : !(c->flags & TF_ACKNOW))

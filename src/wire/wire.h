@@ -94,21 +94,33 @@ enum wire_err ipv4_parse(struct ipv4_hdr *out, const uint8_t *b, size_t n);
  * multiple of 4; hlen and csum are not read.  Room for IPV4_HLEN_MAX at b. */
 size_t ipv4_emit(uint8_t *b, const struct ipv4_hdr *h);
 
+/* Two words of a header with the one that comes first in memory first.  Headers are written by
+ * stores of eight bytes from registers: an array of words would be read back, by a longer load than
+ * the stores it would wait for. */
+static inline uint64_t wire_pair(uint32_t first, uint32_t second)
+{
+    return first | (uint64_t)second << 32;
+}
+static inline void wire_put_pair(uint8_t *b, uint32_t first, uint32_t second)
+{
+    uint64_t pair = wire_pair(first, second);
+
+    memcpy(b, &pair, sizeof(pair));
+}
+
 /* The same without options, id as given, for those who send nothing else. */
 static inline void ipv4_emit_plain(uint8_t *b, uint32_t total_len, uint8_t tos, uint8_t ttl,
                                    uint8_t proto, uint16_t id, uint16_t frag, be32 src, be32 dst)
 {
-    uint32_t w[5] = {
-        0x45u | (uint32_t)tos << 8 | (uint32_t)be16_of((uint16_t)total_len).raw << 16,
-        (uint32_t)be16_of(id).raw | (uint32_t)be16_of(frag).raw << 16,
-        (uint32_t)ttl | (uint32_t)proto << 8,
-        src.raw,
-        dst.raw,
-    };
-    uint64_t sum = (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
+    uint32_t w0 =
+        0x45u | (uint32_t)tos << 8 | (uint32_t)be16_of((uint16_t)total_len).raw << 16;
+    uint32_t w1 = (uint32_t)be16_of(id).raw | (uint32_t)be16_of(frag).raw << 16;
+    uint32_t w2 = (uint32_t)ttl | (uint32_t)proto << 8;
+    uint64_t sum = (uint64_t)w0 + w1 + w2 + src.raw + dst.raw;
 
-    w[2] |= (uint32_t)csum_finish(sum) << 16;
-    memcpy(b, w, IPV4_HLEN);
+    wire_put_pair(b, w0, w1);
+    wire_put_pair(b + 8, w2 | (uint32_t)csum_finish(sum) << 16, src.raw);
+    memcpy(b + 16, &dst.raw, 4);
 }
 
 enum {
@@ -260,23 +272,22 @@ size_t tcp_emit(uint8_t *b, const struct tcp_seg *s, enum tcp_opt_order order);
 static inline uint64_t tcp_emit_plain(uint8_t *b, const struct tcp_seg *s)
 {
     uint32_t hlen = s->has_ts ? TCP_HLEN + TCP_NOP_NOP_TS_LEN : TCP_HLEN;
-    const uint32_t w[4] = {
-        be32_of((uint32_t)s->sport << 16 | s->dport).raw,
-        be32_of(s->seq.v).raw,
-        be32_of(s->ack.v).raw,
-        be32_of((hlen << 10 | s->flags) << 16 | s->wnd).raw,
-    };
-    const uint32_t ts[4] = {0, be32_of(TCP_NOP_NOP_TS).raw, be32_of(s->ts_val).raw,
-                            be32_of(s->ts_ecr).raw};
-    uint64_t sum = (uint64_t)w[0] + w[1] + w[2] + w[3];
+    uint32_t ports = be32_of((uint32_t)s->sport << 16 | s->dport).raw;
+    uint32_t seq = be32_of(s->seq.v).raw, ack = be32_of(s->ack.v).raw;
+    uint32_t flags = be32_of((hlen << 10 | s->flags) << 16 | s->wnd).raw;
+    uint32_t kind = be32_of(TCP_NOP_NOP_TS).raw;
+    uint32_t val = be32_of(s->ts_val).raw, ecr = be32_of(s->ts_ecr).raw;
+    uint64_t sum = (uint64_t)ports + seq + ack + flags;
 
-    memcpy(b, w, sizeof(w));
+    wire_put_pair(b, ports, seq);
+    wire_put_pair(b + 8, ack, flags);
     if (!s->has_ts) {
-        memcpy(b + 16, ts, 4);
+        memset(b + 16, 0, 4);
         return sum;
     }
-    memcpy(b + 16, ts, sizeof(ts));
-    return sum + ts[1] + ts[2] + ts[3];
+    wire_put_pair(b + 16, 0, kind);
+    wire_put_pair(b + 24, val, ecr);
+    return sum + kind + val + ecr;
 }
 
 /* ---- printing ---------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "base/bits.h"
+#include "base/copy.h"
 #include "base/types.h"
 
 static void network_order_is_most_significant_byte_first(void **state)
@@ -92,6 +93,22 @@ static void special_ethernet_addresses_are_told_apart(void **state)
     assert_true(mac_eq(&own, &own) && !mac_eq(&own, &group));
 }
 
+static void a_short_copy_copies_just_what_it_should(void **state)
+{
+    uint8_t src[600], dst[600], was[600];
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(src); i++)
+        src[i] = (uint8_t)(i * 7 + 1);
+    for (size_t n = 0; n <= 512; n++) {
+        memset(dst, 0, sizeof(dst));
+        memset(was, 0, sizeof(was));
+        memcpy(was + 9, src + 3, n);
+        copy_short(dst + 9, src + 3, n);
+        assert_memory_equal(dst, was, sizeof(dst));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +118,7 @@ int main(void)
         cmocka_unit_test(both_families_have_an_unspecified_address),
         cmocka_unit_test(special_ipv4_addresses_are_told_by_their_first_bits),
         cmocka_unit_test(special_ethernet_addresses_are_told_apart),
+        cmocka_unit_test(a_short_copy_copies_just_what_it_should),
     };
     return cmocka_run_group_tests_name("base_types", tests, NULL, NULL);
 }
