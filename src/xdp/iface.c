@@ -104,7 +104,6 @@ bool xdp_iface_open(struct xdp_iface *f, const char *name, char *why, size_t n)
         return false;
     }
     f->mtu = min_u32((uint32_t)r.ifr_mtu, 65535);
-    f->up = ask(f, SIOCGIFFLAGS, &r) == 0 && r.ifr_flags & IFF_UP;
     read_driver(f);
     f->queues = count_queues(f);
     if (f->queues <= XDP_NIC_QUEUES_MAX)

@@ -115,15 +115,18 @@ static void say_facts(struct xdp *x, uint32_t wanted, uint16_t vlan)
     say_queues(x, wanted);
     if (x->queue[0].quirk)
         say(x, false, "veth: a checksum left to the peer's hardware is taken for right");
+    if (x->queue[0].quirk && !x->kernel.native)
+        say(x, true,
+            "veth: segments that the peer leaves uncut are lost: ethtool -K PEER tso off gso off");
     if (x->queue[0].may_part) {
         snprintf(text, sizeof(text), "frames above %u bytes come in pieces and are copied together",
                  x->queue[0].chunk - XDP_ROOM);
         say(x, true, text);
     }
     if (vlan && x->iface.strips_vlan) {
-        snprintf(text, sizeof(text),
-                 "the NIC may take VLAN tags off where we cannot see: ethtool -K %s rxvlan off",
-                 x->iface.name);
+        snprintf(text, sizeof(text), "tags may be taken off where we cannot see: ethtool -K %s %s",
+                 x->queue[0].quirk ? "PEER" : x->iface.name,
+                 x->queue[0].quirk ? "txvlan off" : "rxvlan off");
         say(x, true, text);
     }
 }

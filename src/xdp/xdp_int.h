@@ -67,7 +67,7 @@ struct xdp_iface {
     int ask; /* a socket to ask by; -1 */
     int index;
     uint32_t mtu, queues;
-    bool up, strips_vlan;
+    bool strips_vlan;
     struct mac_addr mac;
     char name[IFNAMSIZ], driver[32];
 };
