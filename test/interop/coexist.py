@@ -150,9 +150,9 @@ def programs_in_the_kernel():
     return re.findall(r"prog/xdp.*|xdp\w* .*", seen) + re.findall(r".* id \d+.*", more)
 
 
-def lives(title, url, start, ours_pings=None):
+def lives(title, url, start, signals, ours_pings=None):
     """A program of ours for each way to end it, and the host through all of it."""
-    for sig in (signal.SIGTERM, signal.SIGKILL, signal.SIGABRT):
+    for sig in signals:
         end = f"{title}, {sig.name}"
         p = start()
         with open(p.log) as f:
@@ -184,16 +184,17 @@ session = Session()
 session.start()
 host_works("before")
 
-for cores in (1, QUEUES):
+ENDS = {1: (signal.SIGTERM, signal.SIGKILL, signal.SIGABRT), QUEUES: (signal.SIGKILL,)}
+for cores, signals in ENDS.items():
     lives(f"address mode, {cores} queue{'s' if cores > 1 else ''}", f"http://{lab.OURS}/",
-          lambda: lab.httpd(www, "--cores", cores), ours_pings=lab.OURS)
+          lambda: lab.httpd(www, "--cores", cores), signals, ours_pings=lab.OURS)
 if lab.DEVICE == "xdp":
     url = f"http://{HOST}:8080/"
     lab.point(refused(8080), "the chosen port is closed before")
-    for cores in (1, QUEUES):
+    for cores, signals in ENDS.items():
         lives(f"port mode, {cores} queue{'s' if cores > 1 else ''}", url,
               lambda: lab.httpd(www, "--port", 8080, "--cores", cores, option=",port=8080",
-                                addr=HOST))
+                                addr=HOST), signals)
     lab.point(refused(8080), "the chosen port is the kernel's again after")
 else:
     lab.skip("port mode", "a packet socket shares an address with nobody")

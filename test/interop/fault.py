@@ -8,7 +8,7 @@ import time
 
 import lab
 
-PULLED_S = float(os.environ.get("LAB_CABLE_SECONDS", 8 if lab.FULL else 3))
+PULLED_S = float(os.environ.get("LAB_CABLE_SECONDS", 8 if lab.FULL else 1))
 
 lab.enter()
 lab.need("curl", "sha256sum")
