@@ -261,6 +261,7 @@ void device_close(struct port *p)
         rte_eth_dev_close(p->id);
         rte_dev_remove(p->device);
     }
+    device_let_go(p);
     for (unsigned i = 0; p->queue && i < p->queues; i++) {
         struct queue *q = &p->queue[i];
         rte_mempool_free(q->rx_mbufs);

@@ -164,6 +164,10 @@ static void say_facts(struct port *p, const struct dev_config *c)
     if (p->mac_failed)
         snprintf(nic_fact_add(&p->nic, true), size,
                  "the device does not take another address: it receives everything");
+    if (p->trait->defrag)
+        snprintf(
+            nic_fact_add(&p->nic, true), size,
+            "the driver has fragments put together, and what is longer than 1,960 bytes cut off");
     if (p->trait->partial_rx)
         snprintf(nic_fact_add(&p->nic, true), size,
                  "this host's own packets come with wrong checksums: ethtool -K PEER tx off");

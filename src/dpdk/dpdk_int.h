@@ -84,8 +84,9 @@ struct driver_trait {
     bool tso_arg;           /* receives segments of many MSS when told tso=1 */
     bool in_place;          /* copies frames by the processor within tx_burst */
     bool any_mac;           /* takes frames for every address, its own means nothing */
-    bool hold;              /* forgets an interrupt only while none is being handled */
-    bool partial_rx;        /* the host's own frames come with checksums unfinished */
+    bool defrag; /* fragments come put together and cut off at the length of its ring's frames */
+    bool hold;   /* forgets an interrupt only while none is being handled */
+    bool partial_rx; /* the host's own frames come with checksums unfinished */
 };
 
 struct port {
@@ -110,6 +111,8 @@ struct port {
 
 /* Make the device known: id, info, trait.  False, and why. */
 bool device_probe(struct port *p, const struct dev_config *c, char *why, size_t n);
+/* Another port may have it. */
+void device_let_go(struct port *p);
 /* The device's name has this argument. */
 bool device_has_arg(const char *text, const char *key);
 bool device_arg_is(const char *text, const char *key, const char *value);

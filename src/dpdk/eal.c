@@ -153,6 +153,17 @@ static bool add_lcore(struct eal_args *a)
     return n == 0 || eal_args_add(a, "--lcores=0@(%s)", list);
 }
 
+/* The user says which PCI devices there are. */
+static bool chosen(const struct eal_args *a)
+{
+    static const char *const option[] = {"-a", "--allow", "-b", "--block"};
+
+    for (unsigned i = 0; i < ARRAY_LEN(option); i++)
+        if (eal_args_have(a, option[i]))
+            return true;
+    return false;
+}
+
 static bool fill_args(struct eal_args *a, const struct eal_want *w)
 {
     static const char *const given[] = {"-c", "-l", "--lcores"};
@@ -165,7 +176,7 @@ static bool fill_args(struct eal_args *a, const struct eal_want *w)
     for (unsigned i = 0; i < ARRAY_LEN(given); i++)
         lcores |= eal_args_have(&more, given[i]);
     eal.huge = !eal_args_have(&more, "--no-huge") && huge_free() >= w->megabytes + EAL_MEGABYTES;
-    eal.pci = eal_is_pci(w->first) || eal_args_have(&more, "-a") || eal_args_have(&more, "--allow");
+    eal.pci = eal_is_pci(w->first) || chosen(&more);
     voice.all = eal_args_have(&more, "--log-level");
     eal_args_init(a);
     /* Nothing in any file: with and without huge pages that is called differently. */
@@ -177,6 +188,8 @@ static bool fill_args(struct eal_args *a, const struct eal_want *w)
         ok = ok && add_lcore(a);
     if (!eal.pci)
         ok = ok && eal_args_add(a, "--no-pci") && eal_args_add(a, "--iova-mode=va");
+    else if (!chosen(&more)) /* or every device that is bound would be probed: one that is none */
+        ok = ok && eal_args_add(a, "-a") && eal_args_add(a, "0000:00:00.0");
     if (!eal.huge && !eal_args_have(&more, "--no-huge"))
         ok = ok && eal_args_add(a, "--no-huge");
     if (!eal.huge && !eal_args_have(&more, "-m"))

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <rte_dev.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +18,11 @@ static const struct driver_trait traits[] = {
      .tso_arg = true,
      .in_place = true,
      .any_mac = true},
-    {.name = "net_af_packet", .queues_arg = "qpairs", .in_place = true, .partial_rx = true},
+    {.name = "net_af_packet",
+     .queues_arg = "qpairs",
+     .in_place = true,
+     .partial_rx = true,
+     .defrag = true},
     {.name = "net_af_xdp", .queues_arg = "queue_count", .in_place = true, .partial_rx = true},
     {.name = "net_memif", .in_place = true},
     {.name = "net_tap", .in_place = true},
@@ -132,14 +137,28 @@ static bool free_socket(const struct port *p, char *why, size_t n)
     return true;
 }
 
-/* DPDK takes a second probe of a device for none at all. */
-static bool is_open(const struct port *p)
+/* Devices that ports of ours have. */
+static _Atomic bool taken[RTE_MAX_ETHPORTS];
+
+void device_let_go(struct port *p)
+{
+    if (p->probed)
+        atomic_store(&taken[p->id], false);
+    p->probed = false;
+}
+
+/* DPDK takes a second probe of a device for none at all; the environment's arguments may have
+ * named the device, and then it is there already. */
+static bool is_there(const struct port *p, bool *in_use)
 {
     char name[64];
     uint16_t id;
 
     first_word(p->text, name, sizeof(name));
-    return rte_eth_dev_get_port_by_name(name, &id) == 0;
+    if (rte_eth_dev_get_port_by_name(name, &id) < 0)
+        return false;
+    *in_use = atomic_load(&taken[id]);
+    return true;
 }
 
 /* What a failed probe means, as far as it can be told. */
@@ -160,41 +179,48 @@ static void explain_probe(const struct port *p, int err, const char *said, char 
     else if (strncmp(name, "net_", 4) != 0)
         snprintf(why, n, "dpdk: '%s' is neither a PCI address nor a virtual device (net_...)",
                  name);
-    else if (said[0])
-        snprintf(why, n, "dpdk: %s: %s", name, said);
     else
-        snprintf(why, n, "dpdk: %s: %s", name, strerror(err));
+        snprintf(why, n, "dpdk: %s: %s%s", name, said[0] ? said : strerror(err),
+                 geteuid() != 0 ? " (this is not root)" : "");
+}
+
+/* With signals as they are: a virtio_user server waits in here for its first client, and only a
+ * signal ends that. */
+static bool attach(struct port *p, char *why, size_t n)
+{
+    if (!free_socket(p, why, n))
+        return false;
+    eal_listen();
+    int rc = rte_dev_probe(p->text);
+    const char *said = eal_listen_end();
+    if (rc < 0)
+        explain_probe(p, -rc, said, why, n);
+    return rc >= 0;
 }
 
 static bool probe(struct port *p, char *why, size_t n)
 {
+    bool in_use = false;
+
     if (eal_is_pci(p->text) && !eal_has_pci()) {
         snprintf(why, n,
                  "dpdk: DPDK was begun without PCI, for a virtual device: open PCI devices first");
         return false;
     }
-    if (is_open(p)) {
+    if (!is_there(p, &in_use) && !attach(p, why, n))
+        return false;
+    if (in_use) {
         explain_probe(p, EEXIST, "", why, n);
         return false;
     }
-    if (!free_socket(p, why, n))
-        return false;
-    /* With signals as they are: a virtio_user server waits in here for its first client, and only a
-     * signal ends that. */
-    eal_listen();
-    int rc = rte_dev_probe(p->text);
-    const char *said = eal_listen_end();
-    if (rc < 0) {
-        explain_probe(p, -rc, said, why, n);
-        return false;
-    }
-    p->probed = true;
     if (!find_id(p, why, n))
         return false;
     if (rte_eth_dev_info_get(p->id, &p->info) < 0) {
         snprintf(why, n, "dpdk: the driver tells nothing of its device");
         return false;
     }
+    p->probed = true;
+    atomic_store(&taken[p->id], true);
     p->device = p->info.device;
     p->driver = p->info.driver_name;
     p->trait = driver_trait(p->driver);

@@ -206,7 +206,25 @@ static void what_is_missing_is_said_in_one_line(void **state)
     expect_told("dpdk:net_af_packet0", "--no-huge", "net_af_packet0");
 }
 
-/* In a process of its own, too. */
+/* In a process of its own. */
+static void a_device_that_the_environment_was_told_of_is_taken_as_it_is(void **state)
+{
+    struct dev_config c = {.queues = 1, .eal = "--no-huge --vdev 'net_null3,size=100'"};
+    pid_t child = fork();
+    struct end a, b;
+    int status;
+
+    (void)state;
+    if (child == 0) {
+        bool good = open_end(&a, "dpdk:net_null3", &c) && !open_end(&b, "dpdk:net_null3", &c) &&
+                    strstr(why, "already open in this program");
+        close_end(&a);
+        _exit(good && open_end(&a, "dpdk:net_null3", &c) ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static void the_caller_keeps_its_processors_and_no_file_is_left(void **state)
 {
     struct dev_config c = {.queues = 1, .eal = "--no-huge"};
@@ -228,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_missing_is_said_in_one_line),
+        cmocka_unit_test(a_device_that_the_environment_was_told_of_is_taken_as_it_is),
         cmocka_unit_test(the_caller_keeps_its_processors_and_no_file_is_left),
         cmocka_unit_test(a_device_with_rss_is_given_our_law_and_asked_what_it_took),
         cmocka_unit_test(a_device_without_rss_is_said_to_spread_as_nobody_knows),
