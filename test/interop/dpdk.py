@@ -17,15 +17,16 @@ lab.make_file(os.path.join(www, "large"), 3 << 20)
 socket = os.path.join(www, "s")
 
 
-def huge_free():
+def huge(what):
     with open("/proc/meminfo") as f:
-        return int(next(line.split()[1] for line in f if line.startswith("HugePages_Free")))
+        return int(next(line.split()[1] for line in f if line.startswith(f"HugePages_{what}")))
 
 
 def left():
     """What DPDK could leave behind."""
     folders = ("/var/run/dpdk", "/dev/hugepages", "/mnt/huge")
-    return huge_free(), [x for d in folders if os.path.isdir(d) for x in os.listdir(d)]
+    return (huge("Total") - huge("Free"),
+            [x for d in folders if os.path.isdir(d) for x in os.listdir(d)])
 
 
 def serve(device, *args):
@@ -65,7 +66,7 @@ def pair(server_device, client_device, what):
 VHOST = f"net_vhost0,iface={socket}"
 VIRTIO = f"net_virtio_user0,path={socket}"
 modes = {"without huge pages": "--no-huge"}
-if huge_free() >= 128:
+if huge("Free") >= 128:
     modes["with huge pages"] = "-n 4"
 else:
     lab.skip("with huge pages", "fewer than 128 are free")
