@@ -1,4 +1,27 @@
-/* dpdk: what the files of this room share. */
+/* dpdk: any device that DPDK has a driver for as a port.
+ *
+ * THEORY OF OPERATION
+ *
+ *     dpdk.c     the port as the stack sees it, and what is told of it
+ *     eal.c      DPDK's environment, begun once, without devices of its own
+ *     probe.c    the device is found ...
+ *     device.c   ... configured, started, and in the end removed
+ *     rss.c      how it spreads frames: asked for, then read back
+ *     rx.c       mbufs become packets: the packet lies in the mbuf, nothing is copied
+ *     tx*.c      packets become mbufs
+ *     idle.c     sleeping on the receive interrupt
+ *
+ * A received packet is its mbuf's private area.  Putting it gives the mbuf back; sending it sends
+ * the mbuf.  The pool of such packets only counts: who holds `buffers` of them is given no more,
+ * and frames wait in the ring, whose own mbufs come on top.
+ *
+ * A packet of the stack's own is copied into an mbuf if it is short, or if the other side reads
+ * DPDK's memory itself (a device's DMA, the process behind a virtio_user); otherwise mbufs without
+ * a buffer refer to its pieces, and it is put when the driver frees the last of them.
+ *
+ * Thread: a queue belongs to the thread that attached to it; an mbuf of its pools is taken and
+ * given by that thread only, but for what the thread that opens and closes the port does.
+ */
 #pragma once
 
 /* Ours first: theirs define what they find undefined. */
