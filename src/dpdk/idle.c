@@ -11,7 +11,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "dpdk/eal.h"
 #include "os/os.h"
 
 static bool watch(int epoll, int fd)
@@ -52,11 +51,8 @@ bool idle_open(struct port *p)
 {
     bool all = p->rxq_intr;
 
-    /* A driver without them says so in a line of its own; we say it in ours. */
-    eal_listen();
     for (unsigned i = 0; all && i < p->queues; i++)
         all = queue_open(&p->queue[i]);
-    eal_listen_end();
     for (unsigned i = 0; !all && i < p->queues; i++)
         idle_close(&p->queue[i]);
     return all;
