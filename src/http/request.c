@@ -100,16 +100,18 @@ static bool parse_plain_line(struct http_request *r, struct http_str line)
     static const char get[4] = "GET ", version[9] = " HTTP/1.1";
     const char *p = line.p + sizeof(get), *end = line.p + line.n - sizeof(version);
     struct http_str query = {0};
-    size_t path_n;
+    size_t path_n, query_n = 0;
 
     if (line.n <= sizeof(get) + sizeof(version) || line.n > TARGET_BYTES_MAX ||
         memcmp(line.p, get, sizeof(get)) != 0 || memcmp(end, version, sizeof(version)) != 0 ||
         *p != '/')
         return false;
     path_n = span(p, end, HTTP_C_PATH);
-    if (p + path_n < end && p[path_n] == '?')
+    if (p + path_n < end && p[path_n] == '?') {
         query = http_str_of(p + path_n + 1, span(p + path_n + 1, end, HTTP_C_TARGET));
-    if (p + path_n != end && query.p + query.n != end)
+        query_n = 1 + query.n;
+    }
+    if (p + path_n + query_n != end)
         return false;
     r->method = HTTP_GET;
     r->minor = 1;
