@@ -78,8 +78,8 @@ static void set_csum(const struct cut *c, uint8_t *ip, uint32_t len, csum_fn add
     store_be16(field, 0);
     uint64_t pseudo = add(tail, 4, add(ip + (c->v6 ? 8 : 12), c->v6 ? 32 : 8, 0));
     uint16_t sum = csum_finish(add(l4, len, pseudo));
-    /* RFC 768: 0 would say that there is no checksum; to TCP both zeros are the same. */
-    if (sum == 0)
+    /* RFC 768: 0 would say that there is no checksum. */
+    if (sum == 0 && !c->tcp)
         sum = 0xffff;
     memcpy(field, &sum, sizeof(sum));
 }
