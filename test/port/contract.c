@@ -17,7 +17,16 @@ static bool is_same(const struct check *a, const struct check *b)
            a->buffers == b->buffers && a->plain == b->plain;
 }
 
-static void do_check(struct rig *r, const struct check *c, unsigned point)
+/* A check that does not apply to the port is a remark and no point. */
+static void tell(const struct rig *r, const struct check *c, unsigned *points)
+{
+    if (r->skip[0] && !r->failed)
+        printf("# %s: %s: does not apply, %s\n", r->kind->name, c->name, r->skip);
+    else
+        printf("%s %u - %s: %s\n", r->failed ? "not ok" : "ok", ++*points, r->kind->name, c->name);
+}
+
+static void do_check(struct rig *r, const struct check *c, unsigned *points)
 {
     r->failed = false;
     r->skip[0] = '\0';
@@ -28,8 +37,7 @@ static void do_check(struct rig *r, const struct check *c, unsigned point)
     rig_settle(r);
     if (r->failed)
         rig_close(r);
-    printf("%s %u - %s: %s%s%s\n", r->failed ? "not ok" : "ok", point, r->kind->name, c->name,
-           r->skip[0] && !r->failed ? " # SKIP " : "", r->failed ? "" : r->skip);
+    tell(r, c, points);
 }
 
 static int run(const struct rig_kind *kind, const char *only)
@@ -47,7 +55,7 @@ static int run(const struct rig_kind *kind, const char *only)
         for (const struct check *c = lists[l]; c->name; c++) {
             if (only && !strstr(c->name, only))
                 continue;
-            do_check(&r, c, ++points);
+            do_check(&r, c, &points);
             bad += r.failed;
         }
     r.failed = false;

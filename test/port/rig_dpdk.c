@@ -27,10 +27,29 @@ static void end(struct rig *r)
     rmdir(folder);
 }
 
+/* How the peer is opened once more. */
+static char end_spec[150];
+static struct dev_config end_config;
+
+static void peer_goes_and_comes(struct rig *r, bool goes)
+{
+    struct dev_config c = end_config;
+
+    if (goes) {
+        r->kind->close_peer(r);
+    } else if (want(r, port_open(&r->end, end_spec, &c), "the peer: %s", r->end.why)) {
+        port_attach(&r->end);
+        want(r, rig_link(&r->port, true, PATIENCE_US) && rig_link(&r->end, true, PATIENCE_US),
+             "the link does not come up again");
+    }
+}
+
 /* The one that listens first. */
 static bool open_two(struct port *listener, const char *first, struct port *other,
                      const char *second, struct dev_config *c, struct rig *r)
 {
+    snprintf(end_spec, sizeof(end_spec), "%s", listener == &r->end ? first : second);
+    end_config = *c;
     bool good = port_open(listener, first, c) && port_open(other, second, c);
 
     if (!good)
@@ -84,6 +103,7 @@ const struct rig_kind rig_vhost = {.name = "dpdk-vhost",
                                    .close_peer = end_close,
                                    .send = end_send,
                                    .recv = end_recv,
+                                   .pull = peer_goes_and_comes,
                                    .remove = end_close};
 const struct rig_kind rig_virtio = {.name = "dpdk-virtio-user",
                                     .queues = QUEUES_MAX,
@@ -209,6 +229,7 @@ const struct rig_kind rig_memif_server = {.name = "dpdk-memif-server",
                                           .close_peer = close_after,
                                           .send = end_send,
                                           .recv = end_recv,
+                                          .pull = peer_goes_and_comes,
                                           .remove = close_after};
 const struct rig_kind rig_memif_client = {.name = "dpdk-memif-client",
                                           .queues = 1,
