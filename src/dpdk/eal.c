@@ -200,7 +200,7 @@ static bool fill_args(struct eal_args *a, const struct eal_want *w)
 
 static void remove_dir(const char *dir)
 {
-    char path[512];
+    char path[1024];
     DIR *d = opendir(dir);
     struct dirent *e;
 
@@ -219,7 +219,7 @@ static void remove_dir(const char *dir)
  * programs of ours that were killed before they came here. */
 static void clean_up(void)
 {
-    char parent[256], path[512];
+    char parent[256], path[768];
     const char *dir = rte_eal_get_runtime_dir();
     struct dirent *e;
     char *slash;
