@@ -6,6 +6,8 @@
 
 #define BLIND_SLEEP_MIN_US 20u   /* a port without a descriptor is looked at this often, */
 #define BLIND_SLEEP_MAX_US 1000u /* and less often the longer nothing comes */
+/* Whoever never sleeps asks so often whether there still is a port: a call of the system's. */
+#define LOST_LOOK_US 100000u
 
 /* ---- others who sleep ------------------------------------------------------------------ */
 
@@ -103,20 +105,28 @@ static bool may_go_on(struct core *c, enum step step)
     return true;
 }
 
+static int say_lost(struct core *c)
+{
+    snprintf(c->why, sizeof(c->why), "%s: the device is gone", c->host->port.nic->name);
+    return MR_ENETDOWN;
+}
+
 static int turn_until_told(struct core *c, enum step step)
 {
     const uint32_t spin_us = c->host->config->spin_us;
-    instant now = os_now_us(), last_busy = now;
+    instant now = os_now_us(), last_busy = now, last_look = now;
 
     while (!told_otherwise(c, step) && may_go_on(c, step)) {
         if (shard_turn(&c->shard, now)) {
             last_busy = now;
             c->blind_sleep_us = BLIND_SLEEP_MIN_US;
         } else if (spin_us != MR_SPIN_ALWAYS && now - last_busy >= spin_us) {
-            if (!sleep_until(c, shard_deadline(&c->shard))) {
-                snprintf(c->why, sizeof(c->why), "%s: the device is gone", c->host->port.nic->name);
-                return MR_ENETDOWN;
-            }
+            if (!sleep_until(c, shard_deadline(&c->shard)))
+                return say_lost(c);
+        } else if (now - last_look >= LOST_LOOK_US) {
+            last_look = now;
+            if (port_is_lost(c, false))
+                return say_lost(c);
         } else {
             os_relax();
         }

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import time
 
 import lab
@@ -195,4 +196,13 @@ began = time.monotonic()
 lab.run("ip", "link", "del", lab.TAP)
 lab.point(server.wait(5) != 0 and said(server).count("the device is gone") == 1,
           "a device that is removed ends all cores, with one line", said(server))
+device(2)
+server = lab.echo("--cores", 2, "--busy")
+lab.run("ip", "link", "del", lab.TAP)
+try:
+    ended = server.wait(5) != 0
+except subprocess.TimeoutExpired:
+    ended = False
+lab.point(ended and said(server).count("the device is gone") == 1,
+          "... and cores that never sleep as well", said(server))
 lab.done()
