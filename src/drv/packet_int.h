@@ -78,6 +78,8 @@ void packet_close(struct nic *nic);
 bool packet_look(struct packet *t, const char *name, char *why, size_t n);
 /* What the device itself counts as lost; how many, up to max. */
 unsigned packet_device_counters(const struct packet *t, struct nic_counter *out, unsigned max);
+/* Is addr, of IPv4, the host's own on this interface? */
+bool packet_is_hosts(const struct packet *t, const struct ip_addr *addr);
 /* A socket with its ring, bound, that receives nothing yet; q->fd and q->ring are closed by
  * packet_queue_close, whatever happened.  0 or an error, and why. */
 int packet_queue_open(struct packet_queue *q, const struct packet *t, char *why, size_t n);

@@ -135,6 +135,14 @@ static bool set_station(struct packet *t, const struct dev_config *c, char *why,
     struct mac_addr *mac = &t->nic.mac;
     int rc = 0;
 
+    /* Whoever sits at the machine's other end by that address would be cut off. */
+    if (packet_is_hosts(t, &c->addr)) {
+        snprintf(why, n,
+                 "the address is the host's own on '%s', and all to it would be ours: take another "
+                 "(xdp:%s,port=N serves ports of the host's own)",
+                 t->name, t->name);
+        return false;
+    }
     if (memcmp(&c->mac, &none, sizeof(none)) != 0 && memcmp(&c->mac, mac, sizeof(*mac)) != 0) {
         *mac = c->mac;
         rc = packet_listen_to_all(t);

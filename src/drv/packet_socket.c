@@ -1,9 +1,11 @@
 /* drv/packet: the kernel's end: sockets, rings, how they share. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <ifaddrs.h>
 #include <linux/filter.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +107,23 @@ unsigned packet_device_counters(const struct packet *t, struct nic_counter *out,
     if (f)
         fclose(f);
     return n;
+}
+
+bool packet_is_hosts(const struct packet *t, const struct ip_addr *addr)
+{
+    struct ifaddrs *all = NULL;
+    bool found = false;
+
+    if (!ip_is_v4(addr) || getifaddrs(&all) < 0)
+        return false;
+    for (const struct ifaddrs *a = all; a; a = a->ifa_next)
+        if (a->ifa_addr && a->ifa_addr->sa_family == AF_INET && strcmp(a->ifa_name, t->name) == 0) {
+            struct sockaddr_in in;
+            memcpy(&in, a->ifa_addr, sizeof(in));
+            found |= in.sin_addr.s_addr == ip_v4(addr).raw;
+        }
+    freeifaddrs(all);
+    return found;
 }
 
 /* ---- a socket -------------------------------------------------------------------------- */

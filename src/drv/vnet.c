@@ -17,7 +17,7 @@ bool vnet_read(struct pkt *p, const struct virtio_net_hdr_v1 *h)
         /* The kernel's own sender left it to the hardware that is not there: it never left this
          * machine's memory. */
         p->flags = PKT_CSUM_OK | PKT_CSUM_PARTIAL;
-        p->l4_off = (uint16_t)(PKT_HEADROOM + start);
+        p->l4_off = (uint16_t)(pkt_headroom(p) + start);
     } else if (h->flags & VIRTIO_NET_HDR_F_DATA_VALID) {
         p->flags = PKT_CSUM_OK;
     }

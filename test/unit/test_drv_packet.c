@@ -101,6 +101,19 @@ static void what_cannot_be_a_packet_port_is_explained(void **state)
     close_port(NULL);
 }
 
+/* It may be the one by which somebody works on the machine. */
+static void the_hosts_own_address_is_not_taken_from_it(void **state)
+{
+    struct dev_config c = config_of("mrp0", 1);
+
+    (void)state;
+    c.addr = ip4_addr(be32_of(KERNELS));
+    assert_null(open_port(&c));
+    assert_non_null(strstr(why, "host's own on 'mrp0'"));
+    close_port(NULL);
+    assert_true(is_answered(&syn_to_kernel));
+}
+
 static void a_port_knows_its_interface(void **state)
 {
     struct nic *n = open_plain("mrp0", 1);
@@ -273,6 +286,21 @@ static void a_segment_longer_than_a_slot_arrives_whole_and_in_its_place(void **s
     close_port(n);
 }
 
+static void peer_sends_tagged(const uint8_t *f, uint32_t len, uint16_t vlan)
+{
+    struct virtio_net_hdr h = {
+        .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 38, .csum_offset = 16};
+    uint8_t tag[4];
+    struct iovec v[] = {{&h, sizeof(h)},
+                        {(void *)(uintptr_t)f, 12},
+                        {tag, sizeof(tag)},
+                        {(void *)(uintptr_t)(f + 12), len - 12}};
+
+    store_be16(tag, ETHTYPE_VLAN);
+    store_be16(tag + 2, vlan);
+    assert_int_equal(writev(peer, v, 4), sizeof(h) + len + 4);
+}
+
 static void without_offloads_checksums_are_finished_here(void **state)
 {
     struct nic *n = open_plain("mrp0,no-offload", 1);
@@ -290,6 +318,30 @@ static void without_offloads_checksums_are_finished_here(void **state)
     assert_non_null(p);
     assert_int_equal(p->flags, 0);
     assert_true(l4_sum_is_right(p->data));
+    pkt_put(p);
+    close_port(n);
+}
+
+/* What is left to be done is told from the frame as it was without its tag. */
+static void the_checksum_of_a_tagged_frame_is_finished_where_it_is(void **state)
+{
+    struct dev_config c = config_of("mrp0,no-offload", 1);
+    struct tell t = syn_to_us;
+    uint8_t f[2000];
+
+    (void)state;
+    c.vlan = 7;
+    t.payload = 333;
+    struct nic *n = open_port(&c);
+    uint32_t len = tcp_frame(f, &t);
+    make_partial(f, len);
+    peer_sends_tagged(f, len, 7);
+    struct pkt *p = gets(n, 0);
+    assert_non_null(p);
+    assert_int_equal(p->len, len + 4);
+    assert_int_equal(load_be16(p->data + 14), 7);
+    memmove(p->data + 4, p->data, 12); /* the tag out again */
+    assert_true(l4_sum_is_right(p->data + 4));
     pkt_put(p);
     close_port(n);
 }
@@ -657,6 +709,8 @@ int main(void)
         WITH_NETWORK(what_is_left_to_the_port_is_done_before_the_peer_has_it),
         WITH_NETWORK(a_segment_longer_than_a_slot_arrives_whole_and_in_its_place),
         WITH_NETWORK(without_offloads_checksums_are_finished_here),
+        WITH_NETWORK(the_checksum_of_a_tagged_frame_is_finished_where_it_is),
+        WITH_NETWORK(the_hosts_own_address_is_not_taken_from_it),
         WITH_NETWORK(without_offloads_a_segment_of_many_is_cut_here),
         WITH_NETWORK(datagrams_in_one_frame_are_cut_with_and_without_offloads),
         WITH_NETWORK(a_tag_that_the_kernel_took_out_is_in_its_place_again),
