@@ -38,15 +38,19 @@ static struct pkt_pool *rx_pool(struct nic *nic, unsigned queue)
 
 static bool is_gone(struct nic *nic)
 {
-    return atomic_load_explicit(&port_of(nic)->gone, memory_order_relaxed);
+    const struct port *p = port_of(nic);
+
+    return atomic_load_explicit(&p->gone, memory_order_relaxed) || iface_is_gone(p);
 }
 
 static bool link_is_up(struct nic *nic)
 {
     struct rte_eth_link link;
 
-    return rte_eth_link_get_nowait(port_of(nic)->id, &link) != 0 ||
-           link.link_status == RTE_ETH_LINK_UP;
+    const struct port *p = port_of(nic);
+
+    return iface_is_up(p) &&
+           (rte_eth_link_get_nowait(p->id, &link) != 0 || link.link_status == RTE_ETH_LINK_UP);
 }
 
 /* A thread of DPDK's. */
@@ -86,6 +90,7 @@ static void close_port(struct nic *nic)
     if (p->started)
         listen_no_more(p);
     device_close(p);
+    iface_close(p);
 }
 
 static const struct nic_ops dpdk_ops = {
@@ -129,7 +134,9 @@ static void set_mac(struct port *p, const struct mac_addr *wanted)
     static const struct mac_addr none = {{0}};
     struct rte_ether_addr a;
 
-    if (memcmp(wanted, &none, sizeof(none)) != 0) {
+    if (memcmp(wanted, &none, sizeof(none)) != 0 && iface_listen_to(p, wanted)) {
+        p->nic.mac = *wanted;
+    } else if (memcmp(wanted, &none, sizeof(none)) != 0) {
         memcpy(a.addr_bytes, wanted->b, sizeof(wanted->b));
         p->mac_failed = rte_eth_dev_default_mac_addr_set(p->id, &a) < 0 && !p->trait->any_mac;
         if (p->mac_failed)
@@ -184,6 +191,7 @@ static void settle(struct port *p, struct mem *m, const struct dev_config *c)
     eal_listen();
     listen_for_events(p);
     idle_open(p);
+    iface_open(p);
     set_mac(p, &c->mac);
     fill_caps(p);
     rss_settle(p, m, c->steer);
@@ -197,6 +205,7 @@ static struct nic *kind_open(struct mem *m, const struct dev_config *c, char *wh
     struct port *p = mem_carve(m, sizeof(*p), CACHE_LINE);
 
     p->nic.ops = &dpdk_ops;
+    p->iface_fd = -1;
     if (!eal_begin(&want, why, n))
         return NULL;
     if (!device_open(p, m, c, why, n)) {

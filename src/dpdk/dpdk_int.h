@@ -104,6 +104,7 @@ struct queue {
 struct driver_trait {
     const char *name;       /* beginning of the driver's name */
     const char *queues_arg; /* the devarg that makes so many queues; NULL: needs none */
+    const char *iface_arg;  /* the devarg that names an interface of the kernel's; NULL: none */
     bool tso_arg;           /* receives segments of many MSS when told tso=1 */
     bool in_place;          /* copies frames by the processor within tx_burst */
     bool any_mac;           /* takes frames for every address, its own means nothing */
@@ -125,6 +126,8 @@ struct port {
     uint64_t rx_offloads, tx_offloads;
     bool rxq_intr;
     bool mac_failed;
+    unsigned ifindex; /* of the kernel's interface beneath; 0: there is none */
+    int iface_fd;     /* to ask of it, and holding our address on it; -1 */
     _Atomic bool gone;
     char text[1024]; /* the device and its arguments, as DPDK is told */
     struct rss *rss; /* what it does; NULL: nobody knows */
@@ -138,6 +141,8 @@ bool device_probe(struct port *p, const struct dev_config *c, char *why, size_t 
 void device_let_go(struct port *p);
 /* The device's name has this argument. */
 bool device_has_arg(const char *text, const char *key);
+/* ... and w->value is its value. */
+bool device_arg(const char *text, const char *key, struct dev_words *w);
 bool device_arg_is(const char *text, const char *key, const char *value);
 
 /* ---- device.c -------------------------------------------------------------------------- */
@@ -199,6 +204,16 @@ void idle_ring(struct port *p);
 int idle_fd(struct nic *nic, unsigned queue);
 bool idle_prepare(struct nic *nic, unsigned queue);
 void idle_over(struct queue *q);
+
+/* ---- iface.c --------------------------------------------------------------------------- */
+
+void iface_open(struct port *p);
+void iface_close(struct port *p);
+/* Without an interface beneath: not gone, and up. */
+bool iface_is_gone(const struct port *p);
+bool iface_is_up(const struct port *p);
+/* Frames to mac, too, until iface_close.  False: it has none, or takes none. */
+bool iface_listen_to(const struct port *p, const struct mac_addr *mac);
 
 /* ---- count.c --------------------------------------------------------------------------- */
 

@@ -20,10 +20,15 @@ static const struct driver_trait traits[] = {
      .any_mac = true},
     {.name = "net_af_packet",
      .queues_arg = "qpairs",
+     .iface_arg = "iface",
      .in_place = true,
      .partial_rx = true,
      .defrag = true},
-    {.name = "net_af_xdp", .queues_arg = "queue_count", .in_place = true, .partial_rx = true},
+    {.name = "net_af_xdp",
+     .queues_arg = "queue_count",
+     .iface_arg = "iface",
+     .in_place = true,
+     .partial_rx = true},
     {.name = "net_memif", .in_place = true},
     {.name = "net_tap", .in_place = true},
     {.name = "net_pcap", .in_place = true, .any_mac = true},
@@ -43,7 +48,7 @@ static const struct driver_trait *driver_trait(const char *name)
 /* ---- probing ---------------------------------------------------------------------------- */
 
 /* The value of a device's argument; false: it is not there. */
-static bool find_arg(const char *text, const char *key, struct dev_words *w)
+bool device_arg(const char *text, const char *key, struct dev_words *w)
 {
     dev_words_init(w, text);
     dev_words_next(w);
@@ -57,14 +62,14 @@ bool device_has_arg(const char *text, const char *key)
 {
     struct dev_words w;
 
-    return find_arg(text, key, &w);
+    return device_arg(text, key, &w);
 }
 
 bool device_arg_is(const char *text, const char *key, const char *value)
 {
     struct dev_words w;
 
-    return find_arg(text, key, &w) && strcmp(w.value, value) == 0;
+    return device_arg(text, key, &w) && strcmp(w.value, value) == 0;
 }
 
 static void add_arg(struct port *p, const char *key, uint32_t value)
@@ -124,7 +129,7 @@ static bool free_socket(const struct port *p, char *why, size_t n)
         strncmp(p->text, "net_virtio_user", 15) == 0 && device_arg_is(p->text, "server", "1");
     struct dev_words w;
 
-    if ((!vhost && !server) || !find_arg(p->text, vhost ? "iface" : "path", &w))
+    if ((!vhost && !server) || !device_arg(p->text, vhost ? "iface" : "path", &w))
         return true;
     int fd = os_unix_listen(w.value);
     if (fd < 0) {

@@ -262,11 +262,12 @@ static bool is_gone(struct nic *nic)
 static bool link_is_up(struct nic *nic)
 {
     struct packet *t = of(nic);
-    struct ifreq r = {0};
+    struct ifreq r = {.ifr_ifindex = t->ifindex};
 
-    memcpy(r.ifr_name, t->name, sizeof(r.ifr_name));
-    return !is_gone(nic) && ioctl(t->queue[0].fd, SIOCGIFFLAGS, &r) == 0 &&
-           (r.ifr_flags & IFF_UP) && (r.ifr_flags & IFF_RUNNING);
+    /* By its index: it may have been given another name. */
+    return !is_gone(nic) && ioctl(t->queue[0].fd, SIOCGIFNAME, &r) == 0 &&
+           ioctl(t->queue[0].fd, SIOCGIFFLAGS, &r) == 0 && (r.ifr_flags & IFF_UP) &&
+           (r.ifr_flags & IFF_RUNNING);
 }
 
 /* ---- counters ------------------------------------------------------------------------- */

@@ -94,6 +94,47 @@ static void a_device_with_fewer_queues_is_opened_with_those(void **state)
     close_end(&e);
 }
 
+/* ---- an interface of the kernel's ---------------------------------------------------------- */
+
+static int run(const char *command)
+{
+    char line[300];
+
+    snprintf(line, sizeof(line), "PATH=$PATH:/sbin:/usr/sbin; { %s; } >/dev/null 2>&1", command);
+    return system(line);
+}
+
+/* The driver would give it our address, or have it receive everything, for good. */
+static void the_kernels_interface_keeps_its_address_and_is_asked_for(void **state)
+{
+    struct dev_config c = {.queues = 1, .eal = "--no-huge", .mac = {{2, 0, 0, 0, 0, 0x77}}};
+    struct end e;
+
+    (void)state;
+    if (run("ip link add mrd0 address 02:00:00:00:00:11 type veth peer name mrd1 && "
+            "ip link set mrd0 up && ip link set mrd1 up") != 0)
+        skip();
+    if (!open_end(&e, "dpdk:net_af_packet0,iface=mrd0", &c))
+        fail_msg("%s", why);
+    assert_memory_equal(&e.nic->mac, &c.mac, sizeof(c.mac));
+    assert_int_equal(run("ip link show mrd0 | grep 02:00:00:00:00:11"), 0);
+    assert_true(e.nic->ops->link_is_up(e.nic));
+    run("ip link set mrd1 down");
+    assert_false(e.nic->ops->link_is_up(e.nic));
+    run("ip link set mrd1 up");
+    close_end(&e);
+    assert_int_equal(run("ip link show mrd0 | grep 02:00:00:00:00:11"), 0);
+    assert_int_not_equal(run("ip link show mrd0 | grep PROMISC"), 0);
+    assert_true(open_end(&e, "dpdk:net_af_packet0,iface=mrd0", &c));
+    assert_false(nic_is_gone(e.nic));
+    run("ip link set mrd0 name mrd2");
+    assert_true(e.nic->ops->link_is_up(e.nic));
+    assert_int_equal(run("ip link del mrd2"), 0);
+    assert_true(nic_is_gone(e.nic));
+    assert_false(e.nic->ops->link_is_up(e.nic));
+    close_end(&e);
+}
+
 /* ---- frames that a driver passes on ------------------------------------------------------ */
 
 /* net_ring's receive queue is its send queue: mbufs come back that are not of the receive pool. */
@@ -251,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_device_with_rss_is_given_our_law_and_asked_what_it_took),
         cmocka_unit_test(a_device_without_rss_is_said_to_spread_as_nobody_knows),
         cmocka_unit_test(a_device_with_fewer_queues_is_opened_with_those),
+        cmocka_unit_test(the_kernels_interface_keeps_its_address_and_is_asked_for),
         cmocka_unit_test(a_foreign_mbuf_is_received_by_a_copy),
         cmocka_unit_test(memif_between_two_ports_of_one_program),
     };
