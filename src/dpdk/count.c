@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dpdk/eal.h"
+
 struct list {
     struct nic_counter *out;
     unsigned n, max;
@@ -57,6 +59,8 @@ unsigned device_counters(struct nic *nic, struct nic_counter *out, unsigned max)
     struct list l = {.out = out, .max = max};
     struct rte_eth_stats s;
 
+    /* vhost complains of every question while nobody is connected. */
+    eal_listen();
     if (rte_eth_stats_get(p->id, &s) == 0) {
         add(&l, "rx_missed", s.imissed);
         add(&l, "rx_no_mbuf", s.rx_nombuf);
@@ -64,5 +68,6 @@ unsigned device_counters(struct nic *nic, struct nic_counter *out, unsigned max)
         add(&l, "tx_errors", s.oerrors);
     }
     add_extended(&l, p->id);
+    eal_listen_end();
     return l.n;
 }
