@@ -208,7 +208,7 @@ static int config_setup(struct host *h, const struct mr_config *given)
     *c = *given;
     c->cores = c->cores ? c->cores : 1;
     h->config = c;
-    h->cores = c->cores;
+    h->cores = min_u32(c->cores, MR_CORES_MAX);
     if (is_any(&c->addr))
         snprintf(h->why, sizeof(h->why), "--dev %s needs --addr A.B.C.D/LEN", c->dev);
     else if (c->prefix_len > 32)

@@ -67,7 +67,7 @@ static struct program program_of(unsigned fail_at, unsigned stop_at)
 }
 
 /* What it says on stderr is not TAP's, and not this test's, either. */
-static int run(struct program *p)
+static int run_cores(struct program *p, unsigned cores)
 {
     const struct mr_app app = {
         .name = "test", .arg = p, .init = init, .event = event, .fini = fini};
@@ -77,9 +77,14 @@ static int run(struct program *p)
     c.dev = p->net;
     c.addr = mr_addr4(10, 0, 0, 1, 0);
     c.control = p->control;
-    c.cores = CORES;
+    c.cores = cores;
     c.max_conns = 1000;
     return host_run(&c, &app);
+}
+
+static int run(struct program *p)
+{
+    return run_cores(p, CORES);
 }
 
 static void expect_clean(const struct program *p)
@@ -97,6 +102,16 @@ static void one_stop_ends_all_in_order(void **state)
         assert_string_equal(p.order, "i0 i1 i2 f0 f1 f2 ");
         expect_clean(&p);
     }
+}
+
+static void more_cores_than_there_may_be_are_refused(void **state)
+{
+    struct program p = program_of(CORES, CORES);
+
+    (void)state;
+    assert_int_equal(run_cores(&p, 1000000), MR_EINVAL);
+    assert_string_equal(p.order, "");
+    expect_clean(&p);
 }
 
 static void each_core_has_a_thread_and_a_processor(void **state)
@@ -251,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_stop_ends_all_in_order),
+        cmocka_unit_test(more_cores_than_there_may_be_are_refused),
         cmocka_unit_test(each_core_has_a_thread_and_a_processor),
         cmocka_unit_test(an_init_that_fails_ends_those_before_it),
         cmocka_unit_test(every_core_answers_and_a_signal_ends_all),
