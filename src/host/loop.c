@@ -200,6 +200,15 @@ static bool is_any(const struct mr_addr *a)
     return load_be32(a->ip + 12) == 0;
 }
 
+/* RFC 1122 3.2.1.3: nobody's own.  RFC 3021: a network of two has neither. */
+static bool is_networks_own(const struct mr_addr *a, unsigned prefix_len)
+{
+    uint32_t rest = prefix_len < 31 ? UINT32_MAX >> prefix_len : 0;
+    uint32_t host = load_be32(a->ip + 12) & rest;
+
+    return rest && (host == 0 || host == rest);
+}
+
 /* What the stack would refuse with a number, said in words. */
 static int config_setup(struct host *h, const struct mr_config *given)
 {
@@ -213,6 +222,9 @@ static int config_setup(struct host *h, const struct mr_config *given)
         snprintf(h->why, sizeof(h->why), "--dev %s needs --addr A.B.C.D/LEN", c->dev);
     else if (c->prefix_len > 32)
         snprintf(h->why, sizeof(h->why), "a network's length is 1 to 32 bits");
+    else if (is_networks_own(&c->addr, c->prefix_len))
+        snprintf(h->why, sizeof(h->why),
+                 "--addr is the network's first address or its last, broadcast: no host's");
     else if (!is_any(&c->gateway) && !same_network(&c->addr, &c->gateway, c->prefix_len))
         snprintf(h->why, sizeof(h->why), "--gateway is not in the network of --addr");
     else if (c->cores > MR_CORES_MAX)

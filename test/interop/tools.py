@@ -46,6 +46,7 @@ refuses("a stack of our own without an address", echo, *own[:2])
 for what, dev in BAD[lab.DEVICE].items():
     refuses(what, echo, "--dev", dev, "--addr", "10.9.0.2/24")
 refuses("an MTU larger than the port's", echo, *own, "--mtu", "9000")
+refuses("a network's broadcast address", echo, *own[:2], "--addr", "10.9.0.255/24")
 refuses("a gateway outside the network", echo, *own, "--gateway", "10.99.0.1")
 refuses("a processor that does not exist", echo, *own, "--cpus", "1000")
 refuses("a capture file that cannot be made", echo, *own, "--pcap", "/nowhere/x.pcapng")
