@@ -24,7 +24,7 @@
 #endif
 
 #define TX_BUDGET 512
-#define BIND_TRIES 50
+#define BIND_TRIES 300
 #define BIND_PAUSE_US 10000u
 #define CHUNK_SMALL 2048u
 #define CHUNK_LARGE 4096u
