@@ -3,7 +3,7 @@
 #define _GNU_SOURCE 1
 #include "lib/cmocka_first.h"
 
-#include "lib/veth.h"
+#include "lib/packet_port.h"
 
 #include "base/rng.h"
 #include "drv/dev.h"
@@ -17,66 +17,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define ARENA ((size_t)16 << 20)
-
-static struct mem arena;
-static char why[200];
-
-/* ---- the port ---------------- */
-
-static struct dev_config config_of(const char *name, uint32_t queues)
-{
-    return (struct dev_config){
-        .name = name, .queues = queues, .buffers = 256, .addr = ip4_addr(be32_of(OURS))};
-}
-
-static struct nic *open_port(const struct dev_config *c)
-{
-    const char *name;
-    const struct dev_kind *k = dev_find("packet:x", &name, why, sizeof(why));
-
-    assert_non_null(k);
-    mem_init(&arena, os_reserve(ARENA, false), ARENA);
-    assert_true(k->bytes(c) < ARENA);
-    struct nic *n = k->open(&arena, c, why, sizeof(why));
-    assert_true(arena.used <= k->bytes(c));
-    return n;
-}
-
-static struct nic *open_plain(const char *name, uint32_t queues)
-{
-    struct dev_config c = config_of(name, queues);
-
-    return open_port(&c);
-}
-
-static void close_port(struct nic *n)
-{
-    if (n)
-        n->ops->close(n);
-    os_release(arena.base, ARENA);
-}
-
-static uint64_t counter(struct nic *n, const char *name)
-{
-    struct nic_counter c[NIC_COUNTERS_MAX];
-    unsigned all = n->ops->counters(n, c, NIC_COUNTERS_MAX);
-
-    for (unsigned i = 0; i < all; i++)
-        if (strcmp(c[i].name, name) == 0)
-            return c[i].value;
-    fail_msg("no counter %s", name);
-    return 0;
-}
-
-static bool says(const struct nic *n, const char *word)
-{
-    for (unsigned i = 0; i < n->facts; i++)
-        if (strstr(n->fact[i].text, word))
-            return true;
-    return false;
-}
 
 /* ---- what cannot be ---------------- */
 
@@ -284,109 +224,6 @@ static void a_segment_longer_than_a_slot_arrives_whole_and_in_its_place(void **s
     assert_int_equal(counter(n, "q0_longer_than_slot"), 20);
     assert_int_equal(n->stats->rx_error, 0);
     close_port(n);
-}
-
-static void peer_sends_tagged(const uint8_t *f, uint32_t len, uint16_t vlan)
-{
-    struct virtio_net_hdr h = {
-        .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 38, .csum_offset = 16};
-    uint8_t tag[4];
-    struct iovec v[] = {{&h, sizeof(h)},
-                        {(void *)(uintptr_t)f, 12},
-                        {tag, sizeof(tag)},
-                        {(void *)(uintptr_t)(f + 12), len - 12}};
-
-    store_be16(tag, ETHTYPE_VLAN);
-    store_be16(tag + 2, vlan);
-    assert_int_equal(writev(peer, v, 4), sizeof(h) + len + 4);
-}
-
-static void without_offloads_checksums_are_finished_here(void **state)
-{
-    struct nic *n = open_plain("mrp0,no-offload", 1);
-    struct tell t = syn_to_us;
-    uint8_t f[2000];
-
-    (void)state;
-    assert_int_equal(n->caps.tso_max, 0);
-    assert_false(n->caps.tx_csum);
-    t.payload = 333;
-    uint32_t len = tcp_frame(f, &t);
-    make_partial(f, len);
-    peer_sends(f, len, 0, true);
-    struct pkt *p = gets(n, 0);
-    assert_non_null(p);
-    assert_int_equal(p->flags, 0);
-    assert_true(l4_sum_is_right(p->data));
-    pkt_put(p);
-    close_port(n);
-}
-
-/* What is left to be done is told from the frame as it was without its tag. */
-static void the_checksum_of_a_tagged_frame_is_finished_where_it_is(void **state)
-{
-    struct dev_config c = config_of("mrp0,no-offload", 1);
-    struct tell t = syn_to_us;
-    uint8_t f[2000];
-
-    (void)state;
-    c.vlan = 7;
-    t.payload = 333;
-    struct nic *n = open_port(&c);
-    uint32_t len = tcp_frame(f, &t);
-    make_partial(f, len);
-    peer_sends_tagged(f, len, 7);
-    struct pkt *p = gets(n, 0);
-    assert_non_null(p);
-    assert_int_equal(p->len, len + 4);
-    assert_int_equal(load_be16(p->data + 14), 7);
-    memmove(p->data + 4, p->data, 12); /* the tag out again */
-    assert_true(l4_sum_is_right(p->data + 4));
-    pkt_put(p);
-    close_port(n);
-}
-
-static void without_offloads_a_segment_of_many_is_cut_here(void **state)
-{
-    struct nic *n = open_plain("mrp0,no-offload", 1);
-    struct tell t = {PEERS, OURS, 4000, 81, 20000, TH_ACK | TH_PUSH};
-    static uint8_t f[65536];
-    uint32_t len = tcp_frame(f, &t);
-
-    (void)state;
-    store_be32(f + 38, 0xfffff000u);
-    make_partial(f, len);
-    peer_sends(f, len, 1448, true);
-    gets_pieces(n, f, 54, len, 1448);
-    assert_int_equal(nic_rx_pool(n, 0)->descs.used, 0);
-    assert_int_equal(n->stats->rx_packets, 14);
-    close_port(n);
-}
-
-static void datagrams_in_one_frame_are_cut_with_and_without_offloads(void **state)
-{
-    static const char *const name[] = {"mrp0", "mrp0,no-offload"};
-    static uint8_t f[65536];
-
-    (void)state;
-    for (unsigned i = 0; i < 2; i++) {
-        struct nic *n = open_plain(name[i], 1);
-        struct tell t = {PEERS, OURS, 4000, 53, 20000 - 12, 0};
-        uint32_t len = tcp_frame(f, &t);
-        f[23] = 17;
-        store_be16(f + 24, 0);
-        uint16_t sum = csum_finish(csum_add_portable(f + 14, 20, 0));
-        memcpy(f + 24, &sum, 2);
-        store_be16(f + 38, (uint16_t)(len - 34));
-        make_partial(f, len);
-        if (!peer_may_send_many(f, len, 1200)) {
-            close_port(n);
-            skip();
-        }
-        gets_pieces(n, f, 42, len, 1200);
-        assert_int_equal(n->stats->rx_error, 0);
-        close_port(n);
-    }
 }
 
 static void a_tag_that_the_kernel_took_out_is_in_its_place_again(void **state)
@@ -715,11 +552,7 @@ int main(void)
         WITH_NETWORK(without_buffers_frames_wait_and_without_slots_they_are_counted),
         WITH_NETWORK(what_is_left_to_the_port_is_done_before_the_peer_has_it),
         WITH_NETWORK(a_segment_longer_than_a_slot_arrives_whole_and_in_its_place),
-        WITH_NETWORK(without_offloads_checksums_are_finished_here),
-        WITH_NETWORK(the_checksum_of_a_tagged_frame_is_finished_where_it_is),
         WITH_NETWORK(the_hosts_own_address_is_not_taken_from_it),
-        WITH_NETWORK(without_offloads_a_segment_of_many_is_cut_here),
-        WITH_NETWORK(datagrams_in_one_frame_are_cut_with_and_without_offloads),
         WITH_NETWORK(a_tag_that_the_kernel_took_out_is_in_its_place_again),
         WITH_NETWORK(the_kernel_answers_nothing_for_our_address_and_lives_on_itself),
         WITH_NETWORK(a_process_that_is_killed_leaves_nothing),
