@@ -1,4 +1,4 @@
-/* The packet port where what the other side left to hardware, checksums and cutting, is done here. */
+/* The packet port where it does what others left to hardware: checksums and cutting. */
 #define _GNU_SOURCE 1
 #include "lib/cmocka_first.h"
 
