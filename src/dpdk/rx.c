@@ -143,6 +143,12 @@ static struct pkt *odd(struct queue *q, struct rte_mbuf *m)
     return p;
 }
 
+/* One mbuf of our own pool, and its data in its own buffer: vhost may put another there. */
+static bool is_plain(const struct queue *q, const struct rte_mbuf *m)
+{
+    return m->nb_segs == 1 && m->pool == q->rx_mbufs && RTE_MBUF_DIRECT(m);
+}
+
 static unsigned take(struct queue *q, struct rte_mbuf **m, unsigned n, struct pkt **out)
 {
     uint64_t bytes = 0;
@@ -151,7 +157,7 @@ static unsigned take(struct queue *q, struct rte_mbuf **m, unsigned n, struct pk
     for (unsigned i = 0; i < n; i++) {
         if (i + 2 < n)
             prefetch(pkt_of(m[i + 2]));
-        if (likely(m[i]->nb_segs == 1 && m[i]->pool == q->rx_mbufs)) {
+        if (likely(is_plain(q, m[i]))) {
             out[k] = wrap(q, m[i]);
             if (m[i]->ol_flags)
                 take_offloads(out[k], m[i]);

@@ -75,6 +75,8 @@ struct dev_words {
 void dev_words_init(struct dev_words *w, const char *text);
 /* The next word: false at the end. */
 bool dev_words_next(struct dev_words *w);
+/* The first word, which is a name and nothing else.  False, and why. */
+bool dev_words_name(struct dev_words *w, char *name, size_t size, char *why, size_t n);
 /* Decimal digits and nothing else, min to max. */
 bool dev_number(const char *text, uint32_t min, uint32_t max, uint32_t *out);
 

@@ -31,8 +31,8 @@ static bool read_name(struct wish *w, const struct dev_config *c, char *why, siz
 
     *w = (struct wish){.plain = c->no_offload};
     dev_words_init(&words, c->name);
-    dev_words_next(&words);
-    snprintf(w->name, sizeof(w->name), "%s", words.key);
+    if (!dev_words_name(&words, w->name, sizeof(w->name), why, n))
+        return false;
     while (dev_words_next(&words)) {
         bool hash = strcmp(words.value, "hash") == 0;
         if (strcmp(words.key, "no-offload") == 0 && !words.value[0]) {

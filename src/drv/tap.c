@@ -339,8 +339,8 @@ static bool read_name(const char *text, char *name, size_t size, bool *plain, ch
     struct dev_words w;
 
     dev_words_init(&w, text);
-    dev_words_next(&w);
-    snprintf(name, size, "%s", w.key);
+    if (!dev_words_name(&w, name, size, why, n))
+        return false;
     while (dev_words_next(&w)) {
         if (strcmp(w.key, "no-offload") != 0 || w.value[0]) {
             snprintf(why, n, "a TAP device has no option '%s'; it has no-offload", w.key);

@@ -1,5 +1,6 @@
 /* The words of a device's name. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,16 @@ bool dev_words_next(struct dev_words *w)
     if (key < n)
         w->too_long |= !copy(w->value, sizeof(w->value), word + key + 1, n - key - 1);
     return true;
+}
+
+bool dev_words_name(struct dev_words *w, char *name, size_t size, char *why, size_t n)
+{
+    bool good = dev_words_next(w) && !w->value[0] && copy(name, size, w->key, strlen(w->key));
+
+    if (!good)
+        snprintf(why, n, "'%.40s%s%.40s' cannot be the name of a network device", w->key,
+                 w->value[0] ? "=" : "", w->value);
+    return good;
 }
 
 bool dev_number(const char *text, uint32_t min, uint32_t max, uint32_t *out)
