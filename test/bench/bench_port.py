@@ -5,7 +5,7 @@
                                          core 1; back by `bench_port reflect` (peer `bare`: the port and
                                          nothing on it) or millrace-echo (peer `millrace`: the stack),
                                          on core 0.  Frames of 64 and 1,514 bytes.
-  port/http/NAME                         millrace-httpd on core 0, keep-alive, 64 connections, a file of
+  port/http/NAME                         millrace-httpd on core 0, keep-alive, 256 connections, a file of
                                          64 bytes; asked by millrace-load over memory, by wrk from the
                                          kernel's end; nginx over the same veth beside it.
 
@@ -33,7 +33,7 @@ SIZES = {"echo64": 64, "echo1500": 1514}
 HUGE = "/proc/sys/vm/nr_hugepages"
 HUGE_PAGES = 512
 SERVER, CLIENT = "10.9.0.2", "10.9.0.1"
-CONNECTIONS = 64
+CONNECTIONS = 256
 FILE = b"0123456789abcdef" * 4
 
 
@@ -46,13 +46,14 @@ def hertz():
 class Link:
     """Where a server and its client meet: the devices both ends name, and the namespaces they are in."""
 
+    turn = 0 # of all links: a file is used once
+
     def __init__(self, name, work, tag):
         self.name, self.work = name, work
         self.huge_before = None
         self.server_ns, self.client_ns = None, None
         self.kernel_client = name in ("xdp", "packet", "tap", "nginx", "af_packet")
         self.tag = tag
-        self.turn = 0
         if name == "nginx" or self.kernel_client:
             self.server_ns = self.client_ns = Netns(f"mrp-s-{tag}")
         if name in ("xdp", "packet", "af_packet", "nginx"):
@@ -69,7 +70,11 @@ class Link:
         if self.name == "af_packet":
             # Its frames have no offload flags: what the kernel leaves to a device must be done.
             c.run("ethtool", "-K", "mrp0", "tx", "off", check=False)
-        c.run("ip", "addr", "add", f"{CLIENT}/24", "dev", "mrp0")
+
+    def kernel_address(self):
+        """The client is the kernel: its end has an address."""
+        self.client_ns.run("ip", "addr", "replace", f"{CLIENT}/24", "dev", "mrp0")
+        self.client_ns.run("ip", "link", "set", "mrp0", "up")
 
     def huge(self):
         self.huge_before = read(HUGE)
@@ -81,7 +86,7 @@ class Link:
     def device(self, server):
         """What an end is called; ends in memory get a fresh file each time."""
         n, end = self.name, "server" if server else "client"
-        path = f"{self.work}/{n}.{self.turn}"
+        path = f"{self.work}/{n}.{Link.turn}"
         eal = []
         if n == "vhost":
             eal = ["--eal", "--no-huge -m 512"]
@@ -128,7 +133,6 @@ class Program:
         if self.process.poll() is not None:
             raise Unavailable(f"the server ended: {self.said()}")
         if self.link.name == "tap":
-            self.link.client_ns.run("ip", "addr", "replace", f"{CLIENT}/24", "dev", "mrp0")
             self.link.client_ns.run("ip", "link", "set", "mrp0", "up")
         return self
 
@@ -158,7 +162,7 @@ def ask(link, args, seconds):
 
 def echo_once(link, args, peer, size):
     """Datagrams a second, and what the server's core spent for each."""
-    link.turn += 1
+    Link.turn += 1
     at = f"{args.build}/test/bench/bench_port"
     dev = link.device(True)
     server = ([at, "reflect", *dev, "--addr", SERVER, "--seconds", "60"] if peer == "bare" else
@@ -192,6 +196,8 @@ def echo(link, args, report, bench, size):
 
 def http_once(link, args, server):
     with server as program:
+        if link.kernel_client:
+            link.kernel_address()
         url = f"http://{SERVER}/f"
         before, started = program.cpu(), time.monotonic()
         if link.kernel_client:
@@ -229,7 +235,7 @@ def http_server(link, args):
 def http(link, args, report, bench):
     runs = []
     for _ in range(args.reps):
-        link.turn += 1
+        Link.turn += 1
         runs.append(http_once(link, args, http_server(link, args)))
     peer = "nginx" if link.name == "nginx" else "millrace"
     report.record(bench, peer, "rate", "request/s", statistics.median(r[0] for r in runs))
