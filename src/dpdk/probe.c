@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "dpdk/eal.h"
@@ -142,6 +144,23 @@ static bool free_socket(const struct port *p, char *why, size_t n)
     return true;
 }
 
+/* The same for memif's server, whose socket is one of packets: one that refuses is nobody's. */
+static void free_memif(const struct port *p)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    struct dev_words w;
+
+    if (strncmp(p->text, "net_memif", 9) != 0 || !device_arg_is(p->text, "socket-abstract", "no") ||
+        device_arg_is(p->text, "role", "client") || !device_arg(p->text, "socket", &w) ||
+        strlen(w.value) >= sizeof(a.sun_path))
+        return;
+    strcpy(a.sun_path, w.value);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 && errno == ECONNREFUSED)
+        unlink(w.value);
+    os_close(fd);
+}
+
 /* Devices that ports of ours have. */
 static _Atomic bool taken[RTE_MAX_ETHPORTS];
 
@@ -195,6 +214,7 @@ static bool attach(struct port *p, char *why, size_t n)
 {
     if (!free_socket(p, why, n))
         return false;
+    free_memif(p);
     eal_listen();
     int rc = rte_dev_probe(p->text);
     const char *said = eal_listen_end();

@@ -5,6 +5,8 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -213,6 +215,27 @@ static void memif_between_two_ports_of_one_program(void **state)
     close_end(&a);
 }
 
+static void a_memif_socket_that_a_killed_process_left_is_replaced(void **state)
+{
+    struct dev_config c = {.queues = 1, .eal = "--no-huge"};
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    char spec[200];
+    struct end e;
+
+    (void)state;
+    snprintf(a.sun_path, sizeof(a.sun_path), "/tmp/millrace-memif-%d", (int)getpid());
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    close(fd);
+    snprintf(spec, sizeof(spec), "dpdk:net_memif2,role=server,id=8,socket=%s,socket-abstract=no",
+             a.sun_path);
+    if (!open_end(&e, spec, &c))
+        fail_msg("%s", why);
+    close_end(&e);
+    unlink(a.sun_path);
+}
+
 /* ---- what a person must be told ---------------------------------------------------------- */
 
 /* In a process of its own: the environment begins once. */
@@ -294,6 +317,8 @@ int main(void)
         cmocka_unit_test(a_device_with_fewer_queues_is_opened_with_those),
         cmocka_unit_test(the_kernels_interface_keeps_its_address_and_is_asked_for),
         cmocka_unit_test(a_foreign_mbuf_is_received_by_a_copy),
+        cmocka_unit_test(a_memif_socket_that_a_killed_process_left_is_replaced),
+        /* The last: DPDK hears of the other end's farewell on a thread of its own, in its own time. */
         cmocka_unit_test(memif_between_two_ports_of_one_program),
     };
     const char *name;
