@@ -318,7 +318,7 @@ int main(void)
         cmocka_unit_test(the_kernels_interface_keeps_its_address_and_is_asked_for),
         cmocka_unit_test(a_foreign_mbuf_is_received_by_a_copy),
         cmocka_unit_test(a_memif_socket_that_a_killed_process_left_is_replaced),
-        /* The last: DPDK hears of the other end's farewell on a thread of its own, in its own time. */
+        /* The last: DPDK hears of the other end's farewell on its own thread, in its own time. */
         cmocka_unit_test(memif_between_two_ports_of_one_program),
     };
     const char *name;
