@@ -69,7 +69,9 @@ os.remove(got)
 status = lab.ask(server)
 tcp = status["counters"]["tcp"]
 if lab.DEVICE == "tap":
-    lab.point(tcp["rexmit_segs"] == 0, "nothing was retransmitted", tcp)
+    # When curl stands still its window closes; the octet of a probe that it refused goes again.
+    lab.point(tcp["rexmit_segs"] <= tcp["persist_probes"],
+              "nothing was retransmitted but what a closed window had refused", tcp)
 else:
     # A TAP refuses what it has no room for; the far end of a veth drops it, and the sender cannot
     # know.  A few in a hundred may have to go twice.
