@@ -66,8 +66,9 @@ class Capture:
 
     def __init__(self, interface, at):
         self.path = os.path.join(lab.folder(), "capture.pcap")
-        self.p = lab.start(*at, "tcpdump", "-i", interface, "-w", self.path, "-s", "0", "-B",
-                           "32768", "-U", "--immediate-mode", "-Z", "root", "src", lab.OURS,
+        self.p = lab.start(*at, "tcpdump", "-i", interface, "-w", self.path, "-s", "65600", "-B",
+                           # In immediate mode every frame takes a slot of the longest's size.
+                           "131072", "-U", "--immediate-mode", "-Z", "root", "src", lab.OURS,
                            stderr=subprocess.PIPE, text=True)
         self.p.stderr.readline()
 
