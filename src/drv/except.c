@@ -228,9 +228,7 @@ static bool is_gone(struct nic *nic)
 
 static bool link_is_up(struct nic *nic)
 {
-    struct nic *inner = of(nic)->inner;
-
-    return !inner->ops->link_is_up || inner->ops->link_is_up(inner);
+    return nic_link_is_up(of(nic)->inner);
 }
 
 static unsigned counters(struct nic *nic, struct nic_counter *out, unsigned max)

@@ -31,7 +31,7 @@
 #include <stdatomic.h>
 
 #include "drv/cut.h"
-#include "drv/dev.h"
+#include "drv/drv_int.h"
 #include "drv/ours.h"
 
 /* An IP packet of 64 KB, its Ethernet header and two VLAN tags; whole pages, so that no two
@@ -48,8 +48,7 @@ struct packet_queue {
     uint32_t slots, slot_bytes, at;
     struct cut cut; /* a frame that may not be delivered whole */
     struct pkt_pool pool;
-    void *bufs; /* owned */
-    size_t buf_bytes;
+    struct drv_buffers bufs;
     _Atomic uint64_t longer;  /* frames than a slot */
     _Atomic uint64_t dropped; /* by the kernel, for want of a slot; what was read so far */
 };

@@ -58,18 +58,9 @@ static bool queues_open(struct packet *t, struct mem *m, const struct dev_config
     t->nic.stats = mem_carve(m, c->queues * sizeof(*t->nic.stats), CACHE_LINE);
     while (t->queues < c->queues) {
         struct packet_queue *q = &t->queue[t->queues++];
-        q->buf_bytes = (size_t)buffers * PACKET_BUF_SIZE;
-        if (packet_queue_open(q, t, why, n) < 0)
+        if (packet_queue_open(q, t, why, n) < 0 ||
+            !drv_rx_pool_init(&q->pool, &q->bufs, m, "packet rx", buffers, PACKET_BUF_SIZE, why, n))
             return false;
-        q->bufs = os_reserve(q->buf_bytes, false);
-        if (!q->bufs) {
-            snprintf(why, n, "no address space for %u receive buffers", buffers);
-            return false;
-        }
-        /* First touched, and so placed, by the thread that receives. */
-        mem_carve(m, 0, 4096);
-        pkt_pool_init(&q->pool, m, "packet rx", buffers, PACKET_BUF_SIZE, PKT_HEADROOM, q->bufs);
-        q->pool.low_water = buffers / 4;
     }
     return true;
 }

@@ -240,7 +240,7 @@ void packet_queue_close(struct packet_queue *q)
     if (q->ring)
         munmap(q->ring, RING_BYTES);
     os_close(q->fd);
-    os_release(q->bufs, q->buf_bytes);
+    drv_buffers_release(&q->bufs);
 }
 
 /* ---- many sockets ---------------------------------------------------------------------- */

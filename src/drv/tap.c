@@ -26,8 +26,7 @@ struct tap_queue {
     MR_ALIGNED(CACHE_LINE) int fd;
     _Atomic bool gone; /* every core asks */
     struct pkt_pool pool;
-    void *bufs; /* owned */
-    size_t buf_bytes;
+    struct drv_buffers bufs;
 };
 
 struct tap {
@@ -155,7 +154,7 @@ static void close_port(struct nic *nic)
     os_close(t->map);
     for (uint32_t i = 0; i < t->queues; i++) {
         os_close(t->queue[i].fd);
-        os_release(t->queue[i].bufs, t->queue[i].buf_bytes);
+        drv_buffers_release(&t->queue[i].bufs);
     }
 }
 
@@ -197,27 +196,12 @@ size_t tap_bytes(const struct tap_config *c)
            c->queues * (sizeof(struct tap_queue) + sizeof(struct nic_stats) + pool);
 }
 
-/* The descriptors begin on a page of their own: they are first touched, and so placed, by the
- * thread that receives. */
 static bool queue_open(struct tap_queue *q, struct mem *m, const struct tap_config *c, bool *one,
                        char *why, size_t n)
 {
-    uint32_t buffers = buffers_of(c);
-
-    q->bufs = NULL;
-    q->buf_bytes = (size_t)buffers * BUF_SIZE;
     q->fd = tap_attach(c, one, why, n);
-    if (q->fd < 0)
-        return false;
-    q->bufs = os_reserve(q->buf_bytes, false);
-    if (!q->bufs) {
-        snprintf(why, n, "no address space for %u receive buffers", buffers);
-        return false;
-    }
-    mem_carve(m, 0, 4096);
-    pkt_pool_init(&q->pool, m, "tap rx", buffers, BUF_SIZE, PKT_HEADROOM, q->bufs);
-    q->pool.low_water = buffers / 4;
-    return true;
+    return q->fd >= 0 &&
+           drv_rx_pool_init(&q->pool, &q->bufs, m, "tap rx", buffers_of(c), BUF_SIZE, why, n);
 }
 
 static bool queues_open(struct tap *t, struct mem *m, const struct tap_config *c, char *why,
