@@ -5,9 +5,8 @@
 
 #define CONNS_DEFAULT 256u
 #define CONNS_MAX 1000u /* a page, at 400 bytes each, fits the control socket's buffer */
-#define SLOTS_MAX                                                                                  \
-    16384u /* looked at for a page: a core must not stand still for its statistics   \
-                          */
+/* Slots looked at for a page: a core must not stand still for its statistics. */
+#define SLOTS_MAX 16384u
 
 /* ---- a copy of what is counted ------------------------------------------------------- */
 

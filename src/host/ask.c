@@ -92,7 +92,7 @@ static size_t status(struct host *h, const struct status_question *q, char *buf,
     const struct status_port port = {
         .dev = h->config->dev,
         .nic = nic,
-        .link_up = !nic->ops->link_is_up || nic->ops->link_is_up(nic),
+        .link_up = nic_link_is_up(nic),
         .counters = nic->ops->counters ? nic->ops->counters(nic, h->counter, NIC_COUNTERS_MAX) : 0,
         .counter = h->counter,
     };

@@ -1,5 +1,4 @@
 /* The network options every program has. */
-#include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,22 +58,6 @@ const char *mr_config_help(void)
            "  --rss-off              for tests: ask the port for no hash\n";
 }
 
-/* Everything between min and max, in decimal digits and nothing else. */
-static bool number(const char *text, unsigned min, unsigned max, unsigned *out)
-{
-    unsigned long v;
-    char *end;
-
-    if (text[0] < '0' || text[0] > '9')
-        return false;
-    errno = 0;
-    v = strtoul(text, &end, 10);
-    if (errno != 0 || *end != '\0' || v < min || v > max)
-        return false;
-    *out = (unsigned)v;
-    return true;
-}
-
 static bool take_dev(struct mr_config *c, const char *value)
 {
     c->dev = value;
@@ -111,7 +94,7 @@ static bool take_addr(struct mr_config *c, const char *value)
     const char *slash = strchr(value, '/');
     size_t n = slash != NULL ? (size_t)(slash - value) : strlen(value);
 
-    if (n >= sizeof(host) || (slash != NULL && !number(slash + 1, 1, 32, &c->prefix_len)))
+    if (n >= sizeof(host) || (slash != NULL && !dev_number(slash + 1, 1, 32, &c->prefix_len)))
         return false;
     memcpy(host, value, n);
     host[n] = '\0';
@@ -154,12 +137,12 @@ static bool take_gateway(struct mr_config *c, const char *value)
 
 static bool take_mtu(struct mr_config *c, const char *value)
 {
-    return number(value, MTU_MIN, MTU_MAX, &c->mtu);
+    return dev_number(value, MTU_MIN, MTU_MAX, &c->mtu);
 }
 
 static bool take_vlan(struct mr_config *c, const char *value)
 {
-    return number(value, 1, VLAN_MAX, &c->vlan);
+    return dev_number(value, 1, VLAN_MAX, &c->vlan);
 }
 
 static bool take_pcap(struct mr_config *c, const char *value)
@@ -177,7 +160,7 @@ static bool take_control(struct mr_config *c, const char *value)
 static bool take_max_conns(struct mr_config *c, const char *value)
 {
     unsigned v = 0;
-    bool good = number(value, 1, CONNS_MAX, &v);
+    bool good = dev_number(value, 1, CONNS_MAX, &v);
 
     c->max_conns = v;
     return good;
@@ -185,7 +168,7 @@ static bool take_max_conns(struct mr_config *c, const char *value)
 
 static bool take_spin(struct mr_config *c, const char *value)
 {
-    return number(value, 0, SPIN_US_MAX, &c->spin_us);
+    return dev_number(value, 0, SPIN_US_MAX, &c->spin_us);
 }
 
 static bool take_busy(struct mr_config *c, const char *value)
@@ -197,7 +180,7 @@ static bool take_busy(struct mr_config *c, const char *value)
 
 static bool take_cores(struct mr_config *c, const char *value)
 {
-    return number(value, 1, MR_CORES_MAX, &c->cores);
+    return dev_number(value, 1, MR_CORES_MAX, &c->cores);
 }
 
 static bool take_cpus(struct mr_config *c, const char *value)

@@ -6,7 +6,6 @@
 
 #include "host/host_int.h"
 
-#define PAGE 4096u
 #define DRAIN_US USEC_PER_SEC /* what is queued at the end gets so long to go out */
 /* A letter must hold a packet of 64 KB and takes at most half a ring. */
 #define RING_BYTES (256u << 10)

@@ -116,6 +116,11 @@ static inline bool nic_is_gone(struct nic *n)
 {
     return n->ops->is_gone && n->ops->is_gone(n);
 }
+/* Of a port that does not tell: yes. */
+static inline bool nic_link_is_up(struct nic *n)
+{
+    return !n->ops->link_is_up || n->ops->link_is_up(n);
+}
 static inline struct pkt_pool *nic_rx_pool(struct nic *n, unsigned queue)
 {
     return n->ops->rx_pool ? n->ops->rx_pool(n, queue) : NULL;
