@@ -241,3 +241,21 @@ static inline void put_all(struct pkt **p, unsigned n)
     for (unsigned i = 0; i < n; i++)
         pkt_put(p[i]);
 }
+
+/* All of an array of tests in this network, or none and why: main's result. */
+static inline bool net_can_run(void)
+{
+    const char *missing = net_missing();
+
+    if (missing)
+        printf("1..0 # SKIP %s\n", missing);
+    return !missing;
+}
+
+static inline int net_end(int failed)
+{
+    net_over();
+    return failed;
+}
+#define NET_RUN(tests)                                                                             \
+    (net_can_run() ? net_end(cmocka_run_group_tests(tests, NULL, NULL)) : 0)

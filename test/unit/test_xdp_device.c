@@ -215,13 +215,6 @@ int main(void)
         TEST(what_is_offered_while_the_interface_is_down_is_lost_and_counted),
         TEST(a_removed_interface_is_gone_and_wakes_the_sleeper),
     };
-    const char *missing = net_missing();
 
-    if (missing) {
-        printf("1..0 # SKIP %s\n", missing);
-        return 0;
-    }
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    net_over();
-    return failed;
+    return NET_RUN(tests);
 }

@@ -385,13 +385,6 @@ int main(void)
         TEST(nothing_is_left_on_the_interface),
         TEST(a_program_of_somebody_else_is_named_and_left_alone),
     };
-    const char *missing = net_missing();
 
-    if (missing) {
-        printf("1..0 # SKIP %s\n", missing);
-        return 0;
-    }
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    net_over();
-    return failed;
+    return NET_RUN(tests);
 }
