@@ -122,13 +122,15 @@ enum mr_event_type {
                          else why it was aborted (MUST-12).  Unread data may still be read;
                          the handle must still be closed. */
     MR_EV_TIMER,      /* a timer expired */
+    MR_EV_LETTER,     /* other cores have posted letters; take them until MR_EAGAIN */
+    MR_EV_KNOCK,      /* another thread has called mr_knock */
 };
 
 struct mr_event {
     enum mr_event_type type;
     int err;      /* MR_EV_CLOSED, MR_EV_SOFT_ERROR */
-    mr_sock sock; /* none for MR_EV_TIMER */
-    void *user;   /* the socket's (inherited from its listener until set), or the timer's */
+    mr_sock sock; /* none for MR_EV_TIMER, MR_EV_LETTER, MR_EV_KNOCK */
+    void *user;   /* the socket's (inherited from its listener until set), the timer's, or NULL */
 };
 
 /* ---- TCP -------------------------------------------------------------------------- */
@@ -293,6 +295,24 @@ void mr_timer_stop(struct mr *m, mr_timer t);
 /* Which core's context this is, from 0, and how many there are.  Any thread. */
 unsigned mr_core(const struct mr *m);
 unsigned mr_cores(const struct mr *m);
+
+/* The longest letter. */
+#define MR_LETTER_MAX 16384u
+
+/* Send n bytes, 1 to MR_LETTER_MAX, to the program on another core: copied; letters from one core to
+ * another arrive in order, each once.  0; MR_EAGAIN: the other core has not read what was posted
+ * before (no event tells when it has: try again later); MR_EINVAL: no such core, this very core, or
+ * a bad length. */
+int mr_post(struct mr *m, unsigned core, const void *buf, size_t n);
+
+/* Take the oldest letter of some core, *from says of which; cores take turns.  >0: its length;
+ * MR_EAGAIN: none is left; MR_EMSGSIZE: it is longer than n, and stays. */
+int64_t mr_letter(struct mr *m, void *buf, size_t n, unsigned *from);
+
+/* Have MR_EV_KNOCK delivered to this context, soon and at least once after this call: how a thread
+ * that is no core says that it has left something for one.  Any thread, from init's return until the
+ * program's last fini begins. */
+void mr_knock(struct mr *m);
 
 /* ---- programs --------------------------------------------------------------------- */
 

@@ -326,6 +326,8 @@ void sim_end_event(struct sim_app *a, struct sim_end *e, const struct mr_event *
         break;
     case MR_EV_ACCEPT:
     case MR_EV_TIMER:
+    case MR_EV_LETTER:
+    case MR_EV_KNOCK:
         sim_fail(a->world, "host %u: an event of a kind no connection has", a->host);
         break;
     }

@@ -37,6 +37,8 @@ void httpd_event(struct mr *m, void *core, const struct mr_event *ev)
     case MR_EV_CONNECTED:
     case MR_EV_URGENT:
     case MR_EV_SOFT_ERROR:
+    case MR_EV_LETTER:
+    case MR_EV_KNOCK:
         break;
     }
 }

@@ -174,6 +174,8 @@ static void echo_event(struct mr *m, void *core, const struct mr_event *ev)
     case MR_EV_URGENT:
     case MR_EV_SOFT_ERROR:
     case MR_EV_TIMER:
+    case MR_EV_LETTER:
+    case MR_EV_KNOCK:
         break;
     }
 }

@@ -466,6 +466,8 @@ static void load_event(struct mr *m, void *core, const struct mr_event *ev)
         l->last_err = ev->err;
         break;
     case MR_EV_ACCEPT:
+    case MR_EV_LETTER:
+    case MR_EV_KNOCK:
     case MR_EV_URGENT:
         break;
     }

@@ -305,6 +305,8 @@ void relay_side_event(struct relay *r, struct relay_side *s, const struct mr_eve
     case MR_EV_URGENT:
     case MR_EV_SOFT_ERROR:
     case MR_EV_TIMER:
+    case MR_EV_LETTER:
+    case MR_EV_KNOCK:
         break;
     }
 }
