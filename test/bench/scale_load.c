@@ -57,6 +57,8 @@ static void server_event(struct mr *m, void *state, const struct mr_event *ev)
     case MR_EV_URGENT:
     case MR_EV_SOFT_ERROR:
     case MR_EV_TIMER:
+    case MR_EV_LETTER:
+    case MR_EV_KNOCK:
         break;
     }
 }
@@ -139,6 +141,8 @@ static void client_event(struct mr *m, void *state, const struct mr_event *ev)
     case MR_EV_URGENT:
     case MR_EV_SOFT_ERROR:
     case MR_EV_TIMER:
+    case MR_EV_LETTER:
+    case MR_EV_KNOCK:
         break;
     }
 }
