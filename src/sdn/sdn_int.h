@@ -1,0 +1,283 @@
+/* sdn, private: what its files share.
+ *
+ * Files and what each is for (and who calls whom: downwards):
+ *
+ *   core.c       memory, limits, the verbs; the order in which everything below is asked
+ *   session.c    bytes -> messages; batches of packet-ins; control messages
+ *   hello.c      versions, handshake, features, ports; pof_hello.c for POF
+ *   alive.c      echo, time-outs, reasons to close
+ *   role.c       roles and generation ids
+ *   xid.c        requests under way: who asked, and what an ERROR or a BARRIER_REPLY means to them
+ *   chunk.c      output: say_begin, say_end; control before data
+ *   port.c       a switch's ports, and what each is (new, edge, link)
+ *   mac.[ch]     learnt addresses of this core's switches
+ *   fast.c       packet-ins on the short way: learn, find, one FLOW_MOD
+ *   forward.c    packet-ins on the long way: LLDP, ARP, broadcasts, unknown, remote destinations
+ *   net.[ch]     the replica: datapaths, links, hosts, and the changes that write it
+ *   path.c tree.c  shortest paths with ECMP; the spanning tree
+ *   discover.c lldp.c  probes and what they find
+ *   host.c arp.c   hosts, and ARP answered for them
+ *   reroute.c    flows that a change of the topology made wrong
+ *   seat.c       core 0: the one writer
+ *   letter.c     letters: queues out, reading
+ *   store.c      what operators have asked for, kept and installed
+ *   count.c      port counters, polled; rates
+ *   event.c      the last events, for people
+ *   ask_*.c      questions answered in JSON
+ *   pof_*.c      POF switches, programs */
+#pragma once
+
+#include "mem/mem.h"
+#include "sdn/mac.h"
+#include "sdn/net.h"
+#include "sdn/sdn.h"
+#include "wire/wire.h"
+
+/* ---- ports -------------------------------------------------------------------------------- */
+
+enum sdn_port_is {
+    PORT_QUIET, /* new: neither gives nor takes broadcasts until quiet_until */
+    PORT_EDGE,  /* hosts may be behind it */
+    PORT_LINK,  /* another switch is behind it */
+};
+
+struct sdn_rate {
+    struct ofp_port_stats at; /* the last look */
+    instant when;             /* 0: none yet */
+    uint64_t rx_bps, tx_bps, rx_pps, tx_pps;
+};
+
+struct sdn_port {
+    struct sdn_port *next; /* of its switch, by number */
+    struct ofp_port desc;
+    enum sdn_port_is is;
+    instant quiet_until;
+    bool host_seen; /* a host has spoken here since it came up: no LLDP is believed from it */
+    /* discover.c */
+    instant probe_at;
+    uint64_t nonce, nonce_before; /* of the last two probes */
+    /* count.c */
+    struct sdn_rate rate;
+};
+
+/* ---- switches ------------------------------------------------------------------------------ */
+
+enum sdn_phase {
+    PHASE_HELLO,    /* our HELLO is out, theirs is not in */
+    PHASE_FEATURES, /* FEATURES_REQUEST is out: packet-ins are answered from FEATURES_REPLY on */
+    PHASE_PORTS,    /* 1.3: PORT_DESC; POF: RESOURCE_REPORT, PORT_STATUS */
+    PHASE_UP,
+    PHASE_CLOSING, /* output leaves, nothing is taken any more */
+};
+
+struct chunk; /* chunk.c */
+struct xid_slot; /* xid.c */
+
+/* A connection, and from FEATURES_REPLY on the datapath at its other end. */
+struct sdn_switch {
+    sdn_conn conn;
+    enum sdn_phase phase;
+    enum sdn_speech speech;
+    enum ofp_dialect dialect; /* OFP_NONE before HELLO */
+    struct sdn_peer peer;
+    uint64_t dpid;
+    uint16_t mac_id;  /* its name in the table of addresses; 0: none */
+    uint32_t net;     /* its index in the replica; NET_NONE until the seat has said so */
+    uint32_t next_xid;
+    bool master, role_known;
+    bool blocked;     /* a full output was met: input waits */
+    bool accepted;    /* the seat has accepted this connection for its dpid */
+    struct ofp_features features;
+    struct ofp_desc *desc; /* pool; NULL: none */
+    struct sdn_port *ports;
+    uint32_t n_ports;
+    instant opened, heard, echo_sent, up_since, stats_at;
+    uint64_t packet_ins, flow_mods, packet_outs, errors;
+    uint32_t last_error; /* type << 16 | code */
+    char why[96];
+    /* session.c: a message that is not whole yet */
+    uint8_t *partial; /* pool of OFP_MSG_MAX + 1; NULL: none */
+    uint32_t partial_n;
+    /* chunk.c */
+    struct chunk *control, *data;
+    uint32_t chunks;
+    struct sdn_switch *ready_next;
+    bool is_ready;
+    /* lists */
+    struct sdn_switch *next;
+    void *pof; /* pof_*.c; NULL: none */
+    void *xids; /* xid.c */
+};
+
+struct sdn {
+    struct sdn_config config;
+    struct mem mem;
+    instant now;
+    uint32_t now_s; /* seconds, for what is marked as seen */
+    struct sdn_stats stats;
+    struct pool switches, ports, partials, descs;
+    struct sdn_switch *first; /* connected */
+    struct sdn_switch *ready, *ready_last;
+    struct mac_table macs;
+    struct net *net;
+    /* Each file's own state, made by its X_carve. */
+    struct chunks *chunks;
+    struct letters *letters;
+    struct seat *seat; /* NULL but on core 0 */
+    struct discover *discover;
+    struct store *store;
+    struct events *events;
+    struct asks *asks;
+    struct pof *pof;
+};
+
+static inline bool sdn_is_seat(const struct sdn *s)
+{
+    return s->config.core == 0;
+}
+
+/* core.c */
+struct sdn_switch *sdn_switch_of(const struct sdn *s, sdn_conn c);      /* NULL: stale */
+struct sdn_switch *sdn_switch_find(const struct sdn *s, uint64_t dpid); /* of this core, up; or NULL */
+struct sdn_switch *sdn_switch_at(const struct sdn *s, uint32_t net);    /* the same by net index */
+
+/* ---- chunk.c: output ---------------------------------------------------------------------------- */
+
+/* Room for one message of at most n bytes to sw, or NULL: its output is full (counted; for data the
+ * switch's input then waits).  control: it may pass packet-in answers and has room of its own. */
+uint8_t *say_begin(struct sdn *s, struct sdn_switch *sw, size_t n, bool control);
+/* The message at the place that say_begin gave has n bytes; 0: there is none after all. */
+void say_end(struct sdn *s, struct sdn_switch *sw, size_t n, bool control);
+static inline uint32_t xid_next(struct sdn_switch *sw)
+{
+    return sw->next_xid++;
+}
+
+/* The usual messages; true if they went into the output. */
+bool say_plain(struct sdn *s, struct sdn_switch *sw, enum ofp_kind k);
+bool say_flow(struct sdn *s, struct sdn_switch *sw, const struct ofp_flow *f, uint32_t *xid);
+/* frame NULL: by buffer id alone. */
+bool say_packet(struct sdn *s, struct sdn_switch *sw, const struct ofp_packet_in *p,
+                const uint32_t *ports, size_t n_ports);
+bool say_frame(struct sdn *s, struct sdn_switch *sw, uint32_t port, const void *frame, size_t n);
+
+/* ---- alive.c -------------------------------------------------------------------------------------- */
+
+/* The connection ends: after its output (SDN_DO_CLOSE) or at once.  why: static text or formatted by
+ * fmt into sw->why before. */
+void session_close(struct sdn *s, struct sdn_switch *sw, const char *why);
+void session_abort(struct sdn *s, struct sdn_switch *sw, const char *why);
+
+/* ---- port.c ---------------------------------------------------------------------------------------- */
+
+struct sdn_port *port_find(const struct sdn_switch *sw, uint32_t no); /* or NULL */
+static inline bool port_is_up(const struct sdn_port *p)
+{
+    return !p->desc.down && !p->desc.link_down && p->desc.no < OFPP_MAX;
+}
+
+/* ---- xid.c: requests whose answer somebody waits for ----------------------------------------------- */
+
+enum xid_for { XID_FREE, XID_STORE, XID_ASK, XID_STATS, XID_ROLE, XID_HANDSHAKE, XID_POF };
+/* Remember that xid belongs to `who`; a bounded ring a switch, the oldest gives way. */
+void xid_note(struct sdn *s, struct sdn_switch *sw, uint32_t xid, enum xid_for who, uint64_t arg);
+/* Whose it was, and forgets it; XID_FREE: nobody's. */
+enum xid_for xid_take(struct sdn_switch *sw, uint32_t xid, uint64_t *arg);
+
+/* ---- what a session tells the rest -------------------------------------------------------------------
+ *
+ * Called by session.c and hello.c in this order of a connection's life. */
+
+/* FEATURES_REPLY is in; packet-ins count from here.  Asks the seat for the datapath's index. */
+void net_switch_known(struct sdn *s, struct sdn_switch *sw, instant now);
+/* Ports are known; installs the miss entry (1.3), stored flows, begins discovery. */
+void net_switch_up(struct sdn *s, struct sdn_switch *sw, instant now);
+void net_switch_gone(struct sdn *s, struct sdn_switch *sw, instant now);
+/* After port.c has changed it (reason DELETE: just before). */
+void net_port_changed(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p,
+                      enum ofp_port_reason reason, instant now);
+/* A packet-in that the short way did not answer. */
+void forward_slow(struct sdn *s, struct sdn_switch *sw, const struct ofp_packet_in *p, instant now);
+void net_flow_removed(struct sdn *s, struct sdn_switch *sw, const struct ofp_flow_removed *f);
+void net_advance(struct sdn *s, instant now);
+instant net_deadline(const struct sdn *s);
+
+/* store.c: kept by the seat, a copy on every core */
+void store_switch_up(struct sdn *s, struct sdn_switch *sw, instant now);
+void store_switch_gone(struct sdn *s, struct sdn_switch *sw);
+void store_confirmed(struct sdn *s, struct sdn_switch *sw, uint64_t arg, instant now); /* barrier */
+void store_refused(struct sdn *s, struct sdn_switch *sw, uint64_t arg,
+                   const struct ofp_error_msg *e, instant now);
+void store_letter(struct sdn *s, unsigned from, const uint8_t *p, size_t n, instant now);
+void store_advance(struct sdn *s, instant now);
+instant store_deadline(const struct sdn *s);
+
+/* ask_*.c, count.c */
+void ask_multipart(struct sdn *s, struct sdn_switch *sw, uint64_t arg, const struct ofp_msg *m,
+                   const struct ofp_multipart *mp, instant now);
+void ask_error(struct sdn *s, struct sdn_switch *sw, uint64_t arg, const struct ofp_error_msg *e);
+void ask_switch_gone(struct sdn *s, struct sdn_switch *sw);
+void ask_advance(struct sdn *s, instant now);
+instant ask_deadline(const struct sdn *s);
+void count_multipart(struct sdn *s, struct sdn_switch *sw, const struct ofp_multipart *mp,
+                     instant now);
+void count_advance(struct sdn *s, instant now); /* polls port counters */
+instant count_deadline(const struct sdn *s);
+
+/* pof_*.c */
+void pof_opened(struct sdn *s, struct sdn_switch *sw, instant now);
+/* Any message of a POF connection. */
+void pof_message(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *m, instant now);
+void pof_switch_gone(struct sdn *s, struct sdn_switch *sw);
+/* The topology has changed: its entries for tree and paths may be wrong. */
+void pof_topology_changed(struct sdn *s, struct sdn_switch *sw, instant now);
+void pof_advance(struct sdn *s, instant now);
+instant pof_deadline(const struct sdn *s);
+/* A question or command of kinds SDN_*_POF*; answers it (ask_answered) now or later. */
+void pof_ask(struct sdn *s, struct sdn_ask *q, instant now);
+
+/* Any file that answers a question: status and text are set; it goes back to the asker. */
+void ask_answered(struct sdn *s, struct sdn_ask *q, unsigned status);
+/* The same with {"error": text}. */
+void ask_refused(struct sdn *s, struct sdn_ask *q, unsigned status, const char *text);
+
+/* ---- letter.c: to other cores ------------------------------------------------------------------------ */
+
+enum letter_kind {
+    LETTER_NET_REPORT = 1, /* to the seat: struct net_report */
+    LETTER_NET_CHANGE,     /* from the seat: struct net_change */
+    LETTER_STORE,
+    LETTER_KINDS
+};
+/* Queue a letter: kind, then n bytes.  False: no room now (counted); state that must not be lost is
+ * kept by whoever wanted to say it, and said from its advance. */
+bool letter_write(struct sdn *s, unsigned to, enum letter_kind k, const void *p, size_t n);
+
+/* ---- event.c ------------------------------------------------------------------------------------------- */
+
+enum event_kind {
+    EVENT_SWITCH_UP,
+    EVENT_SWITCH_DOWN,
+    EVENT_PORT,
+    EVENT_LINK_UP,
+    EVENT_LINK_DOWN,
+    EVENT_HOST,
+    EVENT_HOST_MOVED,
+    EVENT_ERROR,
+    EVENT_REFUSED,
+    EVENT_COMMAND,
+};
+/* A line for people; text is copied. */
+void event_note(struct sdn *s, enum event_kind k, uint64_t dpid, uint32_t port, const char *text);
+
+/* ---- carving: each measures when s->mem does ----------------------------------------------------------- */
+
+void chunks_carve(struct sdn *s);
+void letters_carve(struct sdn *s);
+void net_carve(struct sdn *s);
+void seat_carve(struct sdn *s);
+void discover_carve(struct sdn *s);
+void store_carve(struct sdn *s);
+void events_carve(struct sdn *s);
+void asks_carve(struct sdn *s);
+void pof_carve(struct sdn *s);
