@@ -299,8 +299,8 @@ unsigned mr_cores(const struct mr *m);
 /* The longest letter. */
 #define MR_LETTER_MAX 16384u
 
-/* Send n bytes, 1 to MR_LETTER_MAX, to the program on another core: copied; letters from one core to
- * another arrive in order, each once.  0; MR_EAGAIN: the other core has not read what was posted
+/* Send n bytes, 1 to MR_LETTER_MAX, to the program on another core: copied; letters from one core
+ * to another arrive in order, each once.  0; MR_EAGAIN: the other core has not read what was posted
  * before (no event tells when it has: try again later); MR_EINVAL: no such core, this very core, or
  * a bad length. */
 int mr_post(struct mr *m, unsigned core, const void *buf, size_t n);
@@ -310,8 +310,8 @@ int mr_post(struct mr *m, unsigned core, const void *buf, size_t n);
 int64_t mr_letter(struct mr *m, void *buf, size_t n, unsigned *from);
 
 /* Have MR_EV_KNOCK delivered to this context, soon and at least once after this call: how a thread
- * that is no core says that it has left something for one.  Any thread, from init's return until the
- * program's last fini begins. */
+ * that is no core says that it has left something for one.  Any thread, from init's return until
+ * the program's last fini begins. */
 void mr_knock(struct mr *m);
 
 /* ---- programs --------------------------------------------------------------------- */

@@ -124,6 +124,23 @@ void mr_timer_stop(struct mr *m, mr_timer t)
     m->be->timer_stop(m, t);
 }
 
+int mr_post(struct mr *m, unsigned core, const void *buf, size_t n)
+{
+    if (core >= m->cores || core == m->core || n == 0 || n > MR_LETTER_MAX)
+        return MR_EINVAL;
+    return m->be->post(m, core, buf, n);
+}
+
+int64_t mr_letter(struct mr *m, void *buf, size_t n, unsigned *from)
+{
+    return m->be->letter(m, buf, n, from);
+}
+
+void mr_knock(struct mr *m)
+{
+    m->be->knock(m);
+}
+
 void mr_stop(struct mr *m)
 {
     m->be->stop(m);

@@ -50,6 +50,11 @@ struct mr_backend {
     int (*timer_start)(struct mr *m, uint64_t delay_us, void *user, mr_timer *out);
     void (*timer_stop)(struct mr *m, mr_timer t);
 
+    /* core is another's, n is 1 to MR_LETTER_MAX. */
+    int (*post)(struct mr *m, unsigned core, const void *buf, size_t n);
+    int64_t (*letter)(struct mr *m, void *buf, size_t n, unsigned *from);
+    void (*knock)(struct mr *m);
+
     void (*stop)(struct mr *m);
     const char *(*status_json)(struct mr *m);
 };

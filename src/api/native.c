@@ -15,12 +15,18 @@ struct native {
     struct stack *stack; /* borrowed */
     bool stopped;
     struct everywhere everywhere;
+    struct post post;
     char status[STATUS_BYTES];
 };
 
 static struct everywhere *everywhere_of(struct mr *m)
 {
     return &((struct native *)(void *)m)->everywhere;
+}
+
+static struct post *post_of(struct mr *m)
+{
+    return &((struct native *)(void *)m)->post;
 }
 
 static struct sock *sock_of(struct mr *m)
@@ -135,6 +141,18 @@ static void n_timer_stop(struct mr *m, mr_timer t)
 {
     sock_timer_stop(sock_of(m), t);
 }
+static int n_post(struct mr *m, unsigned core, const void *buf, size_t n)
+{
+    return post_send(post_of(m), core, buf, n);
+}
+static int64_t n_letter(struct mr *m, void *buf, size_t n, unsigned *from)
+{
+    return post_take(post_of(m), buf, n, from);
+}
+static void n_knock(struct mr *m)
+{
+    post_knock(post_of(m));
+}
 static void n_stop(struct mr *m)
 {
     ((struct native *)(void *)m)->stopped = true;
@@ -143,7 +161,7 @@ static const char *n_status_json(struct mr *m)
 {
     struct native *n = (struct native *)(void *)m;
 
-    struct status_source source = {.stack = n->stack};
+    struct status_source source = {.stack = n->stack, .post = &n->post.stats};
 
     if (status_print(&source, n->status, sizeof(n->status)) == 0)
         return "{}";
@@ -176,6 +194,9 @@ static const struct mr_backend native_backend = {
     .now_us = n_now_us,
     .timer_start = n_timer_start,
     .timer_stop = n_timer_stop,
+    .post = n_post,
+    .letter = n_letter,
+    .knock = n_knock,
     .stop = n_stop,
     .status_json = n_status_json,
 };
@@ -193,7 +214,33 @@ struct native *native_init(void *memory, struct stack *s)
     n->stack = s;
     n->stopped = false;
     everywhere_init(&n->everywhere, s);
+    native_post_init(n, NULL, (struct post_bell){0});
     return n;
+}
+
+void native_post_init(struct native *n, void *memory, struct post_bell bell)
+{
+    post_init(&n->post, n->mr.core, memory, bell);
+}
+
+uint64_t native_take_wakes(struct native *n)
+{
+    return post_take_wakes(&n->post);
+}
+
+bool native_asleep(struct native *n)
+{
+    return post_asleep(&n->post);
+}
+
+void native_awake(struct native *n)
+{
+    post_awake(&n->post);
+}
+
+const struct post_stats *native_post_stats(const struct native *n)
+{
+    return &n->post.stats;
 }
 
 void native_letter(struct native *n, const struct letter *l, instant now)
@@ -210,11 +257,12 @@ struct mr *native_mr(struct native *n)
 void native_advance(struct native *n, instant now)
 {
     stack_advance(n->stack, now);
+    post_look(&n->post);
 }
 
 bool native_event(struct native *n, struct mr_event *ev)
 {
-    return stack_event(n->stack, ev);
+    return post_event(&n->post, ev) || stack_event(n->stack, ev);
 }
 
 /* Callbacks into the application happen here, and only here. */
@@ -242,7 +290,7 @@ void native_flush(struct native *n, instant now)
 
 instant native_deadline(const struct native *n)
 {
-    if (stack_sock(n->stack)->sbufs->released_head)
+    if (stack_sock(n->stack)->sbufs->released_head || n->post.due)
         return 0;
     if (n->everywhere.busy)
         return min_u64(stack_deadline(n->stack), stack_now(n->stack) + RETRY_US);

@@ -14,6 +14,7 @@
 
 #include <millrace/millrace.h>
 
+#include "api/post.h"
 #include "stack/stack.h"
 
 struct native; /* embeds struct mr (api/backend.h) first */
@@ -21,7 +22,16 @@ struct native; /* embeds struct mr (api/backend.h) first */
 /* Bytes for native_init. */
 size_t native_bytes(void);
 struct native *native_init(void *memory, struct stack *s);
+/* Whom the program may write to, and who wakes this core when somebody knocks: as post_init, before
+ * the first turn.  Without: nobody, and nobody. */
+void native_post_init(struct native *n, void *memory, struct post_bell bell);
 struct mr *native_mr(struct native *n);
+/* Cores that the program has written to and that sleep; forgets them. */
+uint64_t native_take_wakes(struct native *n);
+/* As post_asleep and post_awake. */
+bool native_asleep(struct native *n);
+void native_awake(struct native *n);
+const struct post_stats *native_post_stats(const struct native *n);
 /* A letter from another core's context, of one of the kinds that api reads. */
 void native_letter(struct native *n, const struct letter *l, instant now);
 void native_advance(struct native *n, instant now);

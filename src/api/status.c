@@ -121,6 +121,7 @@ void status_take(const struct status_source *s, struct status_core *out)
     out->cpu = s->cpu;
     out->no_queue = s->no_queue;
     take_counters(out, s->stack);
+    out->post = s->post ? *s->post : (struct post_stats){0};
     out->pools = 0;
     take_pools(out, s);
     for (out->netifs = 0; out->netifs < stack_eth(s->stack)->netifs; out->netifs++)

@@ -15,6 +15,7 @@
 
 #include <millrace/millrace.h>
 
+#include "api/post.h"
 #include "stack/stack.h"
 
 #define STATUS_APP_BYTES 16384u
@@ -26,6 +27,7 @@ struct status_source {
     struct stack *stack;
     const struct mr_app *app; /* may be NULL; its status becomes "app" */
     void *core_state;
+    const struct post_stats *post;   /* may be NULL */
     const struct pkt_pool *rx_pool;  /* the port's; may be NULL */
     bool no_queue;                   /* it sends through another core's queue, which counts, too */
     int cpu;                         /* -1: anywhere */
@@ -63,6 +65,7 @@ struct status_core {
     struct tcp_stats tcp;
     struct sock_stats sock;
     struct mail_stats mail;
+    struct post_stats post;
     unsigned netifs, pools;
     struct status_netif netif[NETIFS_MAX];
     struct status_pool pool[STATUS_POOLS_MAX];

@@ -20,6 +20,7 @@ static const struct {
     {&tcp_stat_group, offsetof(struct status_core, tcp)},
     {&sock_stat_group, offsetof(struct status_core, sock)},
     {&mail_stat_group, offsetof(struct status_core, mail)},
+    {&post_stat_group, offsetof(struct status_core, post)},
 };
 
 /* ---- sums ---------------------------------------------------------------------------- */

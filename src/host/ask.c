@@ -14,6 +14,7 @@ static struct status_source source_of(const struct core *c)
 
     return (struct status_source){
         .stack = c->shard.stack,
+        .post = native_post_stats(c->shard.native),
         .app = c->shard.app,
         .core_state = c->shard.core_state,
         .rx_pool = host_port_rx_pool(&h->port, c->index),

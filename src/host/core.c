@@ -80,10 +80,13 @@ static bool sleep_until(struct core *c, instant until)
         capture_flush(c->capture);
     if (c->shard.mail && !mail_asleep(c->shard.mail))
         us = 0;
+    if (!native_asleep(c->shard.native))
+        us = 0;
     if (os_wait(w, ARRAY_LEN(w), us) > 0 && w[1].ready)
         os_bell_quiet(c->bell);
     if (c->shard.mail)
         mail_awake(c->shard.mail);
+    native_awake(c->shard.native);
     return !port_is_lost(c, w[0].broken);
 }
 

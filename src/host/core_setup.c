@@ -90,6 +90,7 @@ static int stack_setup(struct core *c, instant now)
     c->shard.stack = stack_init(c->memory, need, &sc, now);
     mem_init(&m, c->memory + need, c->bytes - need);
     c->shard.native = native_init(mem_carve(&m, native_bytes(), CACHE_LINE), c->shard.stack);
+    native_post_init(c->shard.native, c->host->post, (struct post_bell){core_ring, c});
     via_setup(c, &m);
     return 0;
 }

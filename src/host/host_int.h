@@ -87,6 +87,8 @@ struct host {
     struct host_port port;
     uint8_t *mail; /* owned: the rings; NULL with one core */
     size_t mail_bytes;
+    uint8_t *post; /* owned: the program's rings; NULL with one core */
+    size_t post_bytes;
     uint64_t secret[4];
     struct capture_file *capture; /* NULL: off */
     struct ctl *ctl;              /* NULL: off */

@@ -138,11 +138,14 @@ static int mail_setup(struct host *h)
         return 0;
     h->mail_bytes = mail_bytes(h->cores, RING_BYTES);
     h->mail = os_reserve(h->mail_bytes, false);
-    if (!h->mail) {
+    h->post_bytes = mail_bytes(h->cores, POST_RING_BYTES);
+    h->post = os_reserve(h->post_bytes, false);
+    if (!h->mail || !h->post) {
         snprintf(h->why, sizeof(h->why), "no address space for the mail of %u cores", h->cores);
         return MR_ENOMEM;
     }
     mail_format(h->mail, h->cores, RING_BYTES);
+    mail_format(h->post, h->cores, POST_RING_BYTES);
     return 0;
 }
 
@@ -371,6 +374,7 @@ static void release(struct host *h)
         if (h->core[i].host)
             core_release(&h->core[i]);
     os_release(h->mail, h->mail_bytes);
+    os_release(h->post, h->post_bytes);
     os_close(h->bell);
     os_stop_release();
 }

@@ -37,43 +37,49 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* Everything that is to be closed again is open or -1. */
+static void give_up(struct kapi *k)
+{
+    close(k->epfd);
+    os_close(k->bell);
+    if (k->socks != MAP_FAILED)
+        munmap(k->socks, k->max_socks * sizeof(struct ksock));
+    free(k);
+}
+
 struct mr *kapi_open(const struct mr_config *c)
 {
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = BELL};
     struct kapi *k = calloc(1, sizeof(*k));
 
     if (k == NULL)
         return NULL;
     k->base = (struct mr){&kapi_backend, 0, 1};
-    k->bell = -1;
     k->max_socks = c->max_conns != 0 ? c->max_conns : SOCKS_DEFAULT;
     if (k->max_socks > SOCKS_MAX)
         k->max_socks = SOCKS_MAX;
     k->free_sock = k->free_timer = NO_SLOT;
     raise_descriptor_limit();
     k->epfd = epoll_create1(EPOLL_CLOEXEC);
+    k->bell = os_bell_make();
     k->socks = mmap(NULL, k->max_socks * sizeof(struct ksock), PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (k->epfd < 0 || k->socks == MAP_FAILED) {
-        if (k->epfd >= 0)
-            close(k->epfd);
-        free(k);
+    if (k->epfd < 0 || k->bell < 0 || k->socks == MAP_FAILED ||
+        epoll_ctl(k->epfd, EPOLL_CTL_ADD, k->bell, &ev) != 0) {
+        give_up(k);
         return NULL;
     }
+    post_init(&k->post, 0, NULL, (struct post_bell){ktown_ring, k});
     read_clock(k);
     return &k->base;
 }
 
-int kapi_join(struct kapi *k, struct ktown *t, unsigned core)
+void kapi_join(struct kapi *k, struct ktown *t, unsigned core)
 {
-    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = BELL};
-
     k->base.core = core;
     k->base.cores = t->cores;
     k->town = t;
-    k->bell = os_bell_make();
-    if (k->bell < 0)
-        return k->bell;
-    return epoll_ctl(k->epfd, EPOLL_CTL_ADD, k->bell, &ev) == 0 ? MR_OK : kapi_err(errno);
+    post_init(&k->post, core, t->post, (struct post_bell){ktown_ring, k});
 }
 
 void kapi_close(struct mr *m)
@@ -85,16 +91,13 @@ void kapi_close(struct mr *m)
             ksock_free(k, &k->socks[i]);
     kapi_call_releases(k);
     kbuf_free_pools(k);
-    close(k->epfd);
-    os_close(k->bell);
-    munmap(k->socks, k->max_socks * sizeof(struct ksock));
     free(k->news.v);
     free(k->burst.v);
     free(k->dirty.v);
     free(k->starved.v);
     free(k->heap);
     free(k->timers);
-    free(k);
+    give_up(k);
 }
 
 static void socket_event(struct kapi *k, uint64_t handle, uint32_t mask)
@@ -141,6 +144,17 @@ static int wait_for_news(struct kapi *k, uint64_t wait_us)
     return MR_OK;
 }
 
+/* What the program has written is told, and what was written to it is looked at. */
+static bool ready_to_sleep(struct kapi *k)
+{
+    uint64_t wakes = post_take_wakes(&k->post);
+
+    if (wakes)
+        ktown_ring(k, wakes);
+    post_look(&k->post);
+    return post_asleep(&k->post);
+}
+
 int kapi_turn(struct mr *m, uint64_t max_wait_us)
 {
     struct kapi *k = kapi_of(m);
@@ -154,7 +168,11 @@ int kapi_turn(struct mr *m, uint64_t max_wait_us)
         max_wait_us = 0;
     if (k->heap_n > 0 && max_wait_us > 0)
         read_clock(k);
+    if (!ready_to_sleep(k))
+        max_wait_us = 0;
     err = wait_for_news(k, ktimer_wait_us(k, max_wait_us));
+    post_awake(&k->post);
+    post_look(&k->post);
     ksock_flush_all(k);
     while (kqueue_pop(&k->news, &h))
         kqueue_push(&k->burst, h);
@@ -203,7 +221,7 @@ static bool timer_news(struct kapi *k, struct mr_event *ev)
 bool kapi_next_event(struct mr *m, struct mr_event *ev)
 {
     struct kapi *k = kapi_of(m);
-    bool any = socket_news(k, ev) || timer_news(k, ev);
+    bool any = post_event(&k->post, ev) || socket_news(k, ev) || timer_news(k, ev);
 
     k->count.events += any;
     return any;
@@ -220,6 +238,21 @@ static void kapi_set_user(struct mr *m, mr_sock h, void *user)
 static uint64_t kapi_now_us(struct mr *m)
 {
     return kapi_of(m)->now_us;
+}
+
+static int kapi_post(struct mr *m, unsigned core, const void *buf, size_t n)
+{
+    return post_send(&kapi_of(m)->post, core, buf, n);
+}
+
+static int64_t kapi_letter(struct mr *m, void *buf, size_t n, unsigned *from)
+{
+    return post_take(&kapi_of(m)->post, buf, n, from);
+}
+
+static void kapi_knock(struct mr *m)
+{
+    post_knock(&kapi_of(m)->post);
 }
 
 static void kapi_stop(struct mr *m)
@@ -253,6 +286,9 @@ const struct mr_backend kapi_backend = {
     .now_us = kapi_now_us,
     .timer_start = kapi_timer_start,
     .timer_stop = kapi_timer_stop,
+    .post = kapi_post,
+    .letter = kapi_letter,
+    .knock = kapi_knock,
     .stop = kapi_stop,
     .status_json = kapi_status_json,
 };

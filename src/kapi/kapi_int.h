@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "api/backend.h"
+#include "api/post.h"
 #include "kapi/kapi.h"
 
 #define KAPI_OUTQ_BYTES ((size_t)256 << 10)   /* default send queue in front of the kernel's */
@@ -112,9 +113,11 @@ struct kletter {
  * not the thing itself. */
 struct ktown {
     unsigned cores;
-    int bell; /* the main thread's: rung to stop */
+    int bell;                        /* the main thread's: rung to stop */
     struct kapi *core[MR_CORES_MAX]; /* owned; written before the threads begin */
-    pthread_mutex_t lock;            /* over what follows */
+    void *post;                      /* owned: the program's rings; NULL with one core */
+    size_t post_bytes;
+    pthread_mutex_t lock; /* over what follows */
     pthread_cond_t changed;
     struct kletter *letter[MR_CORES_MAX], *letter_last[MR_CORES_MAX]; /* owned, to each core */
     uint64_t everys;
@@ -124,9 +127,10 @@ struct ktown {
 };
 
 struct kapi {
-    struct mr base; /* first */
+    struct mr base;     /* first */
     struct ktown *town; /* borrowed; NULL: alone */
-    int bell;           /* rung when there are letters, or to stop; -1: alone */
+    struct post post;   /* the program's letters, and knocks */
+    int bell;           /* rung when there are letters or knocks, or to stop */
     int epfd;
     bool stop;
     uint64_t now_us;
@@ -158,8 +162,8 @@ extern const struct mr_backend kapi_backend;
 
 /* ---- kapi.c */
 
-/* One of many cores from now on. */
-int kapi_join(struct kapi *k, struct ktown *t, unsigned core);
+/* One of a program's cores from now on. */
+void kapi_join(struct kapi *k, struct ktown *t, unsigned core);
 
 /* ---- sock.c: handles, news */
 
@@ -189,7 +193,9 @@ bool kqueue_pop(struct kqueue *q, uint64_t *v);
 
 /* Ring the bells of all. */
 void ktown_wake(struct ktown *t);
-/* Do what other cores have written. */
+/* Ring those of some, a bit each; arg is the struct kapi of one of them.  Any thread. */
+void ktown_ring(void *arg, uint64_t cores);
+/* The bell has rung: do what other cores have written. */
 void ktown_read(struct kapi *k);
 /* s is to be a listener of every core. */
 int ktown_listen(struct kapi *k, struct ksock *s, const struct mr_listen_opts *opts);

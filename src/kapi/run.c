@@ -141,6 +141,18 @@ static void core_main(void *arg)
 
 /* ---- all of them ------------------------------------------------------------------------ */
 
+static int open_post(struct ktown *t)
+{
+    if (t->cores == 1)
+        return MR_OK;
+    t->post_bytes = mail_bytes(t->cores, POST_RING_BYTES);
+    t->post = os_reserve(t->post_bytes, false);
+    if (t->post == NULL)
+        return MR_ENOMEM;
+    mail_format(t->post, t->cores, POST_RING_BYTES);
+    return MR_OK;
+}
+
 static int open_cores(struct ktown *t, struct kcore *core, const struct mr_config *c,
                       const struct mr_app *app)
 {
@@ -148,8 +160,10 @@ static int open_cores(struct ktown *t, struct kcore *core, const struct mr_confi
 
     for (unsigned i = 0; i < t->cores && err >= 0; i++) {
         struct mr *m = kapi_open(c);
-        err = m != NULL ? kapi_join(kapi_of(m), t, i) : MR_ENOMEM;
+        err = m != NULL ? MR_OK : MR_ENOMEM;
         t->core[i] = (struct kapi *)(void *)m;
+        if (m != NULL)
+            kapi_join(t->core[i], t, i);
         core[i] = (struct kcore){.town = t, .k = t->core[i], .app = app, .cpu = cpu[i]};
     }
     return err < 0 ? err : MR_OK;
@@ -214,12 +228,15 @@ int kapi_run(const struct mr_config *c, const struct mr_app *app)
     t.bell = os_bell_make();
     err = t.bell < 0 ? t.bell : os_stop_catch();
     if (err == MR_OK)
+        err = open_post(&t);
+    if (err == MR_OK)
         err = open_cores(&t, core, c, app);
     if (err == MR_OK)
         err = run(&t, core);
     else
         fprintf(stderr, "%s: cannot start: %s\n", app->name, mr_strerror(err));
     close_cores(&t);
+    os_release(t.post, t.post_bytes);
     os_close(t.bell);
     os_stop_release();
     return err;

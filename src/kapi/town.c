@@ -11,6 +11,17 @@ void ktown_wake(struct ktown *t)
         os_bell_ring(t->core[i]->bell);
 }
 
+void ktown_ring(void *arg, uint64_t cores)
+{
+    const struct kapi *k = arg;
+
+    if (k->town == NULL)
+        os_bell_ring(k->bell);
+    else
+        for (; cores; cores &= cores - 1)
+            os_bell_ring(k->town->core[__builtin_ctzll(cores)]->bell);
+}
+
 static void post(struct ktown *t, unsigned to, const struct kletter *what)
 {
     struct kletter *l = malloc(sizeof(*l));
@@ -122,7 +133,7 @@ void ktown_read(struct kapi *k)
     struct kletter *l;
 
     os_bell_quiet(k->bell);
-    l = take_letters(k);
+    l = k->town != NULL ? take_letters(k) : NULL;
     while (l != NULL) {
         struct kletter *next = l->next;
         obey(k, l);

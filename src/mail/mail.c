@@ -137,12 +137,18 @@ static void tell(struct mail *m, unsigned to)
     }
 }
 
-bool mail_send(struct mail *m, unsigned to, enum mail_kind kind, const void *head, uint32_t n,
-               const struct pkt *p)
+/* A letter's body: a packet, or bytes. */
+struct body {
+    const struct pkt *pkt; /* borrowed; NULL: bytes */
+    const void *bytes;     /* borrowed */
+    uint32_t n;
+};
+
+static bool put(struct mail *m, unsigned to, enum mail_kind kind, const void *head, uint32_t n,
+                const struct body *b)
 {
-    uint32_t body = p ? pkt_total(p) : 0;
     uint32_t body_at = (uint32_t)(sizeof(struct record) + align_up(n, ALIGN));
-    uint32_t bytes = (uint32_t)align_up(body_at + body, ALIGN);
+    uint32_t bytes = (uint32_t)align_up(body_at + b->n, ALIGN);
 
     MR_ASSERT(to < m->cores && to != m->self && n <= MAIL_HEAD_MAX);
     struct mail_ring *r = m->out[to];
@@ -157,11 +163,13 @@ bool mail_send(struct mail *m, unsigned to, enum mail_kind kind, const void *hea
         m->stats.full++;
         return false;
     }
-    *rec = (struct record){bytes, (uint16_t)kind, (uint16_t)n, body, 0};
+    *rec = (struct record){bytes, (uint16_t)kind, (uint16_t)n, b->n, 0};
     if (n)
         memcpy(rec + 1, head, n);
-    if (p)
-        pkt_copy_out(p, (uint8_t *)rec + body_at);
+    if (b->pkt)
+        pkt_copy_out(b->pkt, (uint8_t *)rec + body_at);
+    else if (b->n)
+        memcpy((uint8_t *)rec + body_at, b->bytes, b->n);
     atomic_store_explicit(&r->tail, tail + bytes, memory_order_release);
     m->stats.sent++;
     m->stats.packets_sent += kind == MAIL_PACKET;
@@ -169,15 +177,36 @@ bool mail_send(struct mail *m, unsigned to, enum mail_kind kind, const void *hea
     return true;
 }
 
+bool mail_send(struct mail *m, unsigned to, enum mail_kind kind, const void *head, uint32_t n,
+               const struct pkt *p)
+{
+    const struct body b = {.pkt = p, .n = p ? pkt_total(p) : 0};
+
+    return put(m, to, kind, head, n, &b);
+}
+
+bool mail_send_bytes(struct mail *m, unsigned to, enum mail_kind kind, const void *p, uint32_t n)
+{
+    const struct body b = {.bytes = p, .n = n};
+
+    return put(m, to, kind, NULL, 0, &b);
+}
+
 /* ---- reading ------------------------------------------------------------------------- */
 
-bool mail_waits(struct mail *m)
+bool mail_news(struct mail *m)
 {
     struct mail_box *box = m->box[m->self];
 
-    if (unlikely(atomic_load_explicit(&box->waiting, memory_order_relaxed)))
-        m->unread |= atomic_exchange(&box->waiting, 0);
-    return m->unread != 0;
+    if (likely(!atomic_load_explicit(&box->waiting, memory_order_relaxed)))
+        return false;
+    m->unread |= atomic_exchange(&box->waiting, 0);
+    return true;
+}
+
+bool mail_waits(struct mail *m)
+{
+    return mail_news(m) || m->unread != 0;
 }
 
 /* The oldest record of a ring, fillers passed over; NULL: none. */
@@ -237,14 +266,17 @@ void mail_done(struct mail *m, const struct letter *l)
 
 /* ---- sleeping ------------------------------------------------------------------------ */
 
-bool mail_asleep(struct mail *m)
+bool mail_asleep_unread(struct mail *m)
 {
     struct mail_box *box = m->box[m->self];
 
-    if (m->unread)
-        return false;
     atomic_store(&box->asleep, 1);
     return atomic_load(&box->waiting) == 0;
+}
+
+bool mail_asleep(struct mail *m)
+{
+    return !m->unread && mail_asleep_unread(m);
 }
 
 void mail_awake(struct mail *m)

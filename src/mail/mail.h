@@ -45,10 +45,11 @@ enum mail_kind {
     MAIL_AWAY_YES,
     MAIL_AWAY_NO,
     MAIL_AWAY_END,
-    MAIL_FRAME,    /* a frame to send, from a core without a queue of its own (shard) */
-    MAIL_LISTEN,   /* open a listener that is on every core; (api) */
+    MAIL_FRAME,      /* a frame to send, from a core without a queue of its own (shard) */
+    MAIL_LISTEN,     /* open a listener that is on every core; (api) */
     MAIL_LISTEN_OPT, /* it has a new option; */
-    MAIL_UNLISTEN, /* close it */
+    MAIL_UNLISTEN,   /* close it */
+    MAIL_APP,        /* the program's own, in rings of its own (api) */
     MAIL_KINDS
 };
 
@@ -96,6 +97,9 @@ void mail_open(struct mail *m, void *memory, unsigned self);
 bool mail_send(struct mail *m, unsigned to, enum mail_kind kind, const void *head, uint32_t n,
                const struct pkt *p);
 
+/* The same for n bytes at p, without a head. */
+bool mail_send_bytes(struct mail *m, unsigned to, enum mail_kind kind, const void *p, uint32_t n);
+
 /* Cores to wake, and forgets them: call once a turn, after everything was written. */
 static inline uint64_t mail_take_wakes(struct mail *m)
 {
@@ -116,6 +120,8 @@ struct letter {
 
 /* Anything to read?  One load. */
 bool mail_waits(struct mail *m);
+/* Has anybody written since this or mail_waits was asked last?  One load. */
+bool mail_news(struct mail *m);
 /* The next letter, or false.  Cores are read round and round, oldest letter of each first. */
 bool mail_next(struct mail *m, struct letter *out);
 /* The letter has been read; its place may be written again. */
@@ -125,4 +131,6 @@ void mail_done(struct mail *m, const struct letter *l);
 
 /* We are about to sleep.  False: there is mail, do not.  mail_awake after either. */
 bool mail_asleep(struct mail *m);
+/* The same for who may sleep before mail that he knows of: false only if there are news. */
+bool mail_asleep_unread(struct mail *m);
 void mail_awake(struct mail *m);

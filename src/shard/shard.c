@@ -100,7 +100,10 @@ static bool transmit(struct shard *sh, unsigned netif, instant now)
 
 static void ring_bells(struct shard *sh)
 {
-    uint64_t cores = sh->mail ? mail_take_wakes(sh->mail) : 0;
+    uint64_t cores = native_take_wakes(sh->native);
+
+    if (sh->mail)
+        cores |= mail_take_wakes(sh->mail);
 
     if (likely(!cores))
         return;

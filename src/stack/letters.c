@@ -97,6 +97,7 @@ bool stack_letter(struct stack *s, const struct letter *l, instant now)
     case MAIL_LISTEN:
     case MAIL_LISTEN_OPT:
     case MAIL_UNLISTEN:
+    case MAIL_APP:
     case MAIL_KINDS:
         break;
     }

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/post.h"
 #include "os/os.h"
 #include "stack/stack.h"
 #include "tools/jtree.h"
@@ -140,7 +141,8 @@ static const char *help_for(const struct jnode *group, const struct jnode *count
 {
     static const struct stat_group *const groups[] = {&eth_stat_group,  &ip_stat_group,
                                                       &udp_stat_group,  &tcp_stat_group,
-                                                      &sock_stat_group, &mail_stat_group};
+                                                      &sock_stat_group, &mail_stat_group,
+                                                      &post_stat_group};
 
     for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
         if (strncmp(groups[g]->name, group->key, (size_t)group->key_len) != 0)

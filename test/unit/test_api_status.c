@@ -68,6 +68,7 @@ static void every_counter_of_every_layer_is_there_although_it_is_zero(void **sta
     expect_every_name(w, &tcp_stat_group);
     expect_every_name(w, &sock_stat_group);
     expect_every_name(w, &mail_stat_group);
+    expect_every_name(w, &post_stat_group);
 }
 
 static void the_application_has_its_own_member(void **state)
