@@ -67,7 +67,7 @@ enum ofp_kind {
     OFP_BARRIER_REPLY,
     OFP_QUEUE_GET_CONFIG_REQUEST,
     OFP_QUEUE_GET_CONFIG_REPLY,
-    OFP_ROLE_REQUEST,
+    OFP_ROLE_REQUEST, /* 1.0: Nicira's, a VENDOR message; ofp_frame tells it from others */
     OFP_ROLE_REPLY,
     OFP_GET_ASYNC_REQUEST,
     OFP_GET_ASYNC_REPLY,
@@ -123,31 +123,29 @@ void ofp_print(struct fmt *f, enum ofp_dialect d, const uint8_t *b, size_t n);
 
 /* ---- ports ---------------------------------------------------------------------------- */
 
-enum {
-    OFPP_MAX = 0xffffff00u,
-    OFPP_IN_PORT = 0xfffffff8u,
-    OFPP_TABLE = 0xfffffff9u,
-    OFPP_NORMAL = 0xfffffffau,
-    OFPP_FLOOD = 0xfffffffbu,
-    OFPP_ALL = 0xfffffffcu,
-    OFPP_CONTROLLER = 0xfffffffdu,
-    OFPP_LOCAL = 0xfffffffeu,
-    OFPP_ANY = 0xffffffffu, /* 1.0: OFPP_NONE */
-};
+#define OFPP_MAX 0xffffff00u
+#define OFPP_IN_PORT 0xfffffff8u
+#define OFPP_TABLE 0xfffffff9u
+#define OFPP_NORMAL 0xfffffffau
+#define OFPP_FLOOD 0xfffffffbu
+#define OFPP_ALL 0xfffffffcu
+#define OFPP_CONTROLLER 0xfffffffdu
+#define OFPP_LOCAL 0xfffffffeu
+#define OFPP_ANY 0xffffffffu /* 1.0: OFPP_NONE */
 #define OFP_NO_BUFFER 0xffffffffu
 #define OFP_PORT_NAME 64u /* bytes with the closing 0 */
 
 struct ofp_port {
     uint32_t no;
     struct mac_addr mac;
-    bool down;       /* administratively */
+    bool down; /* administratively */
     bool link_down;
-    bool blocked;    /* 1.0's and 1.3's STP or BLOCKED */
+    bool blocked; /* 1.0's and 1.3's STP or BLOCKED */
     bool pof_enabled;
-    uint32_t config, state; /* as the dialect has them */
+    uint32_t config, state;                     /* as the dialect has them */
     uint32_t curr, advertised, supported, peer; /* as the dialect has them */
-    uint32_t curr_kbps, max_kbps; /* 0: not said */
-    uint32_t pof_dev;             /* POF: device id and slot */
+    uint32_t curr_kbps, max_kbps;               /* 0: not said */
+    uint32_t pof_dev;                           /* POF: device id and slot */
     uint16_t pof_slot;
     char name[OFP_PORT_NAME]; /* ends in 0; bytes that are no printable ASCII became '?' */
 };
@@ -200,9 +198,9 @@ enum ofp_field {
     OFPF_FIELDS
 };
 struct ofp_field_info {
-    const char *name; /* "eth_dst" */
+    const char *name;  /* "eth_dst" */
     const char *alias; /* 1.0's: "dl_dst", or NULL */
-    uint8_t bytes;    /* of the value on the wire */
+    uint8_t bytes;     /* of the value on the wire */
     uint16_t bits;
     bool maskable;
 };
@@ -214,14 +212,16 @@ enum ofp_field ofp_field_find(const char *name, size_t n);
 struct ofp_tlv {
     uint8_t field; /* enum ofp_field */
     bool masked;
-    uint8_t value[OFP_VALUE_MAX], mask[OFP_VALUE_MAX]; /* big-endian, `bytes` of them from index 0 */
+    uint8_t value[OFP_VALUE_MAX],
+        mask[OFP_VALUE_MAX]; /* big-endian, `bytes` of them from index 0 */
 };
 struct ofp_match {
-    uint32_t n; /* each field at most once */
+    uint32_t n;      /* each field at most once */
+    uint32_t others; /* fields of classes we do not know, proven in length and left out */
     struct ofp_tlv f[OFPF_FIELDS];
 };
 void ofp_match_set(struct ofp_match *m, enum ofp_field f, const void *value, const void *mask);
-void ofp_match_set_u64(struct ofp_match *m, enum ofp_field f, uint64_t v); /* exact */
+void ofp_match_set_u64(struct ofp_match *m, enum ofp_field f, uint64_t v);         /* exact */
 const struct ofp_tlv *ofp_match_find(const struct ofp_match *m, enum ofp_field f); /* or NULL */
 uint64_t ofp_tlv_u64(const struct ofp_tlv *t); /* fields of at most 8 bytes */
 bool ofp_match_eq(const struct ofp_match *a, const struct ofp_match *b); /* order does not matter */
@@ -248,17 +248,19 @@ enum ofp_action_type {
     OFPA_DEC_NW_TTL,
     OFPA_COPY_TTL_OUT,
     OFPA_COPY_TTL_IN,
-    OFPA_EXPERIMENTER, /* raw, not interpreted */
+    OFPA_EXPERIMENTER, /* id, raw: not interpreted */
     OFPA_TYPES
 };
 struct ofp_action {
     enum ofp_action_type type;
-    uint32_t port;     /* output; enqueue */
-    uint32_t id;       /* group, queue, experimenter */
-    uint16_t max_len;  /* output to the controller */
+    uint32_t port;      /* output; enqueue */
+    uint32_t id;        /* group, queue, experimenter */
+    uint16_t max_len;   /* output to the controller */
     uint16_t ethertype; /* push, pop_mpls */
+    uint16_t raw_len;
     uint8_t ttl;
     struct ofp_tlv field; /* set_field */
+    const uint8_t *raw;   /* experimenter: what follows its id; borrowed from the message */
 };
 #define OFP_ACTIONS_MAX 32u
 struct ofp_actions {
@@ -279,7 +281,13 @@ struct ofp_instructions {
 
 /* ---- flows ------------------------------------------------------------------------------ */
 
-enum ofp_command { OFPFC_ADD, OFPFC_MODIFY, OFPFC_MODIFY_STRICT, OFPFC_DELETE, OFPFC_DELETE_STRICT };
+enum ofp_command {
+    OFPFC_ADD,
+    OFPFC_MODIFY,
+    OFPFC_MODIFY_STRICT,
+    OFPFC_DELETE,
+    OFPFC_DELETE_STRICT
+};
 enum {
     OFPFF_SEND_FLOW_REM = 1,
     OFPFF_CHECK_OVERLAP = 2,
@@ -330,6 +338,7 @@ struct ofp_config {
     uint16_t flags, miss_send_len;
     uint32_t dev_id; /* USTC */
 };
+/* GET_CONFIG_REPLY and SET_CONFIG. */
 enum ofp_err ofp_parse_config(enum ofp_dialect d, const struct ofp_msg *m, struct ofp_config *out);
 
 enum ofp_reason_in { OFPR_NO_MATCH, OFPR_ACTION, OFPR_TTL };
@@ -378,6 +387,12 @@ struct ofp_role_msg {
     uint64_t generation; /* 1.3; for 1.0 Nicira's extension without one */
 };
 enum ofp_err ofp_parse_role(enum ofp_dialect d, const struct ofp_msg *m, struct ofp_role_msg *out);
+
+/* Which reasons are reported, as bits; [0] to a master or equal, [1] to a slave (1.3). */
+struct ofp_async {
+    uint32_t packet_in[2], port_status[2], flow_removed[2];
+};
+enum ofp_err ofp_parse_async(enum ofp_dialect d, const struct ofp_msg *m, struct ofp_async *out);
 
 /* HELLO: bit v set: version v is offered (its bitmap, 1.3.5 7.5.1; without one, every version up to
  * the header's).  has_bitmap says which. */
@@ -515,6 +530,9 @@ size_t ofp_emit_hello(uint8_t *b, size_t cap, uint32_t xid, uint32_t versions);
 /* data: of the offending message, cut to 64 bytes; for HELLO_FAILED a text. version: of the header. */
 size_t ofp_emit_error(uint8_t version, uint8_t *b, size_t cap, uint32_t xid, uint16_t type,
                       uint16_t code, const void *data, size_t n);
+/* k: OFP_SET_CONFIG or, of a switch, OFP_GET_CONFIG_REPLY. */
+size_t ofp_emit_config(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid, enum ofp_kind k,
+                       const struct ofp_config *c);
 size_t ofp_emit_set_config(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                            const struct ofp_config *c);
 size_t ofp_emit_flow_mod(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
@@ -533,6 +551,15 @@ size_t ofp_emit_meter_mod(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t x
 /* config and mask: the dialect's bits (1: PORT_DOWN in both). */
 size_t ofp_emit_port_mod(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                          const struct ofp_port *port, uint32_t config, uint32_t mask);
+struct ofp_table_mod {
+    uint8_t table;
+    uint32_t config;
+};
+size_t ofp_emit_table_mod(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
+                          const struct ofp_table_mod *t);
+/* k: OFP_SET_ASYNC or, of a switch, OFP_GET_ASYNC_REPLY. */
+size_t ofp_emit_async(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid, enum ofp_kind k,
+                      const struct ofp_async *a);
 size_t ofp_emit_role_request(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                              const struct ofp_role_msg *r);
 /* Ask for statistics.  filter: flows and aggregates; NULL: all of them.  port: port and queue
@@ -552,8 +579,12 @@ size_t ofp_emit_port_status(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t
                             enum ofp_port_reason reason, const struct ofp_port *p);
 size_t ofp_emit_flow_removed(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                              const struct ofp_flow_removed *f);
-/* One reply with all ports (1.3 PORT_DESC); one with so many flows or port counters; *used says how
- * many went in, the rest needs another (more is set then). */
+/* A statistics reply with the first entries of n, an array of what the type's iterator or parser
+ * gives (OFPMP_FLOW: struct ofp_flow_stats, OFPMP_GROUP_DESC: struct ofp_group ...); *used says how
+ * many went in, the rest needs another (more is set then).  0: not even one. */
+size_t ofp_emit_stats_reply(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
+                            enum ofp_stats type, const void *entries, size_t n, size_t *used);
+/* One reply with all ports (1.3 PORT_DESC); the two others are ofp_emit_stats_reply. */
 size_t ofp_emit_port_desc_reply(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                                 const struct ofp_port *ports, size_t n);
 size_t ofp_emit_flow_stats_reply(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
@@ -575,6 +606,14 @@ enum ofp_err ofp_parse_group_mod(enum ofp_dialect d, const struct ofp_msg *m,
                                  struct ofp_group *out);
 enum ofp_err ofp_parse_meter_mod(enum ofp_dialect d, const struct ofp_msg *m,
                                  struct ofp_meter *out);
+struct ofp_port_mod {
+    uint32_t no, config, mask, advertise; /* as the dialect has them; advertise 0: no change */
+    struct mac_addr mac;
+};
+enum ofp_err ofp_parse_port_mod(enum ofp_dialect d, const struct ofp_msg *m,
+                                struct ofp_port_mod *out);
+enum ofp_err ofp_parse_table_mod(enum ofp_dialect d, const struct ofp_msg *m,
+                                 struct ofp_table_mod *out);
 enum ofp_err ofp_parse_multipart_request(enum ofp_dialect d, const struct ofp_msg *m,
                                          enum ofp_stats *type, struct ofp_flow *filter,
                                          uint32_t *port);
