@@ -227,6 +227,16 @@ void sdn_ask(struct sdn *s, struct sdn_ask *q, instant now);
 /* The next one that is answered, or NULL. */
 struct sdn_ask *sdn_next_answered(struct sdn *s);
 
+/* ---- what operators have asked for, as a file ------------------------------------------------------ */
+
+/* On core 0.  A number that changes whenever what is kept has changed: time to save it. */
+uint64_t sdn_store_version(const struct sdn *s);
+/* How many bytes it is; written to b if they fit in cap. */
+size_t sdn_store_save(const struct sdn *s, uint8_t *b, size_t cap);
+/* On every core, before its first connection.  Returns how many were kept, or -1: not such a file
+ * (nothing was kept). */
+int sdn_store_load(struct sdn *s, const uint8_t *p, size_t n);
+
 /* ---- counters ---------------------------------------------------------------------------------- */
 
 #define SDN_STATS(X)                                                                               \
