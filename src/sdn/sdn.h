@@ -111,6 +111,15 @@ struct sdn_peer {
 /* 0: the limit is reached (counted); close it. */
 sdn_conn sdn_open(struct sdn *s, enum sdn_speech speech, const struct sdn_peer *peer, instant now);
 
+/* Who is at its other end, for the log; false before FEATURES_REPLY (and if stale). */
+struct sdn_who {
+    uint64_t dpid;
+    enum ofp_dialect dialect;
+    uint32_t ports;
+    bool up; /* the handshake is over and the datapath is this connection's */
+};
+bool sdn_who(const struct sdn *s, sdn_conn c, struct sdn_who *out);
+
 /* Bytes from the switch.  Returns how many were taken: all, unless its output is full (then come
  * again after sdn_output_done) or it is to be closed.  Cut anywhere. */
 size_t sdn_input(struct sdn *s, sdn_conn c, const uint8_t *p, size_t n, instant now);
