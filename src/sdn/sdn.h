@@ -132,8 +132,8 @@ bool sdn_is_new(const struct sdn *s, sdn_conn c);
 /* Would take input now. */
 bool sdn_takes_input(const struct sdn *s, sdn_conn c);
 
-/* The next connection that has something to send or is to be closed; each is reported once until it
- * has more.  0: none. */
+/* The next connection that has something to send, takes input again, or is to be closed; each is
+ * reported once until it has more.  0: none. */
 sdn_conn sdn_next_ready(struct sdn *s);
 
 /* What is to be sent next: borrowed from sdn until sdn_output_done.  Control messages come before

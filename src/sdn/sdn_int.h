@@ -62,6 +62,10 @@ struct sdn_port {
 
 /* ---- switches ------------------------------------------------------------------------------ */
 
+#define SHORT_PORTS 1024u
+#define SDN_CONNS_MAX 0xffffu /* sdn_conn: generation << 16 | place in the pool + 1 */
+#define XID_BYTES 4096u       /* xid.c: requests under way, a switch */
+
 enum sdn_phase {
     PHASE_HELLO,    /* our HELLO is out, theirs is not in */
     PHASE_FEATURES, /* FEATURES_REQUEST is out: packet-ins are answered from FEATURES_REPLY on */
@@ -75,16 +79,24 @@ struct xid_slot; /* xid.c */
 
 /* A connection, and from FEATURES_REPLY on the datapath at its other end. */
 struct sdn_switch {
-    sdn_conn conn;
+    struct sdn_switch *next; /* connected; in the pool: free */
+    sdn_conn conn;           /* 0: free */
+    uint16_t generation;     /* of the place in the pool */
     enum sdn_phase phase;
+    enum sdn_do todo;
     enum sdn_speech speech;
     enum ofp_dialect dialect; /* OFP_NONE before HELLO */
     struct sdn_peer peer;
     uint64_t dpid;
     uint16_t mac_id;  /* its name in the table of addresses; 0: none */
+    bool auxiliary;   /* not its main connection: no ports, no net index (1.3.5, 6.3.8) */
+    bool probed;      /* an ECHO_REQUEST is out, since echo_sent */
+    bool ports_known;
     uint32_t net;     /* its index in the replica; NET_NONE until the seat has said so */
-    uint32_t next_xid;
+    uint32_t next_xid; /* of what somebody may ask about: bit 31 is clear */
+    uint32_t fast_xid; /* of answers on the short way: bit 31 is set */
     bool master, role_known;
+    uint64_t generation_id; /* of roles: the highest seen */
     bool blocked;     /* a full output was met: input waits */
     bool accepted;    /* the seat has accepted this connection for its dpid */
     struct ofp_features features;
@@ -98,15 +110,20 @@ struct sdn_switch {
     /* session.c: a message that is not whole yet */
     uint8_t *partial; /* pool of OFP_MSG_MAX + 1; NULL: none */
     uint32_t partial_n;
-    /* chunk.c */
-    struct chunk *control, *data;
-    uint32_t chunks;
+    uint32_t bad;      /* malformed messages since bad_since */
+    instant bad_since;
+    /* chunk.c: lists of chunks, the first is the oldest; and where the next message goes */
+    struct out_lane {
+        struct chunk *first, *last;
+        uint8_t *at, *end; /* in the last one; NULL: none yet */
+        uint32_t chunks;
+    } control, data;
     struct sdn_switch *ready_next;
     bool is_ready;
-    /* lists */
-    struct sdn_switch *next;
+    /* port.c: ports that the short way may use, by number; of ports beyond it knows nothing */
+    uint64_t short_ports[SHORT_PORTS / 64];
     void *pof; /* pof_*.c; NULL: none */
-    void *xids; /* xid.c */
+    struct xid_slot *xids; /* xid.c; pool */
 };
 
 struct sdn {
@@ -115,10 +132,11 @@ struct sdn {
     instant now;
     uint32_t now_s; /* seconds, for what is marked as seen */
     struct sdn_stats stats;
-    struct pool switches, ports, partials, descs;
+    struct pool switches, ports, partials, descs, xids;
     struct sdn_switch *first; /* connected */
     struct sdn_switch *ready, *ready_last;
     struct mac_table macs;
+    instant alive_at, count_at; /* when alive.c and count.c look again */
     struct net *net;
     /* Each file's own state, made by its X_carve. */
     struct chunks *chunks;
@@ -161,12 +179,21 @@ bool say_packet(struct sdn *s, struct sdn_switch *sw, const struct ofp_packet_in
                 const uint32_t *ports, size_t n_ports);
 bool say_frame(struct sdn *s, struct sdn_switch *sw, uint32_t port, const void *frame, size_t n);
 
+/* To the list of sdn_next_ready. */
+void ready_mark(struct sdn *s, struct sdn_switch *sw);
+
 /* ---- alive.c -------------------------------------------------------------------------------------- */
 
 /* The connection ends: after its output (SDN_DO_CLOSE) or at once.  why: static text or formatted by
  * fmt into sw->why before. */
 void session_close(struct sdn *s, struct sdn_switch *sw, const char *why);
 void session_abort(struct sdn *s, struct sdn_switch *sw, const char *why);
+/* Another connection claims its dpid: if it does not answer an ECHO_REQUEST soon it is aborted. */
+void session_probe(struct sdn *s, struct sdn_switch *sw);
+/* An ERROR of ours about m, in its dialect's numbers: counted; too many end the connection. */
+void session_bad(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *m, uint16_t type,
+                 uint16_t code);
+void alive_advance(struct sdn *s);
 
 /* ---- port.c ---------------------------------------------------------------------------------------- */
 
@@ -174,6 +201,18 @@ struct sdn_port *port_find(const struct sdn_switch *sw, uint32_t no); /* or NULL
 static inline bool port_is_up(const struct sdn_port *p)
 {
     return !p->desc.down && !p->desc.link_down && p->desc.no < OFPP_MAX;
+}
+/* The only writer of p->is. */
+void port_set_is(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p, enum sdn_port_is is);
+/* What the switch has said of a port; a new one begins PORT_QUIET (PORT_EDGE in learn mode).  NULL:
+ * the limit of ports is reached. */
+struct sdn_port *port_put(struct sdn *s, struct sdn_switch *sw, const struct ofp_port *desc);
+void port_remove(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p);
+void port_remove_all(struct sdn *s, struct sdn_switch *sw);
+/* The short way may leave at, or come from, this port. */
+static inline bool port_is_short(const struct sdn_switch *sw, uint32_t no)
+{
+    return no < SHORT_PORTS && (sw->short_ports[no / 64] >> no % 64 & 1) != 0;
 }
 
 /* ---- xid.c: requests whose answer somebody waits for ----------------------------------------------- */
@@ -183,6 +222,14 @@ enum xid_for { XID_FREE, XID_STORE, XID_ASK, XID_STATS, XID_ROLE, XID_HANDSHAKE,
 void xid_note(struct sdn *s, struct sdn_switch *sw, uint32_t xid, enum xid_for who, uint64_t arg);
 /* Whose it was, and forgets it; XID_FREE: nobody's. */
 enum xid_for xid_take(struct sdn_switch *sw, uint32_t xid, uint64_t *arg);
+/* The same, and keeps it: a reply in parts. */
+enum xid_for xid_look(const struct sdn_switch *sw, uint32_t xid, uint64_t *arg);
+
+/* ---- role.c ------------------------------------------------------------------------------------------ */
+
+/* Ask the switch for a role; ticket: whose question it is (ask_role, ask_error), or 0.  False: the
+ * dialect has no roles, or no room. */
+bool role_want(struct sdn *s, struct sdn_switch *sw, enum ofp_role role, uint64_t ticket);
 
 /* ---- what a session tells the rest -------------------------------------------------------------------
  *
@@ -190,7 +237,7 @@ enum xid_for xid_take(struct sdn_switch *sw, uint32_t xid, uint64_t *arg);
 
 /* FEATURES_REPLY is in; packet-ins count from here.  Asks the seat for the datapath's index. */
 void net_switch_known(struct sdn *s, struct sdn_switch *sw, instant now);
-/* Ports are known; installs the miss entry (1.3), stored flows, begins discovery. */
+/* Ports are known and the miss entry (1.3) is on its way: stored flows, discovery. */
 void net_switch_up(struct sdn *s, struct sdn_switch *sw, instant now);
 void net_switch_gone(struct sdn *s, struct sdn_switch *sw, instant now);
 /* After port.c has changed it (reason DELETE: just before). */
@@ -216,6 +263,10 @@ instant store_deadline(const struct sdn *s);
 void ask_multipart(struct sdn *s, struct sdn_switch *sw, uint64_t arg, const struct ofp_msg *m,
                    const struct ofp_multipart *mp, instant now);
 void ask_error(struct sdn *s, struct sdn_switch *sw, uint64_t arg, const struct ofp_error_msg *e);
+/* The switch's answer to a role_want with this ticket; sw->master is set before. */
+void ask_role(struct sdn *s, struct sdn_switch *sw, uint64_t ticket, enum ofp_role role);
+/* A BARRIER_REPLY to a request noted with XID_ASK. */
+void ask_barrier(struct sdn *s, struct sdn_switch *sw, uint64_t arg);
 void ask_switch_gone(struct sdn *s, struct sdn_switch *sw);
 void ask_advance(struct sdn *s, instant now);
 instant ask_deadline(const struct sdn *s);
@@ -269,6 +320,17 @@ enum event_kind {
 };
 /* A line for people; text is copied. */
 void event_note(struct sdn *s, enum event_kind k, uint64_t dpid, uint32_t port, const char *text);
+struct event {
+    uint64_t no; /* from 1, one by one */
+    instant when;
+    enum event_kind kind;
+    uint32_t port; /* 0: none */
+    uint64_t dpid;
+    char text[128];
+};
+/* The first one with a number above `no` that is still kept, or NULL. */
+const struct event *event_after(const struct sdn *s, uint64_t no);
+const char *event_kind_name(enum event_kind k); /* "switch_up" */
 
 /* ---- carving: each measures when s->mem does ----------------------------------------------------------- */
 
