@@ -132,6 +132,8 @@ void ofp_print(struct fmt *f, enum ofp_dialect d, const uint8_t *b, size_t n);
 #define OFPP_CONTROLLER 0xfffffffdu
 #define OFPP_LOCAL 0xfffffffeu
 #define OFPP_ANY 0xffffffffu /* 1.0: OFPP_NONE */
+/* "7", "FLOOD" */
+void ofp_print_port_no(struct fmt *f, uint32_t no);
 #define OFP_NO_BUFFER 0xffffffffu
 #define OFP_PORT_NAME 64u /* bytes with the closing 0 */
 
@@ -209,6 +211,7 @@ const struct ofp_field_info *ofp_field_info(enum ofp_field f); /* static */
 enum ofp_field ofp_field_find(const char *name, size_t n);
 
 #define OFP_VALUE_MAX 16u
+#define OFP_VLAN_PRESENT 0x1000u /* in a vlan_vid */
 struct ofp_tlv {
     uint8_t field; /* enum ofp_field */
     bool masked;
@@ -220,10 +223,15 @@ struct ofp_match {
     uint32_t others; /* fields of classes we do not know, proven in length and left out */
     struct ofp_tlv f[OFPF_FIELDS];
 };
+void ofp_tlv_set(struct ofp_tlv *t, enum ofp_field f, const void *value, const void *mask);
+void ofp_tlv_set_u64(struct ofp_tlv *t, enum ofp_field f, uint64_t v); /* exact, at most 8 bytes */
 void ofp_match_set(struct ofp_match *m, enum ofp_field f, const void *value, const void *mask);
 void ofp_match_set_u64(struct ofp_match *m, enum ofp_field f, uint64_t v);         /* exact */
 const struct ofp_tlv *ofp_match_find(const struct ofp_match *m, enum ofp_field f); /* or NULL */
-uint64_t ofp_tlv_u64(const struct ofp_tlv *t); /* fields of at most 8 bytes */
+uint64_t ofp_tlv_u64(const struct ofp_tlv *t);      /* fields of at most 8 bytes */
+uint64_t ofp_tlv_mask_u64(const struct ofp_tlv *t); /* ones where there is no mask */
+bool ofp_tlv_eq(const struct ofp_tlv *a, const struct ofp_tlv *b);
+void ofp_tlv_print(struct fmt *f, const struct ofp_tlv *t); /* the value: "10.0.0.0/8" */
 bool ofp_match_eq(const struct ofp_match *a, const struct ofp_match *b); /* order does not matter */
 /* The fields it needs beside it are there (1.3.5 Table 11): NULL, or what is missing, in words. */
 const char *ofp_match_check(const struct ofp_match *m);
@@ -267,6 +275,7 @@ struct ofp_actions {
     uint32_t n;
     struct ofp_action a[OFP_ACTIONS_MAX];
 };
+bool ofp_actions_eq(const struct ofp_actions *a, const struct ofp_actions *b);
 void ofp_actions_print(struct fmt *f, const struct ofp_actions *a);
 
 /* What a flow does.  1.0 has `apply` only. */
@@ -278,6 +287,8 @@ struct ofp_instructions {
     uint32_t meter;
     uint64_t metadata, metadata_mask;
 };
+void ofp_instructions_init(struct ofp_instructions *i); /* nothing; actions beyond n stay */
+void ofp_instructions_print(struct fmt *f, const struct ofp_instructions *i); /* "actions=..." */
 
 /* ---- flows ------------------------------------------------------------------------------ */
 
