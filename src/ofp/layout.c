@@ -13,7 +13,7 @@ const struct ofp_layout ofp10_rows[] = {
     [1] = {OFP_ERROR, FROM_BOTH, .fixed = 12, BYTES},
     [2] = {OFP_ECHO_REQUEST, FROM_BOTH, .fixed = 8, BYTES},
     [3] = {OFP_ECHO_REPLY, FROM_BOTH, .fixed = 8, BYTES},
-    [4] = {OFP_EXPERIMENTER, FROM_BOTH, .fixed = 12, BYTES},
+    [4] = {OFP_EXPERIMENTER, FROM_BOTH, .fixed = 12, BYTES, .deeper = true},
     [5] = {OFP_FEATURES_REQUEST, FROM_CONTROLLER, EXACT(8)},
     [6] = {OFP_FEATURES_REPLY, FROM_SWITCH, .fixed = 32, STEPS(48)},
     [7] = {OFP_GET_CONFIG_REQUEST, FROM_CONTROLLER, EXACT(8)},
@@ -25,8 +25,8 @@ const struct ofp_layout ofp10_rows[] = {
     [13] = {OFP_PACKET_OUT, FROM_CONTROLLER, .fixed = 16, BYTES},
     [14] = {OFP_FLOW_MOD, FROM_CONTROLLER, .fixed = 72, TLVS(8)},
     [15] = {OFP_PORT_MOD, FROM_CONTROLLER, EXACT(32)},
-    [16] = {OFP_MULTIPART_REQUEST, FROM_CONTROLLER, .fixed = 12, BYTES},
-    [17] = {OFP_MULTIPART_REPLY, FROM_SWITCH, .fixed = 12, BYTES},
+    [16] = {OFP_MULTIPART_REQUEST, FROM_CONTROLLER, .fixed = 12, BYTES, .deeper = true},
+    [17] = {OFP_MULTIPART_REPLY, FROM_SWITCH, .fixed = 12, BYTES, .deeper = true},
     [18] = {OFP_BARRIER_REQUEST, FROM_CONTROLLER, EXACT(8)},
     [19] = {OFP_BARRIER_REPLY, FROM_SWITCH, EXACT(8)},
     [20] = {OFP_QUEUE_GET_CONFIG_REQUEST, FROM_CONTROLLER, EXACT(12)},
@@ -55,8 +55,8 @@ const struct ofp_layout ofp13_rows[] = {
     [15] = {OFP_GROUP_MOD, FROM_CONTROLLER, .fixed = 16, TLVS(8)},
     [16] = {OFP_PORT_MOD, FROM_CONTROLLER, EXACT(40)},
     [17] = {OFP_TABLE_MOD, FROM_CONTROLLER, EXACT(16)},
-    [18] = {OFP_MULTIPART_REQUEST, FROM_CONTROLLER, .fixed = 16, TLVS(8)},
-    [19] = {OFP_MULTIPART_REPLY, FROM_SWITCH, .fixed = 16, TLVS(8)},
+    [18] = {OFP_MULTIPART_REQUEST, FROM_CONTROLLER, .fixed = 16, BYTES, .deeper = true},
+    [19] = {OFP_MULTIPART_REPLY, FROM_SWITCH, .fixed = 16, BYTES, .deeper = true},
     [20] = {OFP_BARRIER_REQUEST, FROM_CONTROLLER, EXACT(8)},
     [21] = {OFP_BARRIER_REPLY, FROM_SWITCH, EXACT(8)},
     [22] = {OFP_QUEUE_GET_CONFIG_REQUEST, FROM_CONTROLLER, EXACT(16)},
@@ -119,7 +119,7 @@ enum ofp_err ofp_frame(enum ofp_dialect d, enum ofp_from from, const uint8_t *b,
     *need = out->len;
     if (n < out->len)
         return OFP_MORE;
-    return likely(c->frame == NULL) ? OFP_OK : c->frame(from, out);
+    return l->deeper ? c->frame(from, out) : OFP_OK;
 }
 
 /* OpenFlow 1.3.5, 7.5.1: HELLO may carry elements we do not know; 1.0.0, 5.5.1: or anything. */

@@ -113,3 +113,56 @@ size_t of13_emit_packet_out(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t
 size_t of13_emit_packet_out_ports(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                                   uint32_t buffer_id, uint32_t in_port, const uint32_t *ports,
                                   size_t n_ports, const void *frame, size_t n);
+enum ofp_err of10_frame(enum ofp_from from, struct ofp_msg *m);
+enum ofp_err of13_frame(enum ofp_from from, struct ofp_msg *m);
+enum ofp_err of_parse_multipart(enum ofp_dialect d, const struct ofp_msg *m,
+                                struct ofp_multipart *out);
+size_t of_emit_multipart_head(enum ofp_dialect d, uint8_t *b, uint32_t xid, enum ofp_stats type,
+                              bool more, size_t n);
+enum ofp_err of_parse_multipart_request(enum ofp_dialect d, const struct ofp_msg *m,
+                                        enum ofp_stats *type, struct ofp_flow *filter,
+                                        uint32_t *port);
+size_t of_emit_multipart_request(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
+                                 enum ofp_stats type, const struct ofp_flow *filter, uint32_t port);
+int of_next_port_stats(enum ofp_dialect d, const struct ofp_multipart *m, uint32_t *off,
+                       struct ofp_port_stats *out);
+int of_next_table_stats(enum ofp_dialect d, const struct ofp_multipart *m, uint32_t *off,
+                        struct ofp_table_stats *out);
+int of_next_queue_stats(enum ofp_dialect d, const struct ofp_multipart *m, uint32_t *off,
+                        struct ofp_queue_stats *out);
+enum ofp_err of_parse_desc(enum ofp_dialect d, const struct ofp_multipart *m, struct ofp_desc *out);
+enum ofp_err of_parse_aggregate(enum ofp_dialect d, const struct ofp_multipart *m,
+                                struct ofp_aggregate_stats *out);
+size_t of_emit_stat(enum ofp_dialect d, uint8_t *b, size_t cap, enum ofp_stats type,
+                    const void *entry);
+int of_next_flow_stats(enum ofp_dialect d, const struct ofp_multipart *m, uint32_t *off,
+                       struct ofp_flow_stats *out);
+void of_emit_flow_stats(struct ofp_out *o, enum ofp_dialect d, const struct ofp_flow_stats *s);
+int of13_next_bucket(const uint8_t *p, size_t n, size_t *off, struct ofp_bucket *out);
+enum ofp_err of13_parse_group_mod(enum ofp_dialect d, const struct ofp_msg *m,
+                                  struct ofp_group *out);
+size_t of13_emit_group_mod(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
+                           const struct ofp_group *g);
+int of13_next_group_desc(enum ofp_dialect d, const struct ofp_multipart *m, uint32_t *off,
+                         struct ofp_group *out);
+void of13_emit_group_desc(struct ofp_out *o, const struct ofp_group *g);
+int of13_next_group_stats(enum ofp_dialect d, const struct ofp_multipart *m, uint32_t *off,
+                          struct ofp_group_stats *out);
+void of13_emit_group_stats(struct ofp_out *o, const struct ofp_group_stats *s);
+enum ofp_err of13_parse_meter_mod(enum ofp_dialect d, const struct ofp_msg *m,
+                                  struct ofp_meter *out);
+size_t of13_emit_meter_mod(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
+                           const struct ofp_meter *m);
+int of13_next_meter_config(enum ofp_dialect d, const struct ofp_multipart *m, uint32_t *off,
+                           struct ofp_meter *out);
+void of13_emit_meter_config(struct ofp_out *o, const struct ofp_meter *m);
+int of13_next_meter_stats(enum ofp_dialect d, const struct ofp_multipart *m, uint32_t *off,
+                          struct ofp_meter_stats *out);
+void of13_emit_meter_stats(struct ofp_out *o, const struct ofp_meter_stats *s);
+void of_print_port(struct fmt *f, const struct ofp_port *p);
+void of_print_buckets(struct fmt *f, const uint8_t *p, size_t n);
+const char *of_group_type_name(uint8_t type);
+void of_print_meter(struct fmt *f, const struct ofp_meter *m);
+void of_body_print(struct fmt *f, enum ofp_dialect d, const struct ofp_msg *m);
+void of_print_request(struct fmt *f, enum ofp_dialect d, const struct ofp_msg *m);
+void of_print_reply(struct fmt *f, enum ofp_dialect d, const struct ofp_msg *m);

@@ -460,8 +460,10 @@ struct ofp_aggregate_stats {
 struct ofp_queue_stats {
     uint32_t port, queue;
     uint64_t tx_bytes, tx_packets, tx_errors;
+    uint32_t duration_s, duration_ns; /* 1.3 */
 };
 
+#define OFP_GROUP_ALL 0xfffffffcu
 #define OFP_BUCKETS_MAX 32u
 struct ofp_bucket {
     uint16_t weight;
@@ -473,12 +475,12 @@ enum ofp_mod_command { OFPMC_ADD, OFPMC_MODIFY, OFPMC_DELETE };
 struct ofp_group {
     enum ofp_mod_command command;
     enum ofp_group_type type;
-    uint32_t id; /* 0xfffffffc: all, for deletion */
+    uint32_t id; /* OFP_GROUP_ALL: for deletion */
     uint32_t buckets;
     struct ofp_bucket bucket[OFP_BUCKETS_MAX];
 };
 struct ofp_group_stats {
-    uint32_t id, ref_count, duration_s;
+    uint32_t id, ref_count, duration_s, duration_ns;
     uint64_t packets, bytes;
 };
 
@@ -495,7 +497,7 @@ struct ofp_meter {
     } band[OFP_BANDS_MAX];
 };
 struct ofp_meter_stats {
-    uint32_t id, flows, duration_s;
+    uint32_t id, flows, duration_s, duration_ns;
     uint64_t packets_in, bytes_in;
 };
 
@@ -574,7 +576,7 @@ size_t ofp_emit_async(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid, 
 size_t ofp_emit_role_request(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                              const struct ofp_role_msg *r);
 /* Ask for statistics.  filter: flows and aggregates; NULL: all of them.  port: port and queue
- * statistics, OFPP_ANY: all. */
+ * statistics, the id of a group or meter; OFPP_ANY: all. */
 size_t ofp_emit_multipart_request(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                                   enum ofp_stats type, const struct ofp_flow *filter,
                                   uint32_t port);

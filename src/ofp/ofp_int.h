@@ -23,6 +23,7 @@ struct ofp_layout {
     uint8_t from;        /* 0: there is no such type */
     uint8_t rest;        /* enum ofp_rest */
     uint8_t step;        /* 1 where rest is REST_NONE or REST_BYTES */
+    bool deeper;         /* the codec's frame() knows more */
     uint16_t fixed, max; /* header included */
 };
 /* The types of a dialect, indexed by their number. */
@@ -37,8 +38,8 @@ struct ofp_layouts {
 struct ofp_codec {
     struct ofp_layouts layouts;
     uint64_t extra[2]; /* by enum ofp_from: bits of kinds without a type of their own */
-    /* Behind the layout's length: what the type alone does not decide (statistics, vendors).  May
-     * correct out->kind.  NULL: nothing. */
+    /* Of a whole message, where its layout says `deeper`: what the type alone does not decide
+     * (statistics, vendors).  May correct out->kind. */
     enum ofp_err (*frame)(enum ofp_from from, struct ofp_msg *out);
     void (*print)(struct fmt *f, enum ofp_dialect d, const struct ofp_msg *m); /* body */
 
