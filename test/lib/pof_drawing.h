@@ -39,7 +39,8 @@ static inline void put_bytes(struct drawing *w, size_t at, const void *p, size_t
     memcpy(w->b + 8 + at, p, n);
 }
 
-static inline struct ofp_msg frame(enum ofp_dialect d, enum ofp_from from, const uint8_t *b, size_t n)
+static inline struct ofp_msg frame(enum ofp_dialect d, enum ofp_from from, const uint8_t *b,
+                                   size_t n)
 {
     struct ofp_msg m;
     uint32_t need;
