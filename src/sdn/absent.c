@@ -385,3 +385,8 @@ void pof_carve(struct sdn *s)
 {
     UNUSED(s);
 }
+bool sdn_who(const struct sdn *s, sdn_conn c, struct sdn_who *out)
+{
+    UNUSED(s), UNUSED(c), UNUSED(out);
+    return false;
+}

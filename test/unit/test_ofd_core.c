@@ -1,0 +1,603 @@
+/* The shell around the controller, on the kernel's sockets.
+ *
+ * The controller here is a toy that has sdn's door: it says back what it hears, in chunks that it
+ * gets back, has a limit of them a connection, and obeys a few words:
+ *
+ *     "C"  close me when all is said    "A"  abort me    "L"  write to the next core
+ *
+ * A connection is new until its first byte.  So the shell is tested alone, whatever sdn does. */
+#define _GNU_SOURCE 1
+#include "lib/kapi_world.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "ofd/ofd.h"
+#include "os/os.h"
+
+/* ---- the toy -------------------------------------------------------------------------------- */
+
+#define TOY_CONNS 64u
+#define TOY_CHUNKS 8u /* of one connection */
+
+struct toy_chunk {
+    uint8_t data[SDN_CHUNK_BYTES];
+    uint32_t n;
+    bool used, lent;
+};
+
+struct toy_conn {
+    bool open, is_new, ready;
+    enum sdn_do what;
+    struct toy_chunk chunk[TOY_CHUNKS];
+    unsigned first, count; /* a ring: filled, not yet handed out */
+    unsigned out;          /* handed out and not done */
+};
+
+struct sdn {
+    struct sdn_config config;
+    struct toy_conn conn[TOY_CONNS];
+    struct sdn_stats stats;
+    unsigned letters; /* to be written */
+    unsigned letters_in;
+    struct sdn_ask *asked, *answered;
+    instant advance_at;
+};
+
+static _Atomic unsigned toy_lent, toy_letters_in, toy_advanced;
+static _Atomic uint64_t toy_in;
+static _Atomic bool toy_keeps_questions;
+
+void sdn_config_init(struct sdn_config *c)
+{
+    *c = (struct sdn_config){.conns = 16, .chunks = 64};
+}
+
+size_t sdn_bytes(const struct sdn_config *c, struct fmt *f)
+{
+    (void)c;
+    (void)f;
+    return sizeof(struct sdn);
+}
+
+struct sdn *sdn_init(void *memory, const struct sdn_config *c, instant now)
+{
+    struct sdn *s = memory;
+
+    s->config = *c;
+    s->advance_at = now + 1000;
+    return s;
+}
+
+static struct toy_conn *toy_of(const struct sdn *s, sdn_conn c)
+{
+    return (struct toy_conn *)(uintptr_t)&s->conn[c % TOY_CONNS];
+}
+
+sdn_conn sdn_open(struct sdn *s, enum sdn_speech speech, const struct sdn_peer *peer, instant now)
+{
+    (void)speech;
+    (void)peer;
+    (void)now;
+    for (unsigned i = 1; i <= s->config.conns; i++)
+        if (!s->conn[i].open) {
+            s->conn[i].open = s->conn[i].is_new = true;
+            s->conn[i].what = SDN_DO_NOTHING;
+            s->conn[i].first = s->conn[i].count = 0;
+            return i;
+        }
+    return 0;
+}
+
+size_t sdn_input(struct sdn *s, sdn_conn id, const uint8_t *p, size_t n, instant now)
+{
+    struct toy_conn *c = toy_of(s, id);
+    size_t taken = 0;
+
+    (void)now;
+    assert_true(c->open);
+    while (taken < n && c->what == SDN_DO_NOTHING && c->count + c->out < TOY_CHUNKS) {
+        struct toy_chunk *k = &c->chunk[(c->first + c->count) % TOY_CHUNKS];
+        if (k->lent)
+            break;
+        k->n = (uint32_t)(n - taken < sizeof(k->data) ? n - taken : sizeof(k->data));
+        memcpy(k->data, p + taken, k->n);
+        c->count++;
+        taken += k->n;
+        c->ready = true;
+        c->is_new = false;
+        if (n == 1)
+            c->what = *p == 'C' ? SDN_DO_CLOSE : *p == 'A' ? SDN_DO_ABORT : SDN_DO_NOTHING;
+        if (n == 1 && *p == 'L')
+            s->letters += 3;
+    }
+    toy_in += taken;
+    return taken;
+}
+
+void sdn_closed(struct sdn *s, sdn_conn id, instant now)
+{
+    struct toy_conn *c = toy_of(s, id);
+
+    (void)now;
+    assert_true(c->open);
+    c->open = false;
+    c->ready = false;
+    c->count = 0;
+}
+
+bool sdn_is_new(const struct sdn *s, sdn_conn c)
+{
+    return toy_of(s, c)->is_new;
+}
+
+bool sdn_takes_input(const struct sdn *s, sdn_conn id)
+{
+    const struct toy_conn *c = toy_of(s, id);
+
+    return c->count + c->out < TOY_CHUNKS && !c->chunk[(c->first + c->count) % TOY_CHUNKS].lent;
+}
+
+sdn_conn sdn_next_ready(struct sdn *s)
+{
+    for (unsigned i = 1; i < TOY_CONNS; i++)
+        if (s->conn[i].open && s->conn[i].ready) {
+            s->conn[i].ready = false;
+            return i;
+        }
+    return 0;
+}
+
+bool sdn_output(struct sdn *s, sdn_conn id, struct sdn_out *out)
+{
+    struct toy_conn *c = toy_of(s, id);
+
+    if (c->count == 0)
+        return false;
+    struct toy_chunk *k = &c->chunk[c->first];
+    *out = (struct sdn_out){.p = k->data, .n = k->n, .chunk = id * TOY_CHUNKS + c->first};
+    k->lent = true;
+    c->first = (c->first + 1) % TOY_CHUNKS;
+    c->count--;
+    c->out++;
+    toy_lent++;
+    return true;
+}
+
+void sdn_output_done(struct sdn *s, const struct sdn_out *out)
+{
+    struct toy_conn *c = toy_of(s, out->chunk / TOY_CHUNKS);
+    struct toy_chunk *k = &c->chunk[out->chunk % TOY_CHUNKS];
+
+    assert_true(k->lent && out->p == k->data);
+    k->lent = false;
+    c->out--;
+    toy_lent--;
+}
+
+enum sdn_do sdn_do(const struct sdn *s, sdn_conn c)
+{
+    return toy_of(s, c)->what;
+}
+
+const char *sdn_why(const struct sdn *s, sdn_conn c)
+{
+    (void)s;
+    (void)c;
+    return "so it was asked for";
+}
+
+bool sdn_who(const struct sdn *s, sdn_conn c, struct sdn_who *out)
+{
+    (void)s;
+    *out = (struct sdn_who){.dpid = c, .dialect = OFP_10, .up = true};
+    return true;
+}
+
+void sdn_advance(struct sdn *s, instant now)
+{
+    if (now >= s->advance_at) {
+        toy_advanced++;
+        s->advance_at = now + 1000;
+    }
+}
+
+instant sdn_deadline(const struct sdn *s)
+{
+    return s->advance_at;
+}
+
+bool sdn_letter_next(struct sdn *s, uint64_t to_blocked, struct sdn_letter *out)
+{
+    static const uint8_t text[SDN_LETTER_MAX] = "a letter";
+    unsigned to = (s->config.core + 1) % s->config.cores;
+
+    if (s->letters == 0 || s->config.cores == 1 || (to_blocked >> to & 1))
+        return false;
+    *out = (struct sdn_letter){.to = to, .p = text, .n = SDN_LETTER_MAX};
+    return true;
+}
+
+void sdn_letter_done(struct sdn *s, unsigned to)
+{
+    assert_int_equal(to, (s->config.core + 1) % s->config.cores);
+    s->letters--;
+}
+
+/* Every core answers the first with more, until there were many. */
+void sdn_letter(struct sdn *s, unsigned from, const uint8_t *p, size_t n, instant now)
+{
+    (void)now;
+    assert_int_equal(n, SDN_LETTER_MAX);
+    assert_string_equal((const char *)p, "a letter");
+    assert_int_not_equal(from, s->config.core);
+    if (++s->letters_in == 1)
+        s->letters += 200;
+    toy_letters_in++;
+}
+
+void sdn_ask(struct sdn *s, struct sdn_ask *q, instant now)
+{
+    (void)now;
+    if (toy_keeps_questions)
+        return;
+    q->n = (size_t)snprintf(q->buf, q->cap, "core %u", s->config.core);
+    q->status = 200;
+    q->next = s->answered;
+    s->answered = q;
+}
+
+struct sdn_ask *sdn_next_answered(struct sdn *s)
+{
+    struct sdn_ask *q = s->answered;
+
+    if (q)
+        s->answered = q->next;
+    return q;
+}
+
+#define NAME_(name, help) {#name, help},
+static const struct stat_field fields[] = {SDN_STATS(NAME_)};
+const struct stat_group sdn_stat_group = {"sdn", fields, ARRAY_LEN(fields)};
+
+const struct sdn_stats *sdn_stats(const struct sdn *s)
+{
+    return &s->stats;
+}
+
+void sdn_check(const struct sdn *s)
+{
+    (void)s;
+}
+
+/* ---- the program and its peers ---------------------------------------------------------------- */
+
+#define PORT 6653
+
+static struct ofd *ofd;
+static struct os_thread thread;
+static char status[16384];
+static struct mr_app app;
+static _Atomic bool stopping;
+static unsigned cores;
+
+static void run(void *arg)
+{
+    struct mr_config c;
+
+    mr_config_init(&c);
+    c.cores = cores;
+    c.max_conns = 1000;
+    *(int *)arg = mr_run(&c, &app);
+}
+
+static void event(struct mr *m, void *state, const struct mr_event *ev)
+{
+    ofd_app(ofd).event(m, state, ev);
+    if (stopping && mr_core(m) == 0) {
+        ofd_app(ofd).status(state, status, sizeof(status));
+        mr_stop(m);
+    }
+}
+
+static int rc;
+
+static void begin(unsigned n, const struct tls_config *tls)
+{
+    struct ofd_config c = {.name = "test",
+                           .listener = {{.at = mr_addr4(127, 0, 0, 1, PORT)}},
+                           .listeners = 1,
+                           .cores = n,
+                           .quiet = true};
+    char why[200];
+
+    sdn_config_init(&c.sdn);
+    if (tls) {
+        c.tls = *tls;
+        c.listener[0].tls = true;
+    }
+    cores = n;
+    stopping = false;
+    toy_letters_in = 0;
+    toy_keeps_questions = false;
+    ofd = ofd_open(&c, why, sizeof(why));
+    assert_non_null(ofd);
+    app = ofd_app(ofd);
+    app.event = event;
+    assert_int_equal(os_thread_start(&thread, run, &rc), 0);
+}
+
+static void end_run(void)
+{
+    stopping = true;
+    os_thread_join(&thread);
+    assert_int_equal(rc, MR_OK);
+    ofd_refuse_all(ofd);
+}
+
+static void end(void)
+{
+    end_run();
+    ofd_close(ofd);
+    assert_int_equal(toy_lent, 0);
+}
+
+static int dial(void)
+{
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct timeval patience = {.tv_sec = 10};
+
+    for (int i = 0; i < 2000; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0) {
+            setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+            return fd;
+        }
+        close(fd);
+        usleep(1000);
+    }
+    fail_msg("nobody listens");
+    return -1;
+}
+
+static void expect_echo(int fd, const char *text, size_t n)
+{
+    char back[4096];
+    size_t got = 0;
+
+    assert_int_equal(os_write_all(fd, text, n), 0);
+    while (got < n) {
+        ssize_t r = read(fd, back + got, sizeof(back) - got);
+        assert_true(r > 0);
+        got += (size_t)r;
+    }
+    assert_memory_equal(back, text, n);
+}
+
+static uint64_t counter(const char *name)
+{
+    char key[80];
+
+    snprintf(key, sizeof(key), "\"%s\":", name);
+    const char *at = strstr(status, key);
+    assert_non_null(at);
+    return strtoull(at + strlen(key), NULL, 10);
+}
+
+/* ---- the tests ------------------------------------------------------------------------------------ */
+
+static void what_comes_is_given_to_the_controller_and_its_answers_go_back(void **state)
+{
+    (void)state;
+    begin(1, NULL);
+    int a = dial(), b = dial();
+    for (int i = 0; i < 50; i++) {
+        expect_echo(a, "hello", 5);
+        expect_echo(b, "a switch of another kind", 24);
+    }
+    close(a);
+    expect_echo(b, "is still there", 14);
+    close(b);
+    end();
+    assert_int_equal(counter("accepted"), 2);
+    assert_true(toy_advanced > 0);
+}
+
+struct flood {
+    int fd;
+    size_t n, sent;
+};
+
+static void writer(void *arg)
+{
+    struct flood *f = arg;
+    char text[8192];
+
+    while (f->sent < f->n) {
+        for (size_t i = 0; i < sizeof(text); i++)
+            text[i] = (char)((f->sent + i) * 7 >> 4);
+        assert_int_equal(os_write_all(f->fd, text, sizeof(text)), 0);
+        f->sent += sizeof(text);
+    }
+}
+
+/* It writes 16 MB and reads nothing for a while: what the controller cannot say is not read, others
+ * are served meanwhile, and then everything comes, once and in order. */
+static void who_does_not_read_is_not_read_and_loses_nothing(void **state)
+{
+    struct flood f = {.n = 16u << 20};
+    struct os_thread t;
+    char text[8192];
+    size_t got = 0;
+
+    (void)state;
+    begin(1, NULL);
+    f.fd = dial();
+    int other = dial();
+    uint64_t before = toy_in;
+    assert_int_equal(os_thread_start(&t, writer, &f), 0);
+    for (int i = 0; i < 100; i++) {
+        expect_echo(other, "meanwhile", 9);
+        usleep(1000);
+    }
+    assert_true(toy_in - before < f.n);
+    while (got < f.n) {
+        ssize_t r = read(f.fd, text, sizeof(text));
+        assert_true(r > 0);
+        for (ssize_t i = 0; i < r; i++, got++)
+            assert_int_equal(text[i], (char)(got * 7 >> 4));
+    }
+    os_thread_join(&t);
+    close(f.fd);
+    close(other);
+    end();
+    assert_true(counter("stalls") > 0 && counter("gives") > 0);
+}
+
+static void what_the_controller_wants_closed_is_closed_after_its_last_words(void **state)
+{
+    char back[16];
+
+    (void)state;
+    begin(1, NULL);
+    int a = dial();
+    expect_echo(a, "C", 1);
+    assert_int_equal(read(a, back, sizeof(back)), 0);
+    close(a);
+    a = dial();
+    assert_int_equal(os_write_all(a, "A", 1), 0);
+    assert_int_equal(read(a, back, sizeof(back)), -1);
+    assert_int_equal(errno, ECONNRESET);
+    close(a);
+    end();
+}
+
+static void there_are_no_more_connections_than_there_may_be_and_places_come_free(void **state)
+{
+    int fd[16];
+    char back[4];
+
+    (void)state;
+    begin(1, NULL);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 16; i++) {
+            fd[i] = dial();
+            expect_echo(fd[i], "x", 1);
+        }
+        int more = dial();
+        assert_int_equal(read(more, back, 1), -1);
+        close(more);
+        for (int i = 0; i < 16; i++)
+            close(fd[i]);
+        usleep(20000);
+    }
+    end();
+    assert_int_equal(counter("refused"), 3);
+}
+
+static void letters_go_round_and_none_is_lost_when_a_ring_is_full(void **state)
+{
+    (void)state;
+    begin(3, NULL);
+    int a = dial();
+    expect_echo(a, "L", 1);
+    for (int i = 0; i < 5000 && toy_letters_in < 3 + 600; i++)
+        usleep(1000);
+    assert_int_equal(toy_letters_in, 603);
+    close(a);
+    end();
+}
+
+static void asker(void *arg)
+{
+    for (unsigned i = 0; i < 300; i++) {
+        char text[32], want[32];
+        struct sdn_ask q = {.buf = text, .cap = sizeof(text), .owner = arg};
+        struct north_source s = ofd_source(ofd);
+        assert_true(s.ask(s.arg, i % cores, &q));
+        snprintf(want, sizeof(want), "core %u", i % cores);
+        assert_string_equal(text, want);
+        assert_int_equal(q.status, 200);
+        assert_ptr_equal(q.owner, arg);
+    }
+}
+
+static void questions_of_many_threads_are_answered_by_the_core_they_name(void **state)
+{
+    struct os_thread t[4];
+
+    (void)state;
+    begin(2, NULL);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(os_thread_start(&t[i], asker, &t[i]), 0);
+    for (int i = 0; i < 4; i++)
+        os_thread_join(&t[i]);
+    struct north_source s = ofd_source(ofd);
+    struct sdn_ask q = {0};
+    assert_false(s.ask(s.arg, 2, &q));
+    char text[4096];
+    assert_true(s.facts(s.arg, text, sizeof(text)) > 0);
+    assert_non_null(strstr(text, "127.0.0.1:6653"));
+    end();
+}
+
+static void waiting_asker(void *arg)
+{
+    char text[32];
+    struct sdn_ask q = {.buf = text, .cap = sizeof(text)};
+
+    *(bool *)arg = ofd_source(ofd).ask(ofd, 0, &q);
+}
+
+static void a_question_that_is_open_at_the_end_is_refused(void **state)
+{
+    struct os_thread t;
+    bool answered = true;
+
+    (void)state;
+    begin(1, NULL);
+    toy_keeps_questions = true;
+    close(dial());
+    assert_int_equal(os_thread_start(&t, waiting_asker, &answered), 0);
+    usleep(20000);
+    end_run();
+    os_thread_join(&t);
+    ofd_close(ofd);
+    assert_false(answered);
+}
+
+/* The shell of an operator's mistake: files that are not there. */
+static void a_certificate_that_cannot_be_read_is_said_at_once(void **state)
+{
+    struct ofd_config c = {.name = "test", .listener = {{.tls = true}}, .listeners = 1};
+    char why[200] = "";
+
+    (void)state;
+    c.tls.cert = "/nonexistent/cert.pem";
+    sdn_config_init(&c.sdn);
+    assert_null(ofd_open(&c, why, sizeof(why)));
+    assert_non_null(strstr(why, "/nonexistent/cert.pem: cannot be read"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_comes_is_given_to_the_controller_and_its_answers_go_back),
+        cmocka_unit_test(who_does_not_read_is_not_read_and_loses_nothing),
+        cmocka_unit_test(what_the_controller_wants_closed_is_closed_after_its_last_words),
+        cmocka_unit_test(there_are_no_more_connections_than_there_may_be_and_places_come_free),
+        cmocka_unit_test(letters_go_round_and_none_is_lost_when_a_ring_is_full),
+        cmocka_unit_test(questions_of_many_threads_are_answered_by_the_core_they_name),
+        cmocka_unit_test(a_question_that_is_open_at_the_end_is_refused),
+        cmocka_unit_test(a_certificate_that_cannot_be_read_is_said_at_once),
+    };
+
+    if (!world_has_namespace()) {
+        printf("1..0 # SKIP may not make a network namespace\n");
+        return 0;
+    }
+    return cmocka_run_group_tests_name("ofd_core", tests, NULL, NULL);
+}
