@@ -47,21 +47,43 @@ struct sdn_rate {
     uint64_t rx_bps, tx_bps, rx_pps, tx_pps;
 };
 
+enum port_queue {
+    QUEUE_FAST,     /* probed every lldp_us, by probe_at */
+    QUEUE_SLOW,     /* the same, rarely: edges */
+    QUEUE_QUIET,    /* by quiet_until */
+    QUEUE_EXPIRING, /* somebody is heard, by peer_seen */
+    QUEUE_UNSAID,   /* the replica may not agree, by said_at */
+    PORT_QUEUES
+};
+
 struct sdn_port {
     struct sdn_port *next; /* of its switch, by number */
     struct ofp_port desc;
     enum sdn_port_is is;
     instant quiet_until;
-    bool host_seen; /* a host has spoken here since it came up: no LLDP is believed from it */
-    /* discover.c */
-    instant probe_at;
-    uint64_t nonce, nonce_before; /* of the last two probes */
+    bool host_seen; /* a host has spoken here since it came up (when: host_at) */
+    /* discover.c: what is sent, what is heard */
+    struct sdn_switch *owner;
+    instant probe_at;        /* of the next one */
+    struct port_place {
+        struct sdn_port *next, *before;
+        bool in;
+    } place[PORT_QUEUES]; /* in discover.c's queues */
+    bool watched;            /* up, as far as discovery knows */
+    bool peer_fixed;         /* told by the configuration */
+    bool was_link;           /* since it came up: what comes in is no host's */
+    uint64_t peer_dpid;      /* who is heard; peer_port 0: nobody */
+    uint32_t peer_port;
+    uint64_t peer_nonce;     /* of the last one believed: older ones are replayed */
+    instant peer_seen, said_at, host_at; /* host_at: when a host last spoke here */
+    bool lost;               /* reroute.c: flows that leave here are wrong */
     /* count.c */
     struct sdn_rate rate;
 };
 
 /* ---- switches ------------------------------------------------------------------------------ */
 
+#define SDN_EARLY 2u
 #define SHORT_PORTS 1024u
 #define SDN_CONNS_MAX 0xffffu /* sdn_conn: generation << 16 | place in the pool + 1 */
 #define XID_BYTES 4096u       /* xid.c: requests under way, a switch */
@@ -122,6 +144,19 @@ struct sdn_switch {
     bool is_ready;
     /* port.c: ports that the short way may use, by number; of ports beyond it knows nothing */
     uint64_t short_ports[SHORT_PORTS / 64];
+    /* net.c */
+    instant claimed_at; /* when the seat was last asked for this dpid; 0: it was not */
+    instant asked_at;   /* another one claims it: does this one answer? */
+    uint32_t early;     /* host.c: hosts heard before the seat has answered */
+    struct sdn_early {
+        struct mac_addr mac;
+        uint16_t vlan;
+        uint32_t port;
+        be32 ip;
+    } early_host[SDN_EARLY];
+    instant sweep_at;   /* reroute.c: flows of an earlier run go; INSTANT_NEVER: they went */
+    uint32_t lost;      /* places in reroute's bits that are set */
+    bool flush_all;     /* all flows of ours are to go */
     void *pof; /* pof_*.c; NULL: none */
     struct xid_slot *xids; /* xid.c; pool */
 };
@@ -217,7 +252,16 @@ static inline bool port_is_short(const struct sdn_switch *sw, uint32_t no)
 
 /* ---- xid.c: requests whose answer somebody waits for ----------------------------------------------- */
 
-enum xid_for { XID_FREE, XID_STORE, XID_ASK, XID_STATS, XID_ROLE, XID_HANDSHAKE, XID_POF };
+enum xid_for {
+    XID_FREE,
+    XID_STORE,
+    XID_ASK,
+    XID_STATS,
+    XID_ROLE,
+    XID_HANDSHAKE,
+    XID_POF,
+    XID_SWEEP, /* reroute.c: flows of an earlier run */
+};
 /* Remember that xid belongs to `who`; a bounded ring a switch, the oldest gives way. */
 void xid_note(struct sdn *s, struct sdn_switch *sw, uint32_t xid, enum xid_for who, uint64_t arg);
 /* Whose it was, and forgets it; XID_FREE: nobody's. */
@@ -246,6 +290,8 @@ void net_port_changed(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p,
 /* A packet-in that the short way did not answer. */
 void forward_slow(struct sdn *s, struct sdn_switch *sw, const struct ofp_packet_in *p, instant now);
 void net_flow_removed(struct sdn *s, struct sdn_switch *sw, const struct ofp_flow_removed *f);
+/* A part of the flows of a 1.0 switch, asked for by XID_SWEEP. */
+void net_multipart(struct sdn *s, struct sdn_switch *sw, const struct ofp_multipart *mp);
 void net_advance(struct sdn *s, instant now);
 instant net_deadline(const struct sdn *s);
 

@@ -1,0 +1,121 @@
+/* Hosts: what this core sees of them, as reports to the seat.
+ *
+ * A host is an address (and a VLAN) heard at an edge port.  One that nobody knew is believed also at
+ * a port that is still quiet (the first frame of a benchmark's switch comes right behind its
+ * features); if the port turns out to be a link the seat forgets it.  Its IP address is learnt from
+ * ARP only.
+ *
+ * Nothing is kept here for a report that is lost: the host's next packet-in makes another one. */
+#include "sdn/sdn_int.h"
+
+#define SAY_MS 100u
+#define SCAN 20000u /* places looked at every 200 ms: those not heard for long */
+
+static uint32_t now_ms(instant now)
+{
+    return (uint32_t)(now / USEC_PER_MSEC);
+}
+
+static void report(struct sdn *s, const struct sdn_switch *sw, uint32_t port, bool quiet,
+                   const struct mac_addr *mac, uint16_t vlan, be32 ip, instant now)
+{
+    const struct net_report r = {.kind = REPORT_HOST,
+                                 .flag = quiet,
+                                 .vlan = vlan,
+                                 .dpid = sw->dpid,
+                                 .net = sw->net,
+                                 .port = port,
+                                 .ip = ip,
+                                 .mac = *mac};
+
+    net_report(s, &r, now);
+}
+
+/* The seat has not said yet which place the switch has: the first few are kept until then. */
+static void keep_early(struct sdn_switch *sw, uint32_t port, const struct mac_addr *mac,
+                       uint16_t vlan, be32 ip)
+{
+    if (sw->early < SDN_EARLY)
+        sw->early_host[sw->early++] =
+            (struct sdn_early){.mac = *mac, .vlan = vlan, .port = port, .ip = ip};
+}
+
+void host_seen(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p, const struct mac_addr *mac,
+               uint16_t vlan, be32 ip, instant now)
+{
+    bool quiet = p->is == PORT_QUIET;
+    uint32_t i;
+
+    if (p->is == PORT_LINK || (quiet && p->was_link))
+        return;
+    if (!quiet) {
+        p->host_seen = true;
+        p->host_at = now;
+    }
+    if (sw->net == NET_NONE || !sw->accepted) {
+        keep_early(sw, p->desc.no, mac, vlan, ip);
+        return;
+    }
+    i = net_host_find(s, mac, vlan);
+    if (i == NET_NONE) {
+        report(s, sw, p->desc.no, quiet, mac, vlan, ip, now);
+        return;
+    }
+    struct net_host *h = &s->net->host[i];
+    bool here = h->at == sw->net && h->port == p->desc.no;
+    bool says_ip = ip.raw && ip.raw != h->ip.raw;
+    if (here && sw->mac_id) {
+        h->seen_s = s->now_s;
+        mac_learn(&s->macs, mac_key(mac->b, sw->mac_id), vlan, p->desc.no, s->now_s);
+    }
+    if (here && !says_ip)
+        return;
+    if ((!here && quiet) || (h->held_s > s->now_s && (!here || h->ip.raw))) {
+        s->stats.hosts_held += !here && !quiet;
+        return;
+    }
+    if (h->said_ms && now_ms(now) - h->said_ms < SAY_MS)
+        return;
+    h->said_ms = now_ms(now) | 1;
+    report(s, sw, p->desc.no, quiet, mac, vlan, ip, now);
+}
+
+void host_accepted(struct sdn *s, struct sdn_switch *sw, instant now)
+{
+    for (uint32_t i = 0; i < sw->early; i++) {
+        const struct sdn_early *e = &sw->early_host[i];
+        report(s, sw, e->port, true, &e->mac, e->vlan, e->ip, now);
+    }
+    sw->early = 0;
+}
+
+void host_port_down(struct sdn *s, struct sdn_switch *sw, uint32_t port, instant now)
+{
+    const struct net_report r = {
+        .kind = REPORT_PORT_DOWN, .dpid = sw->dpid, .net = sw->net, .port = port};
+
+    if (sw->net != NET_NONE)
+        net_report(s, &r, now);
+}
+
+/* Hosts of this core's switches that were silent for host_us. */
+void host_advance(struct sdn *s, instant now)
+{
+    struct net *n = s->net;
+    uint32_t max_s = (uint32_t)(s->config.host_us / USEC_PER_SEC);
+
+    if (s->config.host_us == 0)
+        return;
+    for (uint32_t k = 0; k < SCAN && k < n->host_used; k++) {
+        struct net_host *h = &n->host[n->host_cursor];
+        n->host_cursor = n->host_cursor + 1 < n->host_used ? n->host_cursor + 1 : 0;
+        if (h->at == NET_NONE || s->now_s - h->seen_s <= max_s)
+            continue;
+        const struct sdn_switch *sw = net_local(s, h->at);
+        if (!sw)
+            continue;
+        const struct net_report r = {
+            .kind = REPORT_SILENT, .vlan = h->vlan, .dpid = sw->dpid, .net = h->at, .mac = h->mac};
+        net_report(s, &r, now);
+    }
+}
