@@ -53,6 +53,7 @@ static void carve(struct sdn *s, struct fmt *f)
     said(s, f, "ports", &before);
     chunks_carve(s);
     said(s, f, "output", &before);
+    fast_carve(s);
     mac_carve(&s->macs, &s->mem, c->macs, c->secret[0]);
     said(s, f, "learnt addresses", &before);
     letters_carve(s);
@@ -179,6 +180,17 @@ sdn_conn sdn_next_ready(struct sdn *s)
     return sw->conn;
 }
 
+bool sdn_who(const struct sdn *s, sdn_conn c, struct sdn_who *out)
+{
+    const struct sdn_switch *sw = sdn_switch_of(s, c);
+
+    if (!sw || !sw->known)
+        return false;
+    *out = (struct sdn_who){.dpid = sw->dpid, .dialect = sw->dialect, .ports = sw->n_ports};
+    out->up = sw->phase == PHASE_UP && sw->accepted;
+    return true;
+}
+
 /* ---- time ---- */
 
 void sdn_advance(struct sdn *s, instant now)
@@ -213,4 +225,41 @@ instant sdn_deadline(const struct sdn *s)
 const struct sdn_stats *sdn_stats(const struct sdn *s)
 {
     return &s->stats;
+}
+
+static void switch_check(const struct sdn *s, const struct sdn_switch *sw)
+{
+    uint32_t ports = 0, last = 0;
+
+    MR_ASSERT(sdn_switch_of(s, sw->conn) == sw);
+    MR_ASSERT((sw->partial != NULL) == (sw->partial_n > 0));
+    MR_ASSERT((sw->mac_id != 0) == (sw->known && !sw->auxiliary));
+    for (const struct sdn_port *p = sw->ports; p; p = p->next, ports++) {
+        bool edge = port_is_up(p) && p->is == PORT_EDGE && s->config.mode != SDN_NONE;
+        MR_ASSERT(ports == 0 || p->desc.no > last);
+        MR_ASSERT(port_is_short(sw, p->desc.no) == (edge && p->desc.no < SHORT_PORTS));
+        last = p->desc.no;
+    }
+    MR_ASSERT(ports == sw->n_ports);
+    chunks_check(s, sw);
+}
+
+void sdn_check(const struct sdn *s)
+{
+    uint32_t n = 0, ports = 0, partials = 0, ready = 0, marked = 0;
+
+    for (const struct sdn_switch *sw = s->first; sw; sw = sw->next) {
+        switch_check(s, sw);
+        n++;
+        ports += sw->n_ports;
+        partials += sw->partial != NULL;
+        marked += sw->is_ready;
+    }
+    for (const struct sdn_switch *sw = s->ready; sw; sw = sw->ready_next) {
+        MR_ASSERT(sw->is_ready && (sw->ready_next || sw == s->ready_last));
+        ready++;
+    }
+    MR_ASSERT(ready == marked);
+    MR_ASSERT(n == s->switches.used && ports == s->ports.used && partials == s->partials.used);
+    mac_check(&s->macs);
 }

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "base/addr.h"
+#include "base/hash.h"
 #include "mem/mem.h"
 
 struct mac_entry {
@@ -53,7 +54,40 @@ static inline uint32_t mac_age(const struct mac_entry *e, uint32_t now_s)
 {
     return (now_s - e->seen) & MAC_SEEN_MASK;
 }
-void mac_prefetch(const struct mac_table *t, uint64_t key, uint16_t vlan);
+
+/* A hash is two of 32 bits: one for each bucket of an address. */
+static inline uint64_t mac_hash(const struct mac_table *t, uint64_t key, uint16_t vlan)
+{
+    return mix64((key + vlan * t->seed) ^ t->seed);
+}
+static inline struct mac_entry *mac_bucket(const struct mac_table *t, uint32_t hash)
+{
+    uint32_t i = hash & t->mask;
+
+    if (i < t->split) /* it has been split in two: one more bit decides */
+        i = hash & (t->mask << 1 | 1);
+    return t->entry + (size_t)i * MAC_WAYS;
+}
+static inline void mac_prefetch(const struct mac_table *t, uint64_t hash)
+{
+    prefetch(mac_bucket(t, (uint32_t)hash));
+}
+static inline struct mac_entry *mac_in_bucket(struct mac_entry *b, uint64_t key, uint16_t vlan)
+{
+    for (unsigned w = 0; w < MAC_WAYS; w++)
+        if (b[w].key == key && b[w].seen >> MAC_SEEN_BITS == vlan)
+            return &b[w];
+    return NULL;
+}
+/* The entry, or NULL: unknown. */
+static inline struct mac_entry *mac_lookup(const struct mac_table *t, uint64_t hash, uint64_t key,
+                                           uint16_t vlan)
+{
+    struct mac_entry *e = mac_in_bucket(mac_bucket(t, (uint32_t)hash), key, vlan);
+
+    return likely(e != NULL) ? e : mac_in_bucket(mac_bucket(t, (uint32_t)(hash >> 32)), key, vlan);
+}
+
 /* The port, or 0: unknown.  vlan: 12 bits, 0: untagged. */
 uint32_t mac_find(const struct mac_table *t, uint64_t key, uint16_t vlan);
 enum mac_news mac_learn(struct mac_table *t, uint64_t key, uint16_t vlan, uint32_t port,

@@ -8,7 +8,7 @@
  *   alive.c      echo, time-outs, reasons to close
  *   role.c       roles and generation ids
  *   xid.c        requests under way: who asked, and what an ERROR or a BARRIER_REPLY means to them
- *   chunk.c      output: say_begin, say_end; control before data
+ *   chunk.c      output: say_begin, say_end; control before data; say.c: the usual messages
  *   port.c       a switch's ports, and what each is (new, edge, link)
  *   mac.[ch]     learnt addresses of this core's switches
  *   fast.c       packet-ins on the short way: learn, find, one FLOW_MOD
@@ -113,7 +113,7 @@ struct sdn_switch {
     uint16_t mac_id;  /* its name in the table of addresses; 0: none */
     bool auxiliary;   /* not its main connection: no ports, no net index (1.3.5, 6.3.8) */
     bool probed;      /* an ECHO_REQUEST is out, since echo_sent */
-    bool ports_known;
+    bool known;       /* session_known was called */
     uint32_t net;     /* its index in the replica; NET_NONE until the seat has said so */
     uint32_t next_xid; /* of what somebody may ask about: bit 31 is clear */
     uint32_t fast_xid; /* of answers on the short way: bit 31 is set */
@@ -126,6 +126,7 @@ struct sdn_switch {
     struct sdn_port *ports;
     uint32_t n_ports;
     instant opened, heard, echo_sent, up_since, stats_at;
+    instant give_up_at; /* probed: when silence is long enough; closing: when its output is lost */
     uint64_t packet_ins, flow_mods, packet_outs, errors;
     uint32_t last_error; /* type << 16 | code */
     char why[96];
@@ -182,6 +183,7 @@ struct sdn {
     struct events *events;
     struct asks *asks;
     struct pof *pof;
+    struct fast *fast;
 };
 
 static inline bool sdn_is_seat(const struct sdn *s)
@@ -201,12 +203,24 @@ struct sdn_switch *sdn_switch_at(const struct sdn *s, uint32_t net);    /* the s
 uint8_t *say_begin(struct sdn *s, struct sdn_switch *sw, size_t n, bool control);
 /* The message at the place that say_begin gave has n bytes; 0: there is none after all. */
 void say_end(struct sdn *s, struct sdn_switch *sw, size_t n, bool control);
+/* The same for several messages of n bytes together, n not 0. */
+void say_end_many(struct sdn *s, struct sdn_switch *sw, size_t n, uint32_t messages, bool control);
+void chunks_drop(struct sdn *s, struct sdn_switch *sw); /* the connection is gone */
+uint32_t chunks_used(const struct sdn *s);
+void chunks_check(const struct sdn *s, const struct sdn_switch *sw);
+
+/* Two circles of numbers, so that answers to packet-ins, millions a second, do not wear out those
+ * that somebody may ask about. */
 static inline uint32_t xid_next(struct sdn_switch *sw)
 {
-    return sw->next_xid++;
+    return sw->next_xid++ & 0x7fffffffu;
+}
+static inline uint32_t fast_xid_next(struct sdn_switch *sw)
+{
+    return sw->fast_xid++ | 0x80000000u;
 }
 
-/* The usual messages; true if they went into the output. */
+/* say.c: the usual messages; true if they went into the output. */
 bool say_plain(struct sdn *s, struct sdn_switch *sw, enum ofp_kind k);
 bool say_flow(struct sdn *s, struct sdn_switch *sw, const struct ofp_flow *f, uint32_t *xid);
 /* frame NULL: by buffer id alone. */
@@ -223,12 +237,43 @@ void ready_mark(struct sdn *s, struct sdn_switch *sw);
  * fmt into sw->why before. */
 void session_close(struct sdn *s, struct sdn_switch *sw, const char *why);
 void session_abort(struct sdn *s, struct sdn_switch *sw, const char *why);
-/* Another connection claims its dpid: if it does not answer an ECHO_REQUEST soon it is aborted. */
+/* Another connection claims its dpid: if it says nothing soon it is aborted. */
 void session_probe(struct sdn *s, struct sdn_switch *sw);
-/* An ERROR of ours about m, in its dialect's numbers: counted; too many end the connection. */
+void alive_advance(struct sdn *s);
+
+/* ---- hello.c, session.c, role.c, count.c: a connection's life -------------------------------------- */
+
+void hello_begin(struct sdn *s, struct sdn_switch *sw);
+/* HELLO or ERROR while a version is being found. */
+void hello_message(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *m);
+/* What came is no HELLO of a version we have: HELLO_FAILED, and the end. */
+void hello_refuse(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *m);
+void hello_features(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *m);
+void hello_multipart(struct sdn *s, struct sdn_switch *sw, const struct ofp_multipart *mp);
+void hello_refused(struct sdn *s, struct sdn_switch *sw, uint64_t arg);
+/* OpenFlow and POF: sw->features and dpid are set; ports are known.  They tell the rest. */
+void session_known(struct sdn *s, struct sdn_switch *sw);
+void session_up(struct sdn *s, struct sdn_switch *sw);
+/* Something of ours is wrong with m: counted, answered by an ERROR (OpenFlow); too many of them end
+ * the connection. */
 void session_bad(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *m, uint16_t type,
                  uint16_t code);
-void alive_advance(struct sdn *s);
+/* A switch says how a port is now. */
+void session_port(struct sdn *s, struct sdn_switch *sw, enum ofp_port_reason reason,
+                  const struct ofp_port *desc);
+void role_reply(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *m);
+void role_refused(struct sdn *s, struct sdn_switch *sw, uint64_t arg,
+                  const struct ofp_error_msg *e);
+void count_refused(struct sdn_switch *sw);
+
+/* ---- fast.c: packet-ins ----------------------------------------------------------------------------- */
+
+/* The packet-ins at the beginning of p, whole ones of usual shape: answered, or handed to
+ * forward_slow.  Returns their bytes; 0: there is none, or no room to answer (sw->blocked). */
+size_t fast_input(struct sdn *s, struct sdn_switch *sw, const uint8_t *p, size_t n);
+/* One of any shape.  False: no room to answer, it must come again. */
+bool fast_packet_in(struct sdn *s, struct sdn_switch *sw, const struct ofp_packet_in *p);
+void fast_carve(struct sdn *s);
 
 /* ---- port.c ---------------------------------------------------------------------------------------- */
 
@@ -279,15 +324,20 @@ bool role_want(struct sdn *s, struct sdn_switch *sw, enum ofp_role role, uint64_
  *
  * Called by session.c and hello.c in this order of a connection's life. */
 
-/* FEATURES_REPLY is in; packet-ins count from here.  Asks the seat for the datapath's index. */
+/* FEATURES_REPLY is in; packet-ins count from here (OpenFlow and POF: by session_known).  Asks the seat for the datapath's index. */
 void net_switch_known(struct sdn *s, struct sdn_switch *sw, instant now);
-/* Ports are known and the miss entry (1.3) is on its way: stored flows, discovery. */
+/* Ports are known and the miss entry (1.3) is on its way; discovery begins.  session_up calls
+ * store_switch_up next. */
 void net_switch_up(struct sdn *s, struct sdn_switch *sw, instant now);
 void net_switch_gone(struct sdn *s, struct sdn_switch *sw, instant now);
 /* After port.c has changed it (reason DELETE: just before). */
 void net_port_changed(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p,
                       enum ofp_port_reason reason, instant now);
-/* A packet-in that the short way did not answer. */
+/* A packet-in that the short way did not answer.  The short way answers where both addresses are in
+ * s->macs (key: sw->mac_id), the source at the port it came from, the destination at another, and
+ * both ports are PORT_EDGE and up.  In network mode only the tracker of hosts writes that table: a
+ * host at an edge port of a switch of this core is learnt there, and forgotten when it is elsewhere.
+ * (What was learnt of a switch is forgotten with its connection.)  ARP comes here always. */
 void forward_slow(struct sdn *s, struct sdn_switch *sw, const struct ofp_packet_in *p, instant now);
 void net_flow_removed(struct sdn *s, struct sdn_switch *sw, const struct ofp_flow_removed *f);
 /* A part of the flows of a 1.0 switch, asked for by XID_SWEEP. */
@@ -323,7 +373,7 @@ instant count_deadline(const struct sdn *s);
 
 /* pof_*.c */
 void pof_opened(struct sdn *s, struct sdn_switch *sw, instant now);
-/* Any message of a POF connection. */
+/* Any message of a POF connection but ECHO, which session.c answers. */
 void pof_message(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *m, instant now);
 void pof_switch_gone(struct sdn *s, struct sdn_switch *sw);
 /* The topology has changed: its entries for tree and paths may be wrong. */

@@ -1,0 +1,317 @@
+/* Packet-ins on the short way: the source is known at its port, the destination at another one of
+ * the same switch, and one FLOW_MOD with the buffer's id is the answer.
+ *
+ * Packet-ins come in bursts.  A burst is read twice: the first pass parses them and calls the lines
+ * of the table of addresses from memory, the second finds them there and answers.  Answers are written
+ * straight into the switch's output.
+ *
+ * In learn mode everything is decided here.  In network mode the table has only what the tracker of
+ * hosts has put there: hosts at edge ports of this core's switches; whatever does not fit (unknown,
+ * moved, multicast, ARP) goes to forward_slow. */
+#include "ofp/fast.h"
+#include "sdn/sdn_int.h"
+
+#define BATCH 32u
+
+enum { VLAN_HLEN = 18, T_VLAN = 0x8100, T_ARP = 0x0806 };
+
+struct fast {
+    struct ofp_fast_flow flow[2]; /* OpenFlow 1.0, 1.3 */
+};
+
+/* One packet-in between the two passes. */
+struct seen {
+    const uint8_t *frame;
+    uint32_t len, buffer_id, in_port;
+    uint16_t vlan, type, total_len;
+    uint64_t src, dst; /* keys */
+    uint64_t src_hash, dst_hash;
+};
+
+/* Where answers are written. */
+struct pen {
+    uint8_t *from, *at, *end;
+    uint32_t messages, flows;
+};
+
+void fast_carve(struct sdn *s)
+{
+    struct ofp_flow like;
+
+    s->fast = mem_carve(&s->mem, sizeof(struct fast), CACHE_LINE);
+    if (!s->fast)
+        return;
+    ofp_flow_init(&like);
+    like.idle_timeout = s->config.flow_idle_s;
+    like.hard_timeout = s->config.flow_hard_s;
+    like.priority = s->config.flow_priority;
+    ofp_fast_flow_init(&s->fast->flow[0], OFP_10, &like);
+    ofp_fast_flow_init(&s->fast->flow[1], OFP_13, &like);
+}
+
+/* ---- the first pass ---- */
+
+static inline uint64_t key_at(const uint8_t *mac, uint16_t id)
+{
+    uint64_t v;
+
+    memcpy(&v, mac, sizeof(v));
+    return (__builtin_bswap64(v) & ~UINT64_C(0xffff)) | id;
+}
+
+/* The frame has ETH_HLEN bytes at least. */
+static inline void look_at(const struct sdn *s, const struct sdn_switch *sw, struct seen *x)
+{
+    const uint8_t *f = x->frame;
+
+    x->type = load_be16(f + 12);
+    x->vlan = 0;
+    if (unlikely(x->type == T_VLAN) && x->len >= VLAN_HLEN)
+        x->vlan = load_be16(f + 14) & 0xfff;
+    x->dst = key_at(f, sw->mac_id);
+    x->src = key_at(f + 6, sw->mac_id);
+    x->src_hash = mac_hash(&s->macs, x->src, x->vlan);
+    x->dst_hash = mac_hash(&s->macs, x->dst, x->vlan);
+    mac_prefetch(&s->macs, x->src_hash);
+    mac_prefetch(&s->macs, x->dst_hash);
+}
+
+/* A whole packet-in of the usual shape at p: its length; else 0. */
+static inline uint32_t read_one(enum ofp_dialect d, const uint8_t *p, size_t n, struct seen *x)
+{
+    const uint32_t want = d == OFP_10 ? 18 + ETH_HLEN : 42 + ETH_HLEN;
+    const uint16_t head = d == OFP_10 ? 0x0a01 : 0x0a04; /* version, PACKET_IN: as a word */
+    struct ofp_fast_in in;
+    struct ofp_msg m;
+    uint16_t is;
+
+    if (n < want)
+        return 0;
+    memcpy(&is, p, sizeof(is));
+    m.p = p;
+    m.len = load_be16(p + 2);
+    if (is != head || m.len < want || m.len > n || !ofp_fast_packet_in(d, &m, &in))
+        return 0;
+    x->frame = in.frame;
+    x->len = in.len;
+    x->buffer_id = in.buffer_id;
+    x->in_port = in.in_port;
+    x->total_len = load_be16(p + 12);
+    return m.len;
+}
+
+/* ---- the second pass ---- */
+
+static bool is_group(const uint8_t *mac)
+{
+    return (mac[0] & 1) != 0;
+}
+
+/* 01-80-C2-00-00-0X: never forwarded (IEEE 802.1D, 7.12.6). */
+static bool is_link_local(const uint8_t *mac)
+{
+    return load_be32(mac) == 0x0180c200 && mac[4] == 0 && mac[5] < 16;
+}
+
+static bool is_usable(const struct sdn_switch *sw, uint32_t no)
+{
+    const struct sdn_port *p;
+
+    if (port_is_short(sw, no) || no == OFPP_LOCAL)
+        return true;
+    p = no >= SHORT_PORTS ? port_find(sw, no) : NULL;
+    return p && port_is_up(p);
+}
+
+static struct ofp_packet_in as_packet_in(const struct seen *x)
+{
+    return (struct ofp_packet_in){.buffer_id = x->buffer_id,
+                                  .in_port = x->in_port,
+                                  .total_len = x->total_len,
+                                  .frame = x->frame,
+                                  .frame_len = x->len};
+}
+
+static void pen_down(struct sdn *s, struct sdn_switch *sw, struct pen *pen)
+{
+    if (pen->at != pen->from)
+        say_end_many(s, sw, (size_t)(pen->at - pen->from), pen->messages, false);
+    pen->from = pen->at = pen->end = NULL;
+    pen->messages = 0;
+}
+
+/* And what it wrote since the beginning is counted. */
+static void pen_away(struct sdn *s, struct sdn_switch *sw, struct pen *pen)
+{
+    pen_down(s, sw, pen);
+    sw->flow_mods += pen->flows;
+    s->stats.flow_mods += pen->flows;
+}
+
+static inline bool pen_has(struct sdn *s, struct sdn_switch *sw, struct pen *pen, size_t n)
+{
+    if (likely((size_t)(pen->end - pen->at) >= n))
+        return true;
+    pen_down(s, sw, pen);
+    pen->from = pen->at = say_begin(s, sw, n, false);
+    if (!pen->at)
+        return false;
+    pen->end = sw->data.end;
+    return true;
+}
+
+/* The frame itself, behind its FLOW_MOD: the switch has not kept it. */
+static void say_whole(struct sdn *s, struct sdn_switch *sw, struct pen *pen, const struct seen *x,
+                      uint32_t port)
+{
+    struct ofp_packet_in p = as_packet_in(x);
+
+    pen_down(s, sw, pen);
+    if (x->len < x->total_len || !say_packet(s, sw, &p, &port, 1))
+        s->stats.packet_ins_dropped++;
+}
+
+static inline bool answer(struct sdn *s, struct sdn_switch *sw, struct pen *pen,
+                          const struct seen *x, uint32_t port)
+{
+    const struct ofp_fast_flow *t = &s->fast->flow[sw->dialect != OFP_10];
+    uint16_t vlan = x->vlan ? OFP_VLAN_PRESENT | x->vlan : 0;
+
+    if (!pen_has(s, sw, pen, OFP_FAST_MAX))
+        return false;
+    pen->at += ofp_fast_flow_mod(t, pen->at, fast_xid_next(sw), x->buffer_id, x->in_port, x->frame,
+                                 vlan, port);
+    pen->messages++;
+    pen->flows++;
+    if (unlikely(x->buffer_id == OFP_NO_BUFFER))
+        say_whole(s, sw, pen, x, port);
+    return true;
+}
+
+/* Learn mode: an address that is new, or at another port than before. */
+static MR_NO_INLINE void learn(struct sdn *s, struct sdn_switch *sw, const struct seen *x)
+{
+    if (is_group(x->frame + 6) || x->in_port == 0 || !is_usable(sw, x->in_port))
+        return;
+    switch (mac_learn(&s->macs, x->src, x->vlan, x->in_port, s->now_s)) {
+    case MAC_SAME:
+        break;
+    case MAC_NEW_EVICTED:
+        s->stats.macs_evicted++;
+        s->stats.macs_learnt++;
+        break;
+    case MAC_NEW:
+        s->stats.macs_learnt++;
+        break;
+    case MAC_MOVED:
+        s->stats.macs_moved++;
+        break;
+    }
+}
+
+/* Learn mode, all that is not the usual case.  False: no room for the answer. */
+static MR_NO_INLINE bool learn_slow(struct sdn *s, struct sdn_switch *sw, struct pen *pen,
+                                    const struct seen *x)
+{
+    const struct mac_entry *to = mac_lookup(&s->macs, x->dst_hash, x->dst, x->vlan);
+    struct ofp_packet_in p = as_packet_in(x);
+    uint32_t all = sw->dialect == OFP_10 ? OFPP_FLOOD : OFPP_ALL;
+    bool drop = is_link_local(x->frame) || (to && to->port == x->in_port);
+
+    if (to && !drop && is_usable(sw, to->port))
+        return answer(s, sw, pen, x, to->port);
+    if (drop && x->buffer_id == OFP_NO_BUFFER)
+        return true;
+    pen_down(s, sw, pen);
+    /* Without outputs: the switch need not keep it any longer. */
+    if (!say_packet(s, sw, &p, &all, drop ? 0 : 1))
+        return !sw->blocked;
+    s->stats.floods += !drop;
+    return true;
+}
+
+static MR_NO_INLINE bool slow(struct sdn *s, struct sdn_switch *sw, struct pen *pen,
+                              const struct seen *x)
+{
+    struct ofp_packet_in p = as_packet_in(x);
+
+    if (s->config.mode == SDN_LEARN) {
+        learn(s, sw, x);
+        return learn_slow(s, sw, pen, x);
+    }
+    pen_down(s, sw, pen);
+    if (sw->blocked)
+        return false;
+    forward_slow(s, sw, &p, s->now);
+    return true;
+}
+
+/* False: no room for its answer, and it has not been looked at. */
+static inline bool take(struct sdn *s, struct sdn_switch *sw, struct pen *pen, const struct seen *x)
+{
+    struct mac_entry *from = mac_lookup(&s->macs, x->src_hash, x->src, x->vlan);
+    const struct mac_entry *to = mac_lookup(&s->macs, x->dst_hash, x->dst, x->vlan);
+    uint32_t seen = (uint32_t)x->vlan << MAC_SEEN_BITS | (s->now_s & MAC_SEEN_MASK);
+
+    if (unlikely(!from || !to || from->port != x->in_port || to->port == x->in_port ||
+                 !port_is_short(sw, x->in_port) || !port_is_short(sw, to->port) ||
+                 (x->type == T_ARP && s->config.mode == SDN_NETWORK)))
+        return slow(s, sw, pen, x);
+    if (unlikely(from->seen != seen))
+        from->seen = seen;
+    if (unlikely(!answer(s, sw, pen, x, to->port)))
+        return false;
+    s->stats.packet_ins_fast++;
+    return true;
+}
+
+size_t fast_input(struct sdn *s, struct sdn_switch *sw, const uint8_t *p, size_t n)
+{
+    const enum ofp_dialect d = sw->dialect;
+    struct seen burst[BATCH];
+    uint32_t len[BATCH];
+    struct pen pen = {0};
+    uint32_t count, done, all = 0;
+    size_t taken = 0;
+
+    do {
+        size_t read = taken;
+        for (count = 0; count < BATCH; count++) {
+            len[count] = read_one(d, p + read, n - read, &burst[count]);
+            if (len[count] == 0)
+                break;
+            look_at(s, sw, &burst[count]);
+            read += len[count];
+        }
+        for (done = 0; done < count && take(s, sw, &pen, &burst[done]); done++)
+            taken += len[done];
+        all += done;
+    } while (count == BATCH && done == count && sw->phase != PHASE_CLOSING);
+    pen_away(s, sw, &pen);
+    sw->packet_ins += all;
+    s->stats.packet_ins += all;
+    s->stats.messages_in += all;
+    return taken;
+}
+
+bool fast_packet_in(struct sdn *s, struct sdn_switch *sw, const struct ofp_packet_in *p)
+{
+    struct seen x = {.frame = p->frame,
+                     .len = p->frame_len,
+                     .buffer_id = p->buffer_id,
+                     .in_port = p->in_port,
+                     .total_len = p->total_len};
+    struct pen pen = {0};
+    bool is = true;
+
+    if (x.len >= ETH_HLEN) {
+        look_at(s, sw, &x);
+        is = take(s, sw, &pen, &x);
+        pen_away(s, sw, &pen);
+    } else {
+        s->stats.packet_ins_dropped++;
+    }
+    sw->packet_ins += is;
+    s->stats.packet_ins += is;
+    return is;
+}
