@@ -113,7 +113,7 @@ static bool begin_tls(struct ofd_core *c, struct ofd_conn *k)
     k->tls = tls_open(c->ofd->tls);
     k->plain = malloc(PLAIN_BYTES);
     k->state = CONN_TLS;
-    k->until = c->now + TLS_HANDSHAKE_US;
+    k->until = c->now + c->ofd->config.sdn.handshake_us;
     link_append(&c->handshakes, &k->timed);
     if (k->tls && k->plain)
         return true;

@@ -18,8 +18,8 @@
  * a flood is read after the newcomers.  A connection whose output is full is not read at all, and
  * its slices hold the peer's window shut.
  *
- * LIMITS.  sdn's, and as many sockets; a handshake of TLS has TLS_HANDSHAKE_US; a connection that
- * is closed has LINGER_US to take what was said last.
+ * LIMITS.  sdn's, and as many sockets; a handshake of TLS may take as long as a switch's; a connection
+ * that is closed has LINGER_US to take what was said last.
  *
  * Threads: each core's own; ofd_ask by any. */
 #pragma once

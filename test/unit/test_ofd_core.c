@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "lib/identity.h"
 #include "ofd/ofd.h"
 #include "os/os.h"
 
@@ -52,7 +53,7 @@ static _Atomic bool toy_keeps_questions;
 
 void sdn_config_init(struct sdn_config *c)
 {
-    *c = (struct sdn_config){.conns = 16, .chunks = 64};
+    *c = (struct sdn_config){.conns = 16, .chunks = 64, .handshake_us = 100000};
 }
 
 size_t sdn_bytes(const struct sdn_config *c, struct fmt *f)
@@ -275,6 +276,9 @@ void sdn_check(const struct sdn *s)
 /* ---- the program and its peers ---------------------------------------------------------------- */
 
 #define PORT 6653
+#define TAP "tofd0"
+
+static bool own_stack;
 
 static struct ofd *ofd;
 static struct os_thread thread;
@@ -290,6 +294,12 @@ static void run(void *arg)
     mr_config_init(&c);
     c.cores = cores;
     c.max_conns = 1000;
+    if (own_stack) {
+        c.dev = "tap:" TAP;
+        c.addr = mr_addr4(10, 9, 0, 2, 0);
+        c.prefix_len = 24;
+        c.control = "none";
+    }
     *(int *)arg = mr_run(&c, &app);
 }
 
@@ -307,7 +317,7 @@ static int rc;
 static void begin(unsigned n, const struct tls_config *tls)
 {
     struct ofd_config c = {.name = "test",
-                           .listener = {{.at = mr_addr4(127, 0, 0, 1, PORT)}},
+                           .listener = {{.at = mr_addr4(0, 0, 0, 0, PORT)}},
                            .listeners = 1,
                            .cores = n,
                            .quiet = true};
@@ -346,8 +356,9 @@ static void end(void)
 
 static int dial(void)
 {
-    struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(PORT),
+                             .sin_addr.s_addr = htonl(own_stack ? 0x0a090002 : INADDR_LOOPBACK)};
     struct timeval patience = {.tv_sec = 10};
 
     for (int i = 0; i < 2000; i++) {
@@ -495,7 +506,7 @@ static void there_are_no_more_connections_than_there_may_be_and_places_come_free
         usleep(20000);
     }
     end();
-    assert_int_equal(counter("refused"), 3);
+    assert_true(counter("refused") >= 3); /* a dialler that is reset at once tries again */
 }
 
 static void letters_go_round_and_none_is_lost_when_a_ring_is_full(void **state)
@@ -540,7 +551,7 @@ static void questions_of_many_threads_are_answered_by_the_core_they_name(void **
     assert_false(s.ask(s.arg, 2, &q));
     char text[4096];
     assert_true(s.facts(s.arg, text, sizeof(text)) > 0);
-    assert_non_null(strstr(text, "127.0.0.1:6653"));
+    assert_non_null(strstr(text, "0.0.0.0:6653"));
     end();
 }
 
@@ -569,6 +580,157 @@ static void a_question_that_is_open_at_the_end_is_refused(void **state)
     assert_false(answered);
 }
 
+/* ---- TLS ------------------------------------------------------------------------------------------ */
+
+struct secure {
+    struct tls_context *context;
+    struct tls *tls;
+    int fd;
+};
+
+static void secure_dial(struct secure *s, const struct tls_config *c)
+{
+    char text[200];
+
+    s->context = tls_context_open(c, text, sizeof(text));
+    assert_non_null(s->context);
+    s->tls = tls_open(s->context);
+    s->fd = dial();
+}
+
+static void secure_hang_up(struct secure *s)
+{
+    tls_close(s->tls);
+    tls_context_close(s->context);
+    close(s->fd);
+}
+
+static void records_out(struct secure *s)
+{
+    const uint8_t *p;
+    size_t n;
+
+    while ((n = tls_output(s->tls, &p)) > 0) {
+        assert_int_equal(os_write_all(s->fd, p, n), 0);
+        tls_sent(s->tls, n);
+    }
+}
+
+/* Plain text, 0 at its end, or TLS_FAILED. */
+static int64_t secure_read(struct secure *s, char *buf, size_t n)
+{
+    char room[5000];
+    int64_t r;
+
+    while ((r = tls_read(s->tls, buf, n)) == TLS_AGAIN) {
+        records_out(s);
+        ssize_t got = read(s->fd, room, sizeof(room));
+        if (got <= 0)
+            return 0;
+        assert_int_equal(tls_input(s->tls, room, (size_t)got), got);
+    }
+    records_out(s);
+    return r;
+}
+
+/* The first read makes the handshake. */
+static void handshake(struct secure *s)
+{
+    char room[5000];
+
+    while (!tls_is_up(s->tls)) {
+        assert_int_equal(tls_read(s->tls, room, 1), TLS_AGAIN);
+        records_out(s);
+        if (tls_is_up(s->tls))
+            return;
+        ssize_t got = read(s->fd, room, sizeof(room));
+        assert_true(got > 0);
+        assert_int_equal(tls_input(s->tls, room, (size_t)got), got);
+    }
+}
+
+static void secure_echo(struct secure *s, size_t n)
+{
+    char *text = malloc(n), back[5000];
+    size_t got = 0, sent = 0;
+
+    for (size_t i = 0; i < n; i++)
+        text[i] = (char)(i * 5 >> 3);
+    handshake(s);
+    while (got < n) {
+        while (sent < n && sent - got < 30000) {
+            int64_t r = tls_write(s->tls, text + sent, n - sent < 9000 ? n - sent : 9000);
+            assert_true(r > 0);
+            sent += (size_t)r;
+            records_out(s);
+        }
+        int64_t r = secure_read(s, back, sizeof(back));
+        assert_true(r > 0);
+        assert_memory_equal(back, text + got, (size_t)r);
+        got += (size_t)r;
+    }
+    free(text);
+}
+
+static void a_switch_may_come_by_tls_and_must_show_its_certificate(void **state)
+{
+    static char dir[] = "/tmp/test_ofd_XXXXXX";
+    struct identity ca, own, sw;
+    struct secure s;
+    char back[10];
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    identity_make(&ca, dir, "authority", NULL, 1);
+    identity_make(&own, dir, "controller", &ca, 2);
+    identity_make(&sw, dir, "switch", &ca, 3);
+    begin(1, &(struct tls_config){.cert = own.cert_file, .key = own.key_file, .ca = ca.cert_file});
+
+    const struct tls_config good = {
+        .cert = sw.cert_file, .key = sw.key_file, .ca = ca.cert_file, .client = true};
+    secure_dial(&s, &good);
+    secure_echo(&s, 10);
+    secure_echo(&s, 1000000);
+    secure_hang_up(&s);
+
+    const struct tls_config nobody = {.ca = ca.cert_file, .client = true};
+    secure_dial(&s, &nobody);
+    assert_true(secure_read(&s, back, sizeof(back)) <= 0);
+    secure_hang_up(&s);
+
+    /* Who does not speak TLS, and who says nothing at all. */
+    int fd = dial();
+    assert_int_equal(os_write_all(fd, "\4\0\0\10\0\0\0\1", 8), 0);
+    while (read(fd, back, sizeof(back)) > 0)
+        continue;
+    close(fd);
+    fd = dial();
+    assert_true(read(fd, back, sizeof(back)) <= 0);
+    close(fd);
+    end();
+    assert_int_equal(counter("tls_handshakes"), 1);
+    assert_int_equal(counter("tls_failed"), 3);
+    identity_forget(&ca);
+    identity_forget(&own);
+    identity_forget(&sw);
+    rmdir(dir);
+}
+
+/* The same again on Millrace, with the kernel as its peer across a TAP device. */
+static void all_of_it_on_a_stack_of_our_own(void **state)
+{
+    if (system("ip tuntap add " TAP " mode tap && ip link set " TAP " up && "
+               "ip address add 10.9.0.1/24 dev " TAP " 2>/dev/null") != 0)
+        skip();
+    own_stack = true;
+    what_comes_is_given_to_the_controller_and_its_answers_go_back(state);
+    who_does_not_read_is_not_read_and_loses_nothing(state);
+    what_the_controller_wants_closed_is_closed_after_its_last_words(state);
+    there_are_no_more_connections_than_there_may_be_and_places_come_free(state);
+    letters_go_round_and_none_is_lost_when_a_ring_is_full(state);
+    own_stack = false;
+}
+
 /* The shell of an operator's mistake: files that are not there. */
 static void a_certificate_that_cannot_be_read_is_said_at_once(void **state)
 {
@@ -592,6 +754,8 @@ int main(void)
         cmocka_unit_test(letters_go_round_and_none_is_lost_when_a_ring_is_full),
         cmocka_unit_test(questions_of_many_threads_are_answered_by_the_core_they_name),
         cmocka_unit_test(a_question_that_is_open_at_the_end_is_refused),
+        cmocka_unit_test(a_switch_may_come_by_tls_and_must_show_its_certificate),
+        cmocka_unit_test(all_of_it_on_a_stack_of_our_own),
         cmocka_unit_test(a_certificate_that_cannot_be_read_is_said_at_once),
     };
 

@@ -1,91 +1,33 @@
 /* TLS between a server and a client in memory.  Keys and certificates are made here, for the test. */
 #include "lib/cmocka_first.h"
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "lib/identity.h"
 #include "tls/tls.h"
 
 static char dir[] = "/tmp/test_tls_XXXXXX";
 
-/* ---- certificates ----------------------------------------------------------------------- */
-
-struct identity {
-    EVP_PKEY *key;
-    X509 *cert;
-    char cert_file[80], key_file[80];
-};
-
 static struct identity authority, server, client, stranger;
-
-static void save(struct identity *id, const char *name)
-{
-    FILE *f;
-
-    snprintf(id->cert_file, sizeof(id->cert_file), "%s/%s.pem", dir, name);
-    snprintf(id->key_file, sizeof(id->key_file), "%s/%s.key", dir, name);
-    assert_non_null(f = fopen(id->cert_file, "w"));
-    PEM_write_X509(f, id->cert);
-    fclose(f);
-    assert_non_null(f = fopen(id->key_file, "w"));
-    PEM_write_PrivateKey(f, id->key, NULL, NULL, 0, NULL, NULL);
-    fclose(f);
-}
-
-/* By NULL: it signs itself. */
-static void make(struct identity *id, const char *name, const struct identity *by, long serial)
-{
-    X509_NAME *subject;
-
-    id->key = EVP_EC_gen("P-256");
-    id->cert = X509_new();
-    assert_true(id->key && id->cert);
-    X509_set_version(id->cert, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(id->cert), serial);
-    X509_gmtime_adj(X509_getm_notBefore(id->cert), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(id->cert), 3600);
-    X509_set_pubkey(id->cert, id->key);
-    subject = X509_get_subject_name(id->cert);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
-    X509_set_issuer_name(id->cert, by ? X509_get_subject_name(by->cert) : subject);
-    if (!by) {
-        X509_EXTENSION *ca = X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, "CA:TRUE");
-        X509_add_ext(id->cert, ca, -1);
-        X509_EXTENSION_free(ca);
-    }
-    assert_true(X509_sign(id->cert, by ? by->key : id->key, EVP_sha256()) > 0);
-    save(id, name);
-}
-
-static void forget(struct identity *id)
-{
-    unlink(id->cert_file);
-    unlink(id->key_file);
-    X509_free(id->cert);
-    EVP_PKEY_free(id->key);
-}
 
 static int setup(void **state)
 {
     (void)state;
     assert_non_null(mkdtemp(dir));
-    make(&authority, "authority", NULL, 1);
-    make(&server, "controller", &authority, 2);
-    make(&client, "switch1", &authority, 3);
-    make(&stranger, "stranger", NULL, 4);
+    identity_make(&authority, dir, "authority", NULL, 1);
+    identity_make(&server, dir, "controller", &authority, 2);
+    identity_make(&client, dir, "switch1", &authority, 3);
+    identity_make(&stranger, dir, "stranger", NULL, 4);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    forget(&authority);
-    forget(&server);
-    forget(&client);
-    forget(&stranger);
+    identity_forget(&authority);
+    identity_forget(&server);
+    identity_forget(&client);
+    identity_forget(&stranger);
     rmdir(dir);
     return 0;
 }
