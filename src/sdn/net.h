@@ -205,7 +205,7 @@ instant reroute_deadline(const struct sdn *s);
 
 /* ---- discover.c, lldp.c ---------------------------------------------------------------------------- */
 
-#define LLDP_LEN 94u
+#define LLDP_LEN 92u
 struct lldp {
     uint64_t dpid;
     uint32_t port;
