@@ -20,6 +20,7 @@ static int load_init(struct mr *m, void *arg, void **core_state)
     if (l == NULL)
         return MR_ENOMEM;
     l->m = m;
+    l->core = mr_core(m);
     l->opt = o;
     l->next = o->list;
     o->list = l;

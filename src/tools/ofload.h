@@ -103,7 +103,7 @@ enum ofl_verdict {
 };
 
 struct ofl_judge {
-    uint64_t last[10]; /* the last right answer: the next differs in a few bytes */
+    uint8_t last[80];  /* the last right answer: the next differs in a few bytes */
     bool any, has_src; /* there is one; its match names the source */
 };
 
@@ -111,6 +111,10 @@ struct ofl_judge {
  * match or port that concerns a packet-in, which then is no longer in flight. */
 enum ofl_verdict ofl_judge(struct ofl_judge *j, struct ofl_probes *p, const uint8_t *msg, size_t n,
                            uint64_t *sent_ns);
+/* How many whole answers at msg are right in the way of the last right one, each for a packet-in
+ * that was sent at the same instant, *sent_ns.  The same verdict as ofl_judge's, sooner. */
+uint32_t ofl_judge_run(const struct ofl_judge *j, struct ofl_probes *p, const uint8_t *msg,
+                       size_t n, uint64_t *sent_ns);
 /* Would cbench count it? */
 bool ofl_cbench_counts(const uint8_t *msg, size_t n);
 
@@ -199,8 +203,8 @@ struct ofload {
     const struct ofl_options *opt; /* borrowed */
     struct ofload *next;           /* the program's list */
     enum ofl_phase phase;
-    struct ofl_switch *sw; /* owned: n of them */
-    uint32_t n, first;     /* first: number of sw[0] among all switches */
+    struct ofl_switch *sw;   /* owned: n of them */
+    uint32_t core, n, first; /* first: number of sw[0] among all switches */
     uint32_t window;
     uint64_t rate; /* our share */
     uint64_t now_ns, start_ns, edge_ns, loop_ns, pause_ns;
@@ -235,6 +239,8 @@ extern const char ofl_timer_pace; /* user pointer of its timer */
 
 /* ---- ofload_count.c: answers come in ------------------------------------------------------ */
 
+/* Answers as they mostly are, at the beginning of p[0..n); how many bytes they take. */
+size_t ofl_answers(struct ofl_switch *s, const uint8_t *p, size_t n);
 /* A FLOW_MOD or PACKET_OUT. */
 void ofl_answer(struct ofl_switch *s, const uint8_t *msg, size_t n);
 /* The latencies seen so far are in the histogram. */
@@ -242,6 +248,7 @@ void ofl_settle(struct ofload *l);
 
 /* ---- ofload_run.c: connections, loops, the end --------------------------------------------- */
 
+/* m, opt and core are the caller's. */
 bool ofl_make(struct ofload *l);
 void ofl_free(struct ofload *l);
 void ofl_start(struct ofload *l);

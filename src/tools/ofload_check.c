@@ -34,6 +34,7 @@ enum {
     W_TOS = 1 << 21,
 };
 
+#define TIME_MASK ((UINT64_C(1) << 40) - 1)
 #define FRAME 18u /* where it begins in ofl_probes.frame */
 
 /* A wildcard of so many low bits; 32 and more: all. */
@@ -156,23 +157,55 @@ static enum ofl_verdict judge_packet_out(struct ofl_probes *p, const uint8_t *ms
 }
 
 /* Nearly every answer is the last one again, but for the transaction, the source, the cookie and
- * the buffer.  Little-endian masks: a bit is set where nothing may differ. */
-static bool is_last_again(const struct ofl_judge *j, const uint8_t *msg)
+ * the buffer: a bit of `same` is set where nothing may differ. */
+static inline bool is_last_again(const struct ofl_judge *j, const uint8_t *msg)
 {
-    static const uint8_t same[80] = {
+    static const uint8_t same[sizeof(j->last)] = {
         255, 255, 255, 255, 0,   0,   0,   0,   255, 255, 255, 255, 255, 255, 0,   0,
         0,   0,   0,   0,   255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
         255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
         0,   0,   0,   0,   0,   0,   0,   0,   255, 255, 255, 255, 255, 255, 255, 255,
         0,   0,   0,   0,   255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
     };
-    uint64_t a[10], mask[10], differs = 0;
+    typedef uint64_t words __attribute__((vector_size(16)));
+    words differs = {0, 0};
 
-    memcpy(a, msg, sizeof(a));
-    memcpy(mask, same, sizeof(mask));
-    for (unsigned i = 0; i < 10; i++)
-        differs |= (a[i] ^ j->last[i]) & mask[i];
-    return differs == 0;
+    for (unsigned i = 0; i < sizeof(j->last); i += sizeof(words)) {
+        words a, b, mask;
+        memcpy(&a, msg + i, sizeof(a));
+        memcpy(&b, j->last + i, sizeof(b));
+        memcpy(&mask, same + i, sizeof(mask));
+        differs |= (a ^ b) & mask;
+    }
+    return (differs[0] | differs[1]) == 0;
+}
+
+uint32_t ofl_judge_run(const struct ofl_judge *j, struct ofl_probes *p, const uint8_t *msg,
+                       size_t n, uint64_t *sent_ns)
+{
+    uint64_t first = 0, *sent = p->sent, buffers = p->buffers;
+    uint32_t count = 0;
+
+    if (!j->any || sent == NULL)
+        return 0;
+    for (; n >= sizeof(j->last) && is_last_again(j, msg); n -= sizeof(j->last)) {
+        uint32_t id = load_be32(msg + FM_BUFFER);
+        uint64_t e;
+        if (id - 1u >= buffers)
+            break;
+        e = sent[id];
+        if (count == 0)
+            first = e;
+        if ((int64_t)e >= 0 || ((e ^ first) & TIME_MASK) != 0 ||
+            (j->has_src && !source_is(p, msg + FM_SRC, e)))
+            break;
+        sent[id] = e & INT64_MAX;
+        msg += sizeof(j->last);
+        count++;
+    }
+    p->in_flight -= min_u32(p->in_flight, count);
+    *sent_ns = first & TIME_MASK;
+    return count;
 }
 
 enum ofl_verdict ofl_judge(struct ofl_judge *j, struct ofl_probes *p, const uint8_t *msg, size_t n,
@@ -181,19 +214,14 @@ enum ofl_verdict ofl_judge(struct ofl_judge *j, struct ofl_probes *p, const uint
     uint64_t sent = 0;
     enum ofl_verdict v;
 
-    if (n == sizeof(j->last) && j->any && is_last_again(j, msg) &&
-        load_be32(msg + FM_BUFFER) != OFL_NO_BUFFER) {
-        v = answered(p, load_be32(msg + FM_BUFFER), &sent);
-        if (v == OFL_RIGHT && j->has_src && !source_is(p, msg + FM_SRC, sent))
-            v = OFL_BAD_MATCH;
-    } else if (n < (msg[1] == OFT_FLOW_MOD ? OFL_FLOW_MOD_MIN : OFL_PACKET_OUT_MIN)) {
+    if (n < (msg[1] == OFT_FLOW_MOD ? OFL_FLOW_MOD_MIN : OFL_PACKET_OUT_MIN)) {
         return OFL_BAD_FORM;
     } else if (msg[1] == OFT_FLOW_MOD) {
         v = judge_flow_mod(j, p, msg, n, &sent);
     } else {
         v = judge_packet_out(p, msg, n, &sent);
     }
-    *sent_ns = sent & ((UINT64_C(1) << 40) - 1);
+    *sent_ns = sent & TIME_MASK;
     return v;
 }
 

@@ -13,13 +13,13 @@ void ofl_settle(struct ofload *l)
 }
 
 /* What is read at once was mostly sent at once. */
-static void record(struct ofload *l, uint64_t ns)
+static void record(struct ofload *l, uint64_t ns, uint32_t n)
 {
     if (ns != l->run_ns) {
         ofl_settle(l);
         l->run_ns = ns;
     }
-    l->run_n++;
+    l->run_n += n;
 }
 
 static void wrong(struct ofl_switch *s, enum ofl_error e, const uint8_t *msg, size_t n)
@@ -37,18 +37,18 @@ static void wrong(struct ofl_switch *s, enum ofl_error e, const uint8_t *msg, si
     }
 }
 
-static void count(struct ofl_switch *s, uint64_t sent_ns)
+static void count(struct ofl_switch *s, uint64_t sent_ns, uint32_t n)
 {
     struct ofload *l = s->l;
 
     if (l->phase != OFL_RUNS || l->discards) {
-        l->discarded++;
+        l->discarded += n;
         return;
     }
-    l->answers++;
+    l->answers += n;
     if (l->loop >= l->opt->warmup) {
-        s->answers++;
-        record(l, (l->now_ns - sent_ns) & MASK_40);
+        s->answers += n;
+        record(l, (l->now_ns - sent_ns) & MASK_40, n);
     }
 }
 
@@ -70,6 +70,24 @@ static void count_blindly(struct ofl_switch *s, const uint8_t *msg, size_t n)
         s->answers++;
 }
 
+size_t ofl_answers(struct ofl_switch *s, const uint8_t *p, size_t n)
+{
+    struct ofload *l = s->l;
+    size_t used = 0;
+
+    for (;;) {
+        uint64_t sent_ns;
+        uint32_t right = ofl_judge_run(&s->judge, &s->probes, p + used, n - used, &sent_ns);
+        if (right == 0)
+            return used;
+        if (l->phase == OFL_RUNS && !l->discards)
+            l->cbench += right;
+        l->right_flow_mods += right;
+        count(s, sent_ns, right);
+        used += right * sizeof(s->judge.last);
+    }
+}
+
 void ofl_answer(struct ofl_switch *s, const uint8_t *msg, size_t n)
 {
     struct ofload *l = s->l;
@@ -82,15 +100,15 @@ void ofl_answer(struct ofl_switch *s, const uint8_t *msg, size_t n)
     }
     v = ofl_judge(&s->judge, &s->probes, msg, n, &sent_ns);
     if (!l->discards && l->phase == OFL_RUNS)
-        l->cbench += (v == OFL_RIGHT && msg[1] == OFT_FLOW_MOD) || ofl_cbench_counts(msg, n);
+        l->cbench += ofl_cbench_counts(msg, n);
     switch (v) {
     case OFL_RIGHT:
         *(msg[1] == OFT_FLOW_MOD ? &l->right_flow_mods : &l->right_packet_outs) += 1;
-        count(s, sent_ns);
+        count(s, sent_ns, 1);
         break;
     case OFL_FLOODED:
         l->floods++;
-        count(s, sent_ns);
+        count(s, sent_ns, 1);
         break;
     case OFL_NO_ANSWER:
         l->others++;

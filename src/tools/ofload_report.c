@@ -70,7 +70,7 @@ void ofl_progress(struct ofload *l)
 {
     uint64_t answers = l->opt->total->answers;
 
-    if (l->opt->quiet || mr_core(l->m) != 0)
+    if (l->opt->quiet || l->core != 0)
         return;
     fprintf(stderr, "loop %3" PRIu32 "  %10" PRIu64 " responses/s%s\n", l->loop + 1,
             (answers - l->told) * 1000 / l->opt->loop_ms,

@@ -207,7 +207,12 @@ bool ofl_input(struct ofl_switch *s, const uint8_t *p, size_t n)
         n -= used;
     }
     while (n >= OFL_HEADER) {
-        size_t len = load_be16(p + 2);
+        size_t len = ofl_answers(s, p, n);
+        p += len;
+        n -= len;
+        if (n < OFL_HEADER)
+            break;
+        len = load_be16(p + 2);
         if (len < OFL_HEADER)
             return false;
         if (len > n)

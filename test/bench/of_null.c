@@ -1,6 +1,7 @@
 /* An OpenFlow 1.0 controller that learns nothing: each packet-in is answered by one FLOW_MOD of 80
  * bytes for its destination and its buffer, out of port 2, and what one read brought is answered by
- * one write.  The ceiling of of/throughput and of/latency.
+ * one write.  The ceiling of of/throughput and of/latency.  It ends after ten minutes at the latest:
+ * with --busy it would keep a processor for ever.
  *
  *   of_null PORT [network options] */
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #define OUT_BYTES (2u << 20)
 #define READ_MAX (1u << 20) /* one read brings no more: 16 slices */
 #define FLOW_MOD 80u
+#define LIFE_US 600000000u
 
 struct conn {
     struct mr *m;
@@ -166,7 +168,9 @@ static void accept_all(struct mr *m, mr_sock listener)
 static void event(struct mr *m, void *core, const struct mr_event *ev)
 {
     (void)core;
-    if (ev->type == MR_EV_ACCEPT)
+    if (ev->type == MR_EV_TIMER)
+        mr_stop(m);
+    else if (ev->type == MR_EV_ACCEPT)
         accept_all(m, ev->sock);
     else if (ev->type == MR_EV_CLOSED)
         end(ev->user);
@@ -181,6 +185,7 @@ static int init(struct mr *m, void *arg, void **core)
     mr_sock listener;
 
     (void)core;
+    mr_timer_start(m, LIFE_US, NULL, NULL);
     return mr_core(m) != 0 ? MR_OK : mr_listen(m, &at, &opts, &listener);
 }
 

@@ -36,10 +36,11 @@ static struct ctl_conn conn[CONNS];
 static unsigned conns;
 static mr_sock listener;
 static enum way way;
+static bool mute; /* the controller listens and says nothing */
 
 static void say(struct ctl_conn *c, const void *b, size_t n)
 {
-    if (n > 0)
+    if (n > 0 && !mute)
         assert_int_equal(mr_send(w.end[1].m, c->sock, b, n, 0), n);
 }
 
@@ -167,6 +168,7 @@ static int prepare(void **state)
     (void)state;
     duo_defaults(&w);
     way = GOOD;
+    mute = false;
     opt = (struct ofl_options){.to = duo_addr(1, DUO_PORT),
                                .quiet = true,
                                .switches = 2,
@@ -203,7 +205,7 @@ static void start(enum way how)
 /* Until the load says that it is over, and all is back. */
 static void finish(void)
 {
-    for (unsigned i = 0; i < 400 && l->phase != OFL_OVER; i++)
+    for (unsigned i = 0; i < 600 && l->phase != OFL_OVER; i++)
         run_ms(10);
     assert_int_equal(l->phase, OFL_OVER);
     assert_true(native_is_stopped(w.end[0].native));
@@ -456,6 +458,33 @@ static void a_controller_that_hangs_up_is_told(void **state)
     drop();
 }
 
+/* It ends by itself, whatever the controller does: 10 s for the handshakes, 5 s for answers. */
+static void a_controller_that_says_nothing_is_not_waited_for(void **state)
+{
+    (void)state;
+    mute = true;
+    start(GOOD);
+    run_ms(9900);
+    assert_int_equal(l->phase, OFL_CONNECTS);
+    finish();
+    assert_int_equal(l->errors[OFL_CONNECT], 2);
+    drop();
+}
+
+static void a_controller_that_falls_silent_is_not_waited_for(void **state)
+{
+    (void)state;
+    start(GOOD);
+    run_ms(40);
+    mute = true;
+    run_ms(4900);
+    assert_int_equal(l->phase, OFL_DRAINS);
+    finish();
+    assert_int_equal(l->errors[OFL_UNANSWERED], 2 * opt.in_flight);
+    assert_int_equal(ofl_error_sum(l), 2 * opt.in_flight);
+    drop();
+}
+
 static void without_the_check_it_counts_as_cbench_does(void **state)
 {
     (void)state;
@@ -484,6 +513,8 @@ int main(void)
         RUN(a_buffer_nobody_knows_is_no_answer),
         RUN(bytes_that_are_no_openflow_end_the_connection),
         RUN(a_controller_that_hangs_up_is_told),
+        RUN(a_controller_that_says_nothing_is_not_waited_for),
+        RUN(a_controller_that_falls_silent_is_not_waited_for),
         RUN(without_the_check_it_counts_as_cbench_does),
     };
 
