@@ -422,6 +422,8 @@ static void frame_at_switch(struct world *w, unsigned i, unsigned port, const ui
         struct world_frame *f = &w->frame[id];
         if (f->at[i] < 255)
             f->at[i]++;
+        if (w->healed && w->now_us > JUDGE_AT)
+            say(w, "frame %u at switch %u port %u", id, i, port);
         if (++f->visits > WANDER_MAX)
             fail(w, "frame %u wanders: it passed %u switches", id, f->visits);
     }
