@@ -17,16 +17,20 @@ struct json {
     unsigned depth;
 };
 
+/* libjansson has functions of these names, and a program may be linked with both: ours have others for
+ * the linker. */
+#define JSON_LINKED_AS(name) __asm__("stat_" #name)
+
 /* size > 0. */
 void json_init(struct json *j, char *buf, size_t size);
-void json_object(struct json *j, const char *key); /* until the matching json_end */
-void json_array(struct json *j, const char *key);  /* until the matching json_end */
+void json_object(struct json *j, const char *key) JSON_LINKED_AS(json_object); /* until the matching json_end */
+void json_array(struct json *j, const char *key) JSON_LINKED_AS(json_array);   /* until the matching json_end */
 void json_end(struct json *j);
 
 void json_u64(struct json *j, const char *key, uint64_t v);
 void json_i64(struct json *j, const char *key, int64_t v);
 void json_bool(struct json *j, const char *key, bool v);
-void json_null(struct json *j, const char *key);
+void json_null(struct json *j, const char *key) JSON_LINKED_AS(json_null);
 /* A value that is JSON already; the caller's word for it. */
 void json_raw(struct json *j, const char *key, const char *v, size_t n);
 

@@ -1,0 +1,611 @@
+/* The REST interface against a source that is no controller: routes, manners, tokens, wrong bodies. */
+#include "lib/cmocka_first.h"
+
+#include <arpa/inet.h>
+#include <jansson.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "north/north.h"
+
+/* ---- a source that knows two switches, one a core ---- */
+
+struct fake {
+    struct sdn_ask last; /* the last command */
+    struct ofp_flow flow;
+    struct ofp_group group;
+    struct ofp_meter meter;
+    unsigned asked, status; /* of commands */
+    const char *text;
+};
+
+#define SWITCH(n)                                                                                  \
+    "{\"dpid\":\"000000000000000" n                                                                \
+    "\",\"core\":0,\"connected\":true,\"dialect\":\"OpenFlow 1.3\","                               \
+    "\"peer\":\"10.0.0." n                                                                         \
+    ":4000\",\"role\":\"EQUAL\",\"manufacturer\":\"M\\\"x\",\"hardware\":\"H\","                   \
+    "\"software\":\"S\",\"serial\":\"\",\"description\":\"s" n                                     \
+    "\",\"packet_ins\":7,\"flow_mods\":3,"                                                         \
+    "\"packet_outs\":2,\"errors\":1,\"ports\":[{\"port\":1,\"name\":\"s" n "-eth1\","              \
+    "\"mac\":\"02:00:00:00:00:0" n                                                                 \
+    "\",\"up\":true,\"admin_up\":true,\"link_up\":true,\"speed_kbps\":1000000,"                    \
+    "\"rx_bytes\":100,\"rx_bps\":800},{\"port\":2,\"name\":\"s" n "-eth2\",\"up\":false}]}"
+
+static const char flows[] =
+    "{\"dpid\":\"0000000000000001\",\"flows\":[{\"table_id\":0,\"priority\":9,\"cookie\":\"0x5\","
+    "\"idle_timeout\":0,\"hard_timeout\":0,\"flags\":0,\"match\":{\"in_port\":1,\"eth_type\":2048,"
+    "\"ipv4_dst\":\"10.0.0.0/"
+    "255.0.0.0\",\"vlan_vid\":5},\"actions\":[{\"type\":\"OUTPUT\",\"port\":2},"
+    "{\"type\":\"SET_FIELD\",\"field\":\"eth_dst\",\"value\":\"02:00:00:00:00:09\"},"
+    "{\"type\":\"GOTO_TABLE\",\"table_id\":1}],\"duration_s\":4,\"packets\":10,\"bytes\":1000}]}";
+
+static const char *answer(unsigned core, const struct sdn_ask *q)
+{
+    switch (q->kind) {
+    case SDN_ASK_SWITCHES:
+    case SDN_ASK_METRICS:
+        return core == 0 ? "{\"switches\":[" SWITCH("1") "]}" : "{\"switches\":[" SWITCH("2") "]}";
+    case SDN_ASK_SWITCH:
+    case SDN_ASK_PORTS:
+        return q->dpid == 1 ? SWITCH("1") : SWITCH("2");
+    case SDN_ASK_FLOWS:
+        return flows;
+    case SDN_ASK_LINKS:
+        return "{\"links\":[{\"src_dpid\":\"0000000000000001\",\"src_port\":2,"
+               "\"dst_dpid\":\"0000000000000002\",\"dst_port\":2,\"up\":true}]}";
+    case SDN_ASK_HOSTS:
+        return q->cursor == 0 ? "{\"hosts\":[{\"mac\":\"02:00:00:00:00:aa\",\"vlan\":0,"
+                                "\"ip\":\"10.0.0.1\",\"dpid\":\"0000000000000001\",\"port\":1}]}"
+                              : "{\"hosts\":[{\"mac\":\"02:00:00:00:00:bb\",\"vlan\":7,"
+                                "\"ip\":\"\",\"dpid\":\"0000000000000002\",\"port\":1}]}";
+    case SDN_ASK_EVENTS:
+        return core == 0 ? "{\"events\":[{\"at_us\":5,\"text\":\"b\"}],\"last\":3}"
+                         : "{\"events\":[{\"at_us\":2,\"text\":\"a\"}],\"last\":9}";
+    case SDN_ASK_COUNTERS:
+        return "{\"sdn\":{\"packet_ins\":21}}";
+    default:
+        return "{}";
+    }
+}
+
+static bool fake_ask(void *arg, unsigned core, struct sdn_ask *q)
+{
+    struct fake *f = arg;
+    const char *text;
+
+    __atomic_fetch_add(&f->asked, 1, __ATOMIC_SEQ_CST);
+    q->status = 200;
+    q->n = 0;
+    if (q->dpid > 2) {
+        q->status = 404;
+        return true;
+    }
+    /* Switch 2 is core 1's. */
+    if (q->dpid == 2 && core == 0 && q->kind < SDN_DO_FLOW) {
+        q->status = 421;
+        q->core = 1;
+        return true;
+    }
+    if (q->kind >= SDN_DO_FLOW) {
+        f->last = *q;
+        if (q->flow)
+            f->flow = *q->flow;
+        if (q->group)
+            f->group = *q->group;
+        if (q->meter)
+            f->meter = *q->meter;
+        q->status = f->status != 0 ? f->status : 200;
+        text = f->text;
+    } else {
+        text = answer(core, q);
+        if (q->kind == SDN_ASK_HOSTS)
+            q->cursor = q->cursor == 0 ? 1 : 0;
+    }
+    if (text != NULL)
+        q->n = (size_t)snprintf(q->buf, q->cap, "%s", text);
+    return true;
+}
+
+/* ---- a client ---- */
+
+struct reply {
+    int status;
+    char text[1 << 20];
+    json_t *json;
+};
+
+static struct reply *reply;
+static struct fake fake;
+static struct north *north;
+
+static void send_all(int fd, const char *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t k = send(fd, p, n, MSG_NOSIGNAL);
+        if (k <= 0)
+            return;
+        p += k;
+        n -= (size_t)k;
+    }
+}
+
+static json_t *http(const char *verb, const char *path, const char *headers, const char *body)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)north_port(north)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    char head[2048];
+    size_t n = 0;
+    ssize_t k;
+
+    json_decref(reply->json);
+    reply->json = NULL;
+    reply->status = 0;
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    int len = snprintf(head, sizeof(head),
+                       "%s %s HTTP/1.1\r\nHost: 127.0.0.1:1\r\nConnection: close\r\n"
+                       "Content-Length: %zu\r\n%s\r\n",
+                       verb, path, body ? strlen(body) : 0, headers ? headers : "");
+    send_all(fd, head, (size_t)len);
+    if (body)
+        send_all(fd, body, strlen(body));
+    while ((k = read(fd, reply->text + n, sizeof(reply->text) - 1 - n)) > 0)
+        n += (size_t)k;
+    close(fd);
+    reply->text[n] = '\0';
+    sscanf(reply->text, "HTTP/1.1 %d", &reply->status);
+    char *at = strstr(reply->text, "\r\n\r\n");
+    if (at)
+        reply->json = json_loads(at + 4, JSON_DECODE_ANY, NULL);
+    return reply->json;
+}
+
+static json_t *get(const char *path)
+{
+    json_t *j = http("GET", path, NULL, NULL);
+
+    if (reply->status != 200)
+        print_message("# %s: %s\n", path, reply->text);
+    assert_int_equal(reply->status, 200);
+    return j;
+}
+
+/* What is at a path of keys and numbers, "a.0.b", as text. */
+static const char *at(json_t *j, const char *path)
+{
+    static char text[256];
+    char copy[128], *save = NULL;
+
+    snprintf(copy, sizeof(copy), "%s", path);
+    for (char *w = strtok_r(copy, ".", &save); w && j; w = strtok_r(NULL, ".", &save))
+        j = json_is_array(j) ? json_array_get(j, (size_t)atoi(w)) : json_object_get(j, w);
+    if (json_is_string(j))
+        return json_string_value(j);
+    char *out = j ? json_dumps(j, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+    snprintf(text, sizeof(text), "%s", out ? out : "(nothing)");
+    free(out);
+    return text;
+}
+
+static int setup_with(const char *tokens)
+{
+    const struct north_config c = {
+        .listen = "127.0.0.1:0",
+        .token_file = tokens,
+        .source = {.arg = &fake, .cores = 2, .ask = fake_ask},
+    };
+    char why[200] = "";
+
+    memset(&fake, 0, sizeof(fake));
+    reply = calloc(1, sizeof(*reply));
+    north = north_open(&c, why, sizeof(why));
+    if (!north)
+        print_message("# %s\n", why);
+    return north ? 0 : -1;
+}
+
+static int open_plain(void **state)
+{
+    (void)state;
+    return setup_with(NULL);
+}
+
+static int open_tokens(void **state)
+{
+    char path[] = "/tmp/north-tokens-XXXXXX";
+    int fd = mkstemp(path), rc;
+    const char words[] = "# two\nro reader-123\nrw writer-456\n";
+
+    (void)state;
+    assert_int_equal(write(fd, words, sizeof(words) - 1), sizeof(words) - 1);
+    close(fd);
+    rc = setup_with(path);
+    unlink(path);
+    return rc;
+}
+
+static int shut(void **state)
+{
+    (void)state;
+    north_close(north);
+    json_decref(reply->json);
+    free(reply);
+    return 0;
+}
+
+/* ---- ours ---- */
+
+static void lists_of_all_cores_are_one_list(void **state)
+{
+    (void)state;
+    json_t *j = get("/v1/switches");
+    assert_string_equal(at(j, "switches.0.dpid"), "0000000000000001");
+    assert_string_equal(at(j, "switches.1.dpid"), "0000000000000002");
+    j = get("/v1/hosts");
+    assert_int_equal(json_array_size(json_object_get(j, "hosts")), 2);
+    assert_string_equal(at(j, "hosts.1.mac"), "02:00:00:00:00:bb");
+    j = get("/v1/counters");
+    assert_string_equal(at(j, "sum.sdn.packet_ins"), "42");
+    assert_string_equal(at(j, "cores.1.sdn.packet_ins"), "21");
+    j = get("/v1/topology/");
+    assert_string_equal(at(j, "links.0.dst_dpid"), "0000000000000002");
+}
+
+static void events_are_sorted_and_say_where_to_go_on(void **state)
+{
+    (void)state;
+    json_t *j = get("/v1/events?since=1.2");
+    assert_string_equal(at(j, "events.0.text"), "a");
+    assert_string_equal(at(j, "events.1.text"), "b");
+    assert_string_equal(at(j, "next"), "3.9");
+    http("GET", "/v1/events?since=x", NULL, NULL);
+    assert_int_equal(reply->status, 400);
+}
+
+static void the_core_that_is_named_is_asked(void **state)
+{
+    (void)state;
+    json_t *j = get("/v1/switches/2");
+    assert_string_equal(at(j, "dpid"), "0000000000000002");
+    get("/v1/switches/of:0000000000000002/ports");
+    http("GET", "/v1/switches/3", NULL, NULL);
+    assert_int_equal(reply->status, 404);
+    assert_string_equal(at(reply->json, "error"), "no such switch");
+    http("GET", "/v1/switches/zebra", NULL, NULL);
+    assert_int_equal(reply->status, 400);
+}
+
+static void a_flow_reaches_the_core_as_it_was_meant(void **state)
+{
+    (void)state;
+    http("POST", "/v1/switches/1/flows", NULL,
+         "{\"priority\":7,\"match\":{\"in_port\":1,\"eth_type\":\"0x0800\",\"ipv4_dst\":\"10.1.0.0/"
+         "16\","
+         "\"vlan_vid\":9},\"actions\":[{\"type\":\"SET_FIELD\",\"field\":\"eth_src\",\"value\":"
+         "\"02:00:00:00:00:01\"},{\"type\":\"OUTPUT\",\"port\":\"CONTROLLER\"},"
+         "{\"type\":\"GOTO_TABLE\",\"table_id\":3}]}");
+    assert_int_equal(reply->status, 201);
+    assert_int_equal(fake.last.kind, SDN_DO_FLOW);
+    assert_int_equal(fake.flow.command, OFPFC_ADD);
+    assert_int_equal(fake.flow.priority, 7);
+    assert_int_equal(fake.flow.match.n, 4);
+    assert_int_equal(ofp_tlv_u64(ofp_match_find(&fake.flow.match, OFPF_VLAN_VID)), 0x1009);
+    assert_memory_equal(ofp_match_find(&fake.flow.match, OFPF_IPV4_DST)->mask, "\xff\xff\0\0", 4);
+    assert_int_equal(fake.flow.do_.apply.n, 2);
+    assert_int_equal(fake.flow.do_.apply.a[1].port, OFPP_CONTROLLER);
+    assert_true(fake.flow.do_.has_goto);
+    assert_int_equal(fake.flow.do_.goto_table, 3);
+}
+
+static void what_the_core_says_is_the_answer(void **state)
+{
+    (void)state;
+    fake.status = 502;
+    fake.text = "{\"error\":\"the switch refused: FLOW_MOD_FAILED/TABLE_FULL\"}";
+    http("POST", "/v1/switches/1/flows", NULL, "{\"match\":{}}");
+    assert_int_equal(reply->status, 502);
+    assert_string_equal(at(reply->json, "error"), "the switch refused: FLOW_MOD_FAILED/TABLE_FULL");
+    fake.status = 202;
+    fake.text = NULL;
+    http("POST", "/v1/switches/1/flows", NULL, "{\"match\":{}}");
+    assert_int_equal(reply->status, 202);
+    fake.status = 504;
+    http("PUT", "/v1/switches/1/ports/1", NULL, "{\"up\":false}");
+    assert_int_equal(reply->status, 504);
+    assert_false(fake.last.flag);
+}
+
+/* ---- wrong bodies ---- */
+
+static void a_wrong_body_is_refused_with_where_and_what(void **state)
+{
+    static const struct {
+        const char *body, *error;
+    } bad[] = {
+        {"", "body: is missing (Flow)"},
+        {"[1]", "body: line 1 column 1: an object is wanted"},
+        {"{\"match\":", NULL},
+        {"{\"match\":{},\"match\":{}}", NULL},
+        {"{\"priority\":65536}", "priority: is more than 65535"},
+        {"{\"priority\":-1}", "priority: is negative"},
+        {"{\"priority\":1.5}", "priority: not a number"},
+        {"{\"prio\":1}", "body: 'prio' is not known here"},
+        {"{\"match\":[]}", "match: not an object"},
+        {"{\"match\":{\"colour\":1}}", "match.colour: no such field"},
+        {"{\"match\":{\"eth_dst\":\"02:00:00:00:00\"}}",
+         "match.eth_dst: '02:00:00:00:00' is no value of eth_dst (48 bits)"},
+        {"{\"match\":{\"eth_type\":65536}}",
+         "match.eth_type: '65536' is no value of eth_type (16 bits)"},
+        {"{\"match\":{\"eth_type\":\"0x800/0xff00\"}}", "match.eth_type: eth_type takes no mask"},
+        {"{\"match\":{\"in_port\":0}}", "match.in_port: there is no port 0"},
+        {"{\"match\":{\"eth_dst\":{}}}", "match.eth_dst: neither a number nor a short string"},
+        {"{\"actions\":{}}", "actions: not an array"},
+        {"{\"actions\":[1]}", "actions[0]: not an object"},
+        {"{\"actions\":[{}]}", "actions[0]: no action or instruction ''"},
+        {"{\"actions\":[{\"type\":\"FLY\"}]}", "actions[0]: no action or instruction 'FLY'"},
+        {"{\"actions\":[{\"type\":\"OUTPUT\"}]}", "actions[0] (OUTPUT): 'port' is missing"},
+        {"{\"actions\":[{\"type\":\"OUTPUT\",\"port\":\"x\"}]}",
+         "actions[0] (OUTPUT): 'x' is not a number"},
+        {"{\"buffer_id\":5}", "buffer_id: a buffer belongs to a packet-in, not to an operator"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        http("POST", "/v1/switches/1/flows", NULL, bad[i].body);
+        assert_int_equal(reply->status, 400);
+        if (bad[i].error)
+            assert_string_equal(at(reply->json, "error"), bad[i].error);
+    }
+    http("POST", "/v1/switches/1/flows", NULL, "{\"match\":{\"ipv4_dst\":\"10.0.0.1\"}}");
+    assert_int_equal(reply->status, 400); /* no eth_type beside it */
+    assert_int_equal(fake.last.kind, 0);
+}
+
+static void more_than_the_limit_is_refused(void **state)
+{
+    size_t n = 2u << 20;
+    char *body = malloc(n + 1);
+
+    (void)state;
+    memset(body, ' ', n);
+    body[n] = '\0';
+    http("POST", "/v1/switches/1/flows", NULL, body);
+    assert_int_equal(reply->status, 413);
+    /* 40 actions. */
+    strcpy(body, "{\"actions\":[");
+    for (int i = 0; i < 40; i++)
+        strcat(body, i ? ",{\"type\":\"OUTPUT\",\"port\":1}" : "{\"type\":\"OUTPUT\",\"port\":1}");
+    strcat(body, "]}");
+    http("POST", "/v1/switches/1/flows", NULL, body);
+    assert_int_equal(reply->status, 400);
+    free(body);
+}
+
+static void paths_and_verbs_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    http("GET", "/nothing", NULL, NULL);
+    assert_int_equal(reply->status, 404);
+    http("GET", "/v1/switches/1/flows/%00", NULL, NULL);
+    assert_int_equal(reply->status, 404);
+    http("POST", "/v1/switches", NULL, "{}");
+    assert_int_equal(reply->status, 405);
+    http("GET", "/v1/switches/%2", NULL, NULL);
+    assert_int_equal(reply->status, 404);
+}
+
+/* ---- the manners of others ---- */
+
+static void ryus_users_find_what_they_know(void **state)
+{
+    (void)state;
+    json_t *j = get("/stats/switches");
+    assert_string_equal(at(j, "1"), "2");
+    j = get("/stats/desc/1");
+    assert_string_equal(at(j, "1.hw_desc"), "H");
+    j = get("/stats/flow/1");
+    assert_string_equal(at(j, "1.0.actions.0"), "OUTPUT:2");
+    assert_string_equal(at(j, "1.0.actions.1"), "SET_FIELD: {eth_dst:02:00:00:00:00:09}");
+    assert_string_equal(at(j, "1.0.actions.2"), "GOTO_TABLE:1");
+    assert_string_equal(at(j, "1.0.match.nw_dst"), "10.0.0.0/255.0.0.0");
+    assert_string_equal(at(j, "1.0.match.dl_vlan"), "5");
+    assert_string_equal(at(j, "1.0.packet_count"), "10");
+    j = get("/stats/aggregateflow/1");
+    assert_string_equal(at(j, "1.0.flow_count"), "1");
+    j = get("/stats/port/2");
+    assert_string_equal(at(j, "2.0.rx_bytes"), "100");
+    j = get("/v1.0/topology/links");
+    assert_string_equal(at(j, "0.src.port_no"), "00000002");
+    assert_string_equal(at(j, "0.src.name"), "s1-eth2");
+    j = get("/v1.0/topology/hosts");
+    assert_string_equal(at(j, "0.ipv4.0"), "10.0.0.1");
+    http("POST", "/stats/flowentry/delete_strict", NULL,
+         "{\"dpid\":1,\"priority\":5,\"match\":{\"nw_src\":\"10.0.0.1\",\"dl_type\":2048,\"nw_"
+         "proto\":17,"
+         "\"tp_dst\":53}}");
+    assert_int_equal(reply->status, 200);
+    assert_int_equal(fake.flow.command, OFPFC_DELETE_STRICT);
+    assert_non_null(ofp_match_find(&fake.flow.match, OFPF_UDP_DST));
+    http("POST", "/stats/groupentry/add", NULL,
+         "{\"dpid\":1,\"type\":\"SELECT\",\"group_id\":4,\"buckets\":[{\"weight\":3,\"actions\":"
+         "[{\"type\":\"OUTPUT\",\"port\":1}]}]}");
+    assert_int_equal(reply->status, 200);
+    assert_int_equal(fake.group.type, OFPGT_SELECT);
+    assert_int_equal(fake.group.bucket[0].weight, 3);
+    http("POST", "/stats/meterentry/add", NULL,
+         "{\"dpid\":1,\"flags\":\"KBPS\",\"meter_id\":1,\"bands\":[{\"type\":\"DROP\",\"rate\":"
+         "1000}]}");
+    assert_int_equal(reply->status, 200);
+    assert_int_equal(fake.meter.band[0].rate, 1000);
+    http("POST", "/stats/role", NULL, "{\"dpid\":1,\"role\":\"MASTER\"}");
+    assert_int_equal(reply->status, 200);
+    assert_int_equal(fake.last.role, OFP_ROLE_MASTER);
+    http("POST", "/stats/flowentry/add", NULL, "{\"match\":{}}");
+    assert_string_equal(at(reply->json, "error"), "dpid: is missing");
+}
+
+static void onoss_users_find_what_they_know(void **state)
+{
+    char path[128];
+    (void)state;
+
+    json_t *j = get("/onos/v1/devices");
+    assert_string_equal(at(j, "devices.0.id"), "of:0000000000000001");
+    assert_string_equal(at(j, "devices.0.annotations.managementAddress"), "10.0.0.1");
+    j = get("/onos/v1/devices/of:0000000000000001/ports");
+    assert_string_equal(at(j, "ports.0.port"), "1");
+    assert_string_equal(at(j, "ports.1.isEnabled"), "false");
+    j = get("/onos/v1/hosts");
+    assert_string_equal(at(j, "hosts.0.id"), "02:00:00:00:00:aa/None");
+    assert_string_equal(at(j, "hosts.1.locations.0.elementId"), "of:0000000000000002");
+    j = get("/onos/v1/topology");
+    assert_string_equal(at(j, "clusters"), "1");
+    j = get("/onos/v1/links?device=of:0000000000000001");
+    assert_string_equal(at(j, "links.0.src.port"), "2");
+    j = get("/onos/v1/flows/of:0000000000000001");
+    assert_string_equal(at(j, "flows.0.selector.criteria.1.ethType"), "0x800");
+    assert_string_equal(at(j, "flows.0.treatment.instructions.0.port"), "2");
+    snprintf(path, sizeof(path), "/onos/v1/flows/of:0000000000000001/%s", at(j, "flows.0.id"));
+    http("DELETE", path, NULL, NULL);
+    assert_int_equal(reply->status, 204);
+    assert_int_equal(fake.flow.command, OFPFC_DELETE_STRICT);
+    assert_int_equal(fake.flow.match.n, 4);
+    http("POST", "/onos/v1/flows/of:0000000000000001?appId=x", NULL,
+         "{\"priority\":40000,\"timeout\":0,\"isPermanent\":true,\"deviceId\":\"of:"
+         "0000000000000001\","
+         "\"treatment\":{\"instructions\":[{\"type\":\"OUTPUT\",\"port\":\"CONTROLLER\"},"
+         "{\"type\":\"L2MODIFICATION\",\"subtype\":\"ETH_SRC\",\"mac\":\"02:00:00:00:00:01\"}]},"
+         "\"selector\":{\"criteria\":[{\"type\":\"ETH_TYPE\",\"ethType\":\"0x88cc\"},"
+         "{\"type\":\"IN_PORT\",\"port\":\"1\"}]}}");
+    assert_int_equal(reply->status, 201);
+    assert_int_equal(fake.flow.priority, 40000);
+    assert_int_equal(fake.flow.do_.apply.a[1].type, OFPA_SET_FIELD);
+    http("POST", "/onos/v1/flows/of:0000000000000001", NULL,
+         "{\"selector\":{\"criteria\":[{\"type\":\"SMELL\"}]}}");
+    assert_string_equal(at(reply->json, "error"), "selector.criteria[0]: no criterion 'SMELL'");
+    http(
+        "POST", "/onos/v1/meters/of:0000000000000001", NULL,
+        "{\"unit\":\"KB_PER_SEC\",\"burst\":true,\"bands\":[{\"type\":\"REMARK\",\"rate\":\"5201\","
+        "\"burstSize\":\"5\",\"prec\":\"1\"}]}");
+    assert_int_equal(reply->status, 201);
+    assert_int_equal(fake.meter.id, 1);
+    assert_int_equal(fake.meter.flags, 5);
+    assert_int_equal(fake.meter.band[0].type, 2);
+}
+
+static void prometheus_finds_faucets_names(void **state)
+{
+    (void)state;
+    get("/metrics");
+    assert_non_null(strstr(reply->text, "\nof_packet_ins{dp_id=\"0x1\",dp_name=\"s1\"} 7\n"));
+    assert_non_null(strstr(reply->text, "\nof_flowmsgs_sent{dp_id=\"0x2\",dp_name=\"s2\"} 5\n"));
+    assert_non_null(strstr(reply->text, "port_status{dp_id=\"0x1\",dp_name=\"s1\",port=\"2\","
+                                        "port_description=\"s1-eth2\"} 0\n"));
+    assert_non_null(strstr(reply->text, "\nmillrace_sdn_packet_ins 42\n"));
+    assert_non_null(strstr(reply->text, "mfr_desc=\"M\\\"x\""));
+    assert_non_null(strstr(reply->text, "\n# TYPE dp_status gauge\n"));
+}
+
+static void the_document_has_every_path_and_no_other(void **state)
+{
+    json_t *paths = json_incref(json_object_get(get("/openapi.json"), "paths")), *ops, *op;
+    const char *path, *verb;
+    char shown[200];
+    unsigned n = 0;
+
+    (void)state;
+    json_object_foreach(paths, path, ops) json_object_foreach(ops, verb, op)
+    {
+        char upper[8] = "";
+        for (int i = 0; verb[i] && i < 7; i++)
+            upper[i] = (char)(verb[i] & ~0x20);
+        size_t k = 0;
+        for (const char *s = path; *s && k < sizeof(shown) - 2; s++) {
+            if (*s != '{') {
+                shown[k++] = *s;
+                continue;
+            }
+            shown[k++] = '1';
+            s += strcspn(s, "}");
+        }
+        shown[k] = '\0';
+        http(upper, shown, NULL, NULL);
+        assert_int_not_equal(reply->status, 405);
+        n++;
+    }
+    json_decref(paths);
+    assert_true(n > 80);
+}
+
+static void the_page_needs_no_token_and_the_rest_does(void **state)
+{
+    (void)state;
+    http("GET", "/", NULL, NULL);
+    assert_int_equal(reply->status, 200);
+    assert_non_null(strstr(reply->text, "text/html"));
+    http("GET", "/v1/switches", NULL, NULL);
+    assert_int_equal(reply->status, 401);
+    assert_non_null(strstr(reply->text, "WWW-Authenticate: Bearer"));
+    http("GET", "/v1/switches", "Authorization: Bearer reader-12\r\n", NULL);
+    assert_int_equal(reply->status, 401);
+    http("GET", "/v1/switches", "Authorization: Bearer reader-123\r\n", NULL);
+    assert_int_equal(reply->status, 200);
+    http("POST", "/v1/switches/1/flows", "Authorization: Bearer reader-123\r\n", "{\"match\":{}}");
+    assert_int_equal(reply->status, 403);
+    http("POST", "/v1/switches/1/flows", "Authorization: Bearer writer-456\r\n", "{\"match\":{}}");
+    assert_int_equal(reply->status, 201);
+    /* onos:reader-123 */
+    http("GET", "/onos/v1/devices", "Authorization: Basic b25vczpyZWFkZXItMTIz\r\n", NULL);
+    assert_int_equal(reply->status, 200);
+}
+
+static void pages_of_other_sites_are_kept_out(void **state)
+{
+    (void)state;
+    http("POST", "/v1/switches/1/flows", "Origin: http://evil.example\r\n", "{\"match\":{}}");
+    assert_int_equal(reply->status, 403);
+    http("POST", "/v1/switches/1/flows", "Origin: http://127.0.0.1:1\r\n", "{\"match\":{}}");
+    assert_int_equal(reply->status, 201);
+}
+
+static void without_tokens_only_loopback_may_be_listened_on(void **state)
+{
+    const struct north_config c = {.listen = "0.0.0.0:0", .source = {.cores = 1}};
+    const struct north_config odd = {.listen = "localhost", .source = {.cores = 1}};
+    char why[200] = "";
+
+    (void)state;
+    assert_null(north_open(&c, why, sizeof(why)));
+    assert_non_null(strstr(why, "loopback"));
+    assert_null(north_open(&odd, why, sizeof(why)));
+}
+
+int main(void)
+{
+#define PLAIN(f) cmocka_unit_test_setup_teardown(f, open_plain, shut)
+    const struct CMUnitTest tests[] = {
+        PLAIN(lists_of_all_cores_are_one_list),
+        PLAIN(events_are_sorted_and_say_where_to_go_on),
+        PLAIN(the_core_that_is_named_is_asked),
+        PLAIN(a_flow_reaches_the_core_as_it_was_meant),
+        PLAIN(what_the_core_says_is_the_answer),
+        PLAIN(a_wrong_body_is_refused_with_where_and_what),
+        PLAIN(more_than_the_limit_is_refused),
+        PLAIN(paths_and_verbs_that_are_none_are_refused),
+        PLAIN(ryus_users_find_what_they_know),
+        PLAIN(onoss_users_find_what_they_know),
+        PLAIN(prometheus_finds_faucets_names),
+        PLAIN(the_document_has_every_path_and_no_other),
+        PLAIN(pages_of_other_sites_are_kept_out),
+        cmocka_unit_test_setup_teardown(the_page_needs_no_token_and_the_rest_does, open_tokens,
+                                        shut),
+        cmocka_unit_test(without_tokens_only_loopback_may_be_listened_on),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
