@@ -158,6 +158,8 @@ struct sdn_switch {
     instant sweep_at;   /* reroute.c: flows of an earlier run go; INSTANT_NEVER: they went */
     uint32_t lost;      /* places in reroute's bits that are set */
     bool flush_all;     /* all flows of ours are to go */
+    /* store_send.c: where sending what is kept goes on; the command whose barrier follows it, or 0 */
+    uint64_t store_next, store_op;
     void *pof; /* pof_*.c; NULL: none */
     struct xid_slot *xids; /* xid.c; pool */
 };
