@@ -1,7 +1,7 @@
 /* The two messages of the hot path, inline: what a packet-in says, and the flow that answers it.
  *
- * Both are the plain codecs' results by a shorter way (test_ofp_fast compares them); what they do not
- * cover goes through ofp.h.  POF has no such way.
+ * Both are the plain codecs' results by a shorter way (test_ofp_fast compares them); what they do
+ * not cover goes through ofp.h.  POF has no such way.
  * Thread: any; a template is read only after ofp_fast_flow_init. */
 #pragma once
 
@@ -113,8 +113,8 @@ static inline size_t ofp_fast_flow_mod13(const struct ofp_fast_flow *t, uint8_t 
     return t->len[tagged];
 }
 
-/* Writes at most OFP_FAST_MAX bytes at b, which must be there; reads 12 bytes of the frame.  vlan: a
- * neutral vlan_vid (0: no tag; OFP_VLAN_PRESENT | id) or OFP_FAST_ANY_VLAN. */
+/* Writes at most OFP_FAST_MAX bytes at b, which must be there; reads 12 bytes of the frame.  vlan:
+ * a neutral vlan_vid (0: no tag; OFP_VLAN_PRESENT | id) or OFP_FAST_ANY_VLAN. */
 static inline size_t ofp_fast_flow_mod(const struct ofp_fast_flow *t, uint8_t *b, uint32_t xid,
                                        uint32_t buffer_id, uint32_t in_port, const uint8_t *frame,
                                        uint16_t vlan, uint32_t out_port)

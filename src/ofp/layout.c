@@ -34,8 +34,8 @@ const struct ofp_layout ofp10_rows[] = {
 };
 _Static_assert(ARRAY_LEN(ofp10_rows) == OFP10_TYPES, "a row a type");
 
-/* OpenFlow 1.3.5, 7.1 to 7.5.  Where a match of variable length stands in the middle, the fixed part
- * ends with the shortest match. */
+/* OpenFlow 1.3.5, 7.1 to 7.5.  Where a match of variable length stands in the middle, the fixed
+ * part ends with the shortest match. */
 const struct ofp_layout ofp13_rows[] = {
     [0] = {OFP_HELLO, FROM_BOTH, .fixed = 8, BYTES},
     [1] = {OFP_ERROR, FROM_BOTH, .fixed = 12, BYTES},

@@ -95,18 +95,27 @@ bool ofp_match_eq(const struct ofp_match *a, const struct ofp_match *b)
 
 /* ---- printing ------------------------------------------------------------------------- */
 
+/* RFC 5952 4: the longest run of zeros, of two at least, becomes "::". */
 void ofp_print_ip6(struct fmt *f, const uint8_t *p)
 {
+    unsigned best = 8, longest = 1;
+
     for (unsigned i = 0; i < 8; i++) {
-        /* The first run of zeros to the end is enough: what is longest does not matter to a reader. */
-        unsigned z = i;
-        while (z < 8 && load_be16(p + 2 * z) == 0)
-            z++;
-        if (z == 8 && z - i > 1) {
-            fmt_add(f, "%s::", "");
-            return;
+        unsigned n = 0;
+        while (i + n < 8 && load_be16(p + 2 * (i + n)) == 0)
+            n++;
+        if (n > longest) {
+            longest = n;
+            best = i;
         }
-        fmt_add(f, "%s%x", i > 0 ? ":" : "", load_be16(p + 2 * i));
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        if (i == best) {
+            fmt_add(f, "::");
+            i += longest - 1;
+            continue;
+        }
+        fmt_add(f, "%s%x", i > 0 && i != best + longest ? ":" : "", load_be16(p + 2 * i));
     }
 }
 

@@ -81,7 +81,8 @@ size_t of13_emit_role(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid, 
     return ofp_end(&o);
 }
 
-/* Nicira's extension of 1.0: {vendor 0x2320, subtype 10 or 11, role: 0 other, 1 master, 2 slave}. */
+/* Nicira's extension of 1.0: {vendor 0x2320, subtype 10 or 11, role: 0 other, 1 master, 2
+ * slave}. */
 enum { NX_VENDOR = 0x2320, NX_ROLE_REQUEST = 10, NX_ROLE_REPLY = 11, NX_ROLE_LEN = 20 };
 
 enum ofp_err of10_frame_vendor(enum ofp_from from, struct ofp_msg *m)

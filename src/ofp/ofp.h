@@ -2,24 +2,25 @@
  *
  * THEORY OF OPERATION
  *
- * A switch speaks one dialect.  The four differ in numbers, offsets and in what they can say, not in
- * what a controller wants to say, so everything above this room works with one set of neutral
+ * A switch speaks one dialect.  The four differ in numbers, offsets and in what they can say, not
+ * in what a controller wants to say, so everything above this room works with one set of neutral
  * structures: a flow, a match, an action, a port, a packet-in.  Numbers in them are OpenFlow 1.3's
  * (ports are 32 bits, reserved ones 0xffffff00 and up); the codecs translate.
  *
  *     bytes -> ofp_frame     where a message ends; its kind; its length, by the table of layouts
  *           -> ofp_parse_X   fields, in host order, pointers into the message
- *     ofp_emit_X -> bytes    the whole message, or 0 if the dialect cannot say it or it does not fit
+ *     ofp_emit_X -> bytes    the whole message; 0: the dialect cannot say it, or no room
  *
  * The table of message layouts (ofp_layout) IS the length checker: for each dialect and type the
  * size of the fixed part, what repeats behind it and in what steps, and who may send it.  Behind
  * ofp_frame nobody proves a fixed part again; what repeats (TLVs, actions, ports, statistics) is
  * walked by iterators that prove each step.
  *
- * parse(emit(x)) == x for all that a dialect can say.  Emitters write every byte of what they return
- * the length of.  Pads are written as 0 and not judged.
+ * parse(emit(x)) == x for all that a dialect can say.  Emitters write every byte of what they
+ * return the length of.  Pads are written as 0 and not judged.
  *
- * Sources: OpenFlow Switch Specification 1.0.0 and 1.3.5; POF as measured (shared/reference/pof.md).
+ * Sources: OpenFlow Switch Specification 1.0.0 and 1.3.5; POF as measured
+ * (shared/reference/pof.md).
  * Thread: any; nothing is kept. */
 #pragma once
 
@@ -109,9 +110,9 @@ struct ofp_msg {
 enum ofp_from { OFP_FROM_SWITCH, OFP_FROM_CONTROLLER };
 
 /* The first message of the n bytes at b, its length proven by the layout of its type.  OFP_MORE:
- * *need bytes are wanted in all (at least OFP_HLEN).  Other errors: out->len is the length the header
- * claims if that is >= OFP_HLEN, so that a caller may answer and pass over it; out->xid and type are
- * set when 8 bytes were there. */
+ * *need bytes are wanted in all (at least OFP_HLEN).  Other errors: out->len is the length the
+ * header claims if that is >= OFP_HLEN, so that a caller may answer and pass over it; out->xid and
+ * type are set when 8 bytes were there. */
 enum ofp_err ofp_frame(enum ofp_dialect d, enum ofp_from from, const uint8_t *b, size_t n,
                        struct ofp_msg *out, uint32_t *need);
 
@@ -409,7 +410,7 @@ enum ofp_err ofp_parse_async(enum ofp_dialect d, const struct ofp_msg *m, struct
  * the header's).  has_bitmap says which. */
 enum ofp_err ofp_parse_hello(const struct ofp_msg *m, uint32_t *versions, bool *has_bitmap);
 
-/* ---- statistics (multipart) ------------------------------------------------------------------- */
+/* ---- statistics (multipart) ------------------------------------------------------------ */
 
 enum ofp_stats {
     OFPMP_DESC,
@@ -526,10 +527,10 @@ enum ofp_err ofp_parse_desc(enum ofp_dialect d, const struct ofp_multipart *m,
 enum ofp_err ofp_parse_aggregate(enum ofp_dialect d, const struct ofp_multipart *m,
                                  struct ofp_aggregate_stats *out);
 
-/* ---- messages to a switch ------------------------------------------------------------------------
+/* ---- messages to a switch --------------------------------------------------------------
  *
- * Each writes one message of at most cap bytes at b and returns its length; 0: it does not fit or the
- * dialect cannot say it (ofp_can tells which). */
+ * Each writes one message of at most cap bytes at b and returns its length; 0: it does not fit or
+ * the dialect cannot say it (ofp_can tells which). */
 
 /* The dialect has this kind of message and this direction may send it. */
 bool ofp_can(enum ofp_dialect d, enum ofp_from from, enum ofp_kind k);
@@ -540,7 +541,8 @@ size_t ofp_emit(enum ofp_dialect d, uint8_t *b, size_t cap, enum ofp_kind k, uin
                 const void *body, size_t n);
 /* Our offer: version 4 in the header, a bitmap with 1 and 4 (1.3.5, 6.3.1). */
 size_t ofp_emit_hello(uint8_t *b, size_t cap, uint32_t xid, uint32_t versions);
-/* data: of the offending message, cut to 64 bytes; for HELLO_FAILED a text. version: of the header. */
+/* data: of the offending message, cut to 64 bytes; for HELLO_FAILED a text. version: of the
+ * header. */
 size_t ofp_emit_error(uint8_t version, uint8_t *b, size_t cap, uint32_t xid, uint16_t type,
                       uint16_t code, const void *data, size_t n);
 /* k: OFP_SET_CONFIG or, of a switch, OFP_GET_CONFIG_REPLY. */
@@ -581,7 +583,7 @@ size_t ofp_emit_multipart_request(enum ofp_dialect d, uint8_t *b, size_t cap, ui
                                   enum ofp_stats type, const struct ofp_flow *filter,
                                   uint32_t port);
 
-/* ---- the other side, for simulated switches, tests and load generators ----------------------------- */
+/* ---- the other side, for simulated switches, tests and load generators ----------------- */
 
 size_t ofp_emit_features_reply(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                                const struct ofp_features *f, const struct ofp_port *ports,

@@ -202,8 +202,8 @@ size_t ofp_end(struct ofp_out *o);
 /* The number of a kind in a dialect, or -1. */
 int ofp_type_of(enum ofp_dialect d, enum ofp_kind k);
 
-/* Text of a wire: dst ends in 0, what is no printable ASCII becomes '?'; and back into n bytes, 0 kept
- * at the end. */
+/* Text of a wire: dst ends in 0, what is no printable ASCII becomes '?'; and back into n bytes, 0
+ * kept at the end. */
 void ofp_copy_text(char *dst, size_t size, const uint8_t *src, size_t n);
 void ofp_put_text(uint8_t *dst, size_t n, const char *src);
 void ofp_print_ip6(struct fmt *f, const uint8_t *p);
