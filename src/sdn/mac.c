@@ -101,17 +101,22 @@ static struct mac_entry *free_place(struct mac_table *t, struct mac_entry *b)
     return NULL;
 }
 
-/* An entry of the full bucket b moves to its other bucket, where that has room. */
-static struct mac_entry *make_place(struct mac_table *t, struct mac_entry *b)
+/* An entry of the full bucket b moves to its other bucket; where that is full too, one of those moves
+ * first, `deep` times. */
+static struct mac_entry *make_place(struct mac_table *t, struct mac_entry *b, unsigned deep)
 {
     for (unsigned w = 0; w < MAC_WAYS; w++) {
         uint64_t h = mac_hash(t, b[w].key, (uint16_t)(b[w].seen >> MAC_SEEN_BITS));
-        struct mac_entry *other = mac_bucket(t, (uint32_t)h);
+        struct mac_entry *bucket = mac_bucket(t, (uint32_t)h), *to;
 
-        other = other == b ? mac_bucket(t, (uint32_t)(h >> 32)) : other;
-        other = other == b ? NULL : free_place(t, other);
-        if (other) {
-            *other = b[w];
+        bucket = bucket == b ? mac_bucket(t, (uint32_t)(h >> 32)) : bucket;
+        if (bucket == b)
+            continue;
+        to = free_place(t, bucket);
+        if (!to && deep > 0)
+            to = make_place(t, bucket, deep - 1);
+        if (to) {
+            *to = b[w];
             b[w].key = 0;
             return &b[w];
         }
@@ -148,10 +153,11 @@ static enum mac_news add(struct mac_table *t, uint64_t h, uint64_t key, uint32_t
 
     if (!e)
         e = free_place(t, b);
-    if (!e)
-        e = make_place(t, a);
-    if (!e)
-        e = make_place(t, b);
+    for (unsigned deep = 0; !e && deep < 3; deep++) {
+        e = make_place(t, a, deep);
+        if (!e)
+            e = make_place(t, b, deep);
+    }
     if (!e) {
         e = oldest(a, b, now_s);
         t->used--;

@@ -83,7 +83,7 @@ static void in_both_dialects(void (*body)(struct sdn_line *l))
     static const enum ofp_dialect dialects[] = {OFP_10, OFP_13};
     static struct sdn_line l;
 
-    for (unsigned i = 0; i < 1; i++) {
+    for (unsigned i = 0; i < 2; i++) {
         struct sdn_world w;
         struct sdn_config c = world_config();
 
