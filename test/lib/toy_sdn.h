@@ -39,7 +39,7 @@ struct sdn {
     instant advance_at;
 };
 
-static _Atomic unsigned toy_lent, toy_letters_in, toy_advanced;
+static _Atomic unsigned toy_open, toy_lent, toy_letters_in, toy_advanced;
 static _Atomic uint64_t toy_in;
 static _Atomic bool toy_keeps_questions;
 
@@ -79,6 +79,7 @@ sdn_conn sdn_open(struct sdn *s, enum sdn_speech speech, const struct sdn_peer *
             s->conn[i].open = s->conn[i].is_new = true;
             s->conn[i].what = SDN_DO_NOTHING;
             s->conn[i].first = s->conn[i].count = 0;
+            toy_open++;
             return i;
         }
     return 0;
@@ -116,6 +117,7 @@ void sdn_closed(struct sdn *s, sdn_conn id, instant now)
 
     (void)now;
     assert_true(c->open);
+    toy_open--;
     c->open = false;
     c->ready = false;
     c->count = 0;

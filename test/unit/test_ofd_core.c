@@ -250,6 +250,32 @@ static void there_are_no_more_connections_than_there_may_be_and_places_come_free
     assert_true(counter("refused") >= 3); /* a dialler that is reset at once tries again */
 }
 
+/* Closed in order, reset, cut off in the middle of an answer, wanted closed by both. */
+static void nothing_is_left_of_two_thousand_connections(void **state)
+{
+    const struct linger reset = {.l_onoff = 1};
+    static char big[100000];
+
+    (void)state;
+    begin(2, NULL);
+    for (int i = 0; i < 2000; i++) {
+        int fd = dial();
+        if (i % 4 == 1)
+            expect_echo(fd, "C", 1);
+        if (i % 4 == 2)
+            assert_int_equal(os_write_all(fd, big, sizeof(big)), 0);
+        if (i % 4 == 3)
+            assert_int_equal(os_write_all(fd, "A", 1), 0);
+        if (i % 3)
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        close(fd);
+    }
+    for (int i = 0; i < 200 && toy_open > 0; i++)
+        usleep(10000);
+    assert_int_equal(toy_open, 0);
+    end();
+}
+
 static void letters_go_round_and_none_is_lost_when_a_ring_is_full(void **state)
 {
     (void)state;
@@ -492,6 +518,7 @@ int main(void)
         cmocka_unit_test(who_does_not_read_is_not_read_and_loses_nothing),
         cmocka_unit_test(what_the_controller_wants_closed_is_closed_after_its_last_words),
         cmocka_unit_test(there_are_no_more_connections_than_there_may_be_and_places_come_free),
+        cmocka_unit_test(nothing_is_left_of_two_thousand_connections),
         cmocka_unit_test(letters_go_round_and_none_is_lost_when_a_ring_is_full),
         cmocka_unit_test(questions_of_many_threads_are_answered_by_the_core_they_name),
         cmocka_unit_test(a_question_that_is_open_at_the_end_is_refused),
