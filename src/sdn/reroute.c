@@ -96,11 +96,19 @@ static void deletion(struct ofp_flow *f, const struct sdn *s)
     f->cookie_mask = FLOW_OURS_MASK;
 }
 
+/* 1.0 has no cookies to choose by: whoever's it is. */
+static void deletion_at(struct ofp_flow *f, const struct sdn *s, const struct sdn_switch *sw)
+{
+    deletion(f, s);
+    if (sw->dialect == OFP_10)
+        f->cookie = f->cookie_mask = 0;
+}
+
 static bool port_say(struct sdn *s, struct sdn_switch *sw, uint32_t port)
 {
     struct ofp_flow f;
 
-    deletion(&f, s);
+    deletion_at(&f, s, sw);
     f.out_port = port;
     return flow_say(s, sw, &f);
 }
@@ -109,7 +117,7 @@ static bool all_say(struct sdn *s, struct sdn_switch *sw)
 {
     struct ofp_flow f;
 
-    deletion(&f, s);
+    deletion_at(&f, s, sw);
     return flow_say(s, sw, &f);
 }
 
@@ -254,7 +262,7 @@ static void host_say(struct sdn *s, struct sdn_switch *sw, const struct moved *m
 {
     struct ofp_flow f;
 
-    deletion(&f, s);
+    deletion_at(&f, s, sw);
     ofp_match_set(&f.match, OFPF_ETH_DST, m->mac.b, NULL);
     ofp_match_set_u64(&f.match, OFPF_VLAN_VID, m->vlan ? 0x1000u | m->vlan : 0);
     if (!flow_say(s, sw, &f)) {
