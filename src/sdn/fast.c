@@ -12,6 +12,7 @@
 #include "sdn/sdn_int.h"
 
 #define BATCH 32u
+#define SLOW_BYTES 12288u /* a flow as flow_say would have it, a packet without its frame */
 
 enum { VLAN_HLEN = 18, T_VLAN = 0x8100, T_ARP = 0x0806 };
 
@@ -230,6 +231,16 @@ static MR_NO_INLINE bool learn_slow(struct sdn *s, struct sdn_switch *sw, struct
     return true;
 }
 
+/* The long way looks at a packet-in once: without room for all it may write (a flow, and the frame to
+ * every port) the packet-in waits, or it would be dropped (millrace-ofload missed one answer each time
+ * the output filled up). */
+static bool slow_has_room(struct sdn *s, struct sdn_switch *sw, const struct seen *x)
+{
+    size_t n = SLOW_BYTES + x->len + 16 * (size_t)sw->n_ports;
+
+    return say_begin(s, sw, min_size(n, SDN_CHUNK_BYTES), false) != NULL;
+}
+
 static MR_NO_INLINE bool slow(struct sdn *s, struct sdn_switch *sw, struct pen *pen,
                               const struct seen *x)
 {
@@ -240,7 +251,7 @@ static MR_NO_INLINE bool slow(struct sdn *s, struct sdn_switch *sw, struct pen *
         return learn_slow(s, sw, pen, x);
     }
     pen_down(s, sw, pen);
-    if (sw->blocked)
+    if (sw->blocked || !slow_has_room(s, sw, x))
         return false;
     forward_slow(s, sw, &p, s->now);
     return true;

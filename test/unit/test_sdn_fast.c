@@ -340,6 +340,49 @@ static void a_switch_that_does_not_read_waits_and_loses_nothing(void **state)
     in_both_dialects(full_body);
 }
 
+/* The same on the long way: every packet-in is from a host nobody has seen, in network mode. */
+static void new_hosts_wait_for_room_and_are_all_answered(void **state)
+{
+    enum { N = 3000 };
+    static uint8_t b[N * 128];
+    static struct sdn_line l;
+    struct sdn_config c = world_config();
+    struct sdn_world w;
+    uint8_t mac[6], frame[64];
+    size_t n = 0, at = 0;
+    uint32_t next = 0;
+    const uint8_t *m;
+
+    (void)state;
+    c.mode = SDN_NETWORK;
+    c.hosts = c.macs = 2 * N;
+    world_open(&w, &c);
+    line_open(&l, &w, OFP_10);
+    line_up(&l, 1);
+    say_probe(&l, OFP_NO_BUFFER, 2, all, told);
+    while (line_next(&l) != NULL)
+        continue;
+    for (uint32_t i = 0; i < N; i++) {
+        host(mac, i);
+        a_frame(frame, told, mac);
+        n += packet_in_bytes(l.dialect, b + n, sizeof(b) - n, i, 1, frame, 64);
+    }
+    for (unsigned round = 0; at < n; round++) {
+        assert_true(round < 1000);
+        at += line_say(&l, b + at, n - at);
+        while ((m = answer(&l)) != NULL) {
+            assert_int_equal(m[1], 14);
+            assert_int_equal(load_be32(m + 64), next++);
+        }
+    }
+    assert_int_equal(next, N);
+    assert_true(w.s->stats.chunks_full > 0);
+    assert_int_equal(w.s->stats.packet_ins_dropped, 0);
+    assert_int_equal(w.s->stats.packet_ins, N + 1);
+    line_close(&l);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +394,7 @@ int main(void)
         cmocka_unit_test(odd_frames_are_dropped_or_flooded),
         cmocka_unit_test(bursts_cut_anywhere_give_the_same_answers),
         cmocka_unit_test(a_switch_that_does_not_read_waits_and_loses_nothing),
+        cmocka_unit_test(new_hosts_wait_for_room_and_are_all_answered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
