@@ -1,4 +1,4 @@
-#include "sdn/world.h"
+#include "sdn/world_int.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -22,7 +22,7 @@
 #define WANDER_MAX 400u /* switches passed by any one frame, all copies together */
 #define PROTO_TEST 253
 
-static void fail(struct world *w, const char *how, ...)
+void world_fail(struct world *w, const char *how, ...)
 {
     va_list a;
 
@@ -171,7 +171,7 @@ static void host_send(struct world *w, unsigned h, uint8_t *frame)
               w->host[h].port, frame, FRAME_BYTES);
 }
 
-static uint32_t host_ping(struct world *w, unsigned from, unsigned to)
+uint32_t world_ping(struct world *w, unsigned from, unsigned to)
 {
     uint32_t id = frame_new(w);
 
@@ -179,7 +179,7 @@ static uint32_t host_ping(struct world *w, unsigned from, unsigned to)
     return id;
 }
 
-static uint32_t host_broadcast(struct world *w, unsigned from)
+uint32_t world_broadcast(struct world *w, unsigned from)
 {
     uint32_t id = frame_new(w);
 
@@ -347,7 +347,7 @@ static void connect_switch(struct world *w, unsigned i)
     s->core = rng_below(&w->rng, w->cores);
     s->conn = sdn_open(w->sdn[s->core], SDN_SPEAKS_OPENFLOW, &peer, w->now_us);
     if (s->conn == 0) {
-        fail(w, "switch %u: the controller refuses a connection", i);
+        world_fail(w, "switch %u: the controller refuses a connection", i);
         return;
     }
     ofsw_connected(&s->sw, w->now_us);
@@ -425,7 +425,7 @@ static void frame_at_switch(struct world *w, unsigned i, unsigned port, const ui
         if (w->healed && w->now_us > JUDGE_AT)
             say(w, "frame %u at switch %u port %u", id, i, port);
         if (++f->visits > WANDER_MAX)
-            fail(w, "frame %u wanders: it passed %u switches", id, f->visits);
+            world_fail(w, "frame %u wanders: it passed %u switches", id, f->visits);
     }
     ofsw_receive(&w->sw[i].sw, port, p, n, w->now_us);
     switch_settle(w, i);
@@ -530,87 +530,9 @@ static void chatter(struct world *w, unsigned h)
         if (rng_chance(&w->rng, 1, 4))
             host_arp(w, h, w->host[to].ip);
         else
-            host_ping(w, h, to);
+            world_ping(w, h, to);
     }
     put(w, w->now_us + 20 * MS + rng_below(&w->rng, 400000), W_HOST, h, 0);
-}
-
-/* ---- drawing ------------------------------------------------------------------------------------------- */
-
-static unsigned free_port(const struct world *w, unsigned i)
-{
-    for (unsigned p = 1; p <= w->sw[i].sw.ports; p++)
-        if (w->sw[i].end[p].what == END_NONE)
-            return p;
-    return 0;
-}
-
-static void draw_link(struct world *w, unsigned a, unsigned b)
-{
-    struct world_link *l = &w->link[w->links];
-    unsigned pa, pb;
-
-    if (a == b || w->links == WORLD_LINKS || (pa = free_port(w, a)) == 0 ||
-        (pb = free_port(w, b)) == 0)
-        return;
-    *l = (struct world_link){.sw = {a, b}, .port = {pa, pb}, .up = true};
-    w->sw[a].end[pa] = w->sw[b].end[pb] = (struct world_end){END_LINK, w->links};
-    w->links++;
-}
-
-static void draw(struct world *w)
-{
-    static const uint8_t mac[6] = {0x02, 0xaa, 0, 0, 0, 0};
-    unsigned extra;
-
-    w->switches = 2 + rng_below(&w->rng, WORLD_SWITCHES - 1);
-    w->cores = 1 + rng_below(&w->rng, WORLD_CORES);
-    for (unsigned i = 0; i < w->switches; i++)
-        ofsw_init(&w->sw[i].sw, rng_chance(&w->rng, 1, 2) ? OFP_10 : OFP_13, 0x100 + i,
-                  12 + rng_below(&w->rng, 8), rng_chance(&w->rng, 1, 2));
-    switch (rng_below(&w->rng, 3)) {
-    case 0: /* a ring */
-        for (unsigned i = 0; i < w->switches; i++)
-            draw_link(w, i, (i + 1) % w->switches);
-        extra = 0;
-        break;
-    case 1: /* a tree */
-        for (unsigned i = 1; i < w->switches; i++)
-            draw_link(w, i, rng_below(&w->rng, i));
-        extra = 0;
-        break;
-    default: /* a mesh: a tree and more, parallel links too */
-        for (unsigned i = 1; i < w->switches; i++)
-            draw_link(w, i, rng_below(&w->rng, i));
-        extra = 1 + rng_below(&w->rng, w->switches);
-        break;
-    }
-    for (unsigned i = 0; i < extra; i++)
-        draw_link(w, rng_below(&w->rng, w->switches), rng_below(&w->rng, w->switches));
-    for (unsigned i = 0; i < w->switches * 2 && i < WORLD_HOSTS; i++) {
-        unsigned at = rng_below(&w->rng, w->switches), port = free_port(w, at);
-        struct world_host *h = &w->host[w->hosts];
-        if (port == 0)
-            continue;
-        *h = (struct world_host){.sw = at, .port = port, .ip = 0x0a000001u + w->hosts};
-        memcpy(h->mac, mac, 6);
-        h->mac[5] = (uint8_t)(1 + w->hosts);
-        w->sw[at].end[port] = (struct world_end){END_HOST, w->hosts};
-        w->hosts++;
-    }
-    sdn_config_init(&w->config);
-    w->config.mode = SDN_NETWORK;
-    w->config.cores = w->cores;
-    w->config.conns = 64;
-    w->config.ports = 1024;
-    w->config.macs = 4096;
-    w->config.hosts = 4096;
-    w->config.switches = 64;
-    w->config.links = 512;
-    w->config.chunks = 128;
-    for (unsigned i = 0; i < 4; i++)
-        w->config.secret[i] = rng_u64(&w->rng);
-    w->bytes = sdn_bytes(&w->config, NULL);
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------ */
@@ -654,7 +576,7 @@ static void step(struct world *w)
     free(e.frame);
 }
 
-static void run_until(struct world *w, uint64_t until)
+void world_run_until(struct world *w, uint64_t until)
 {
     while (!w->failed && w->heap_n > 0 && w->heap[0].at_us <= until)
         step(w);
@@ -675,80 +597,6 @@ static void begin(struct world *w)
     for (unsigned i = 0; i < w->hosts; i++)
         put(w, w->now_us + rng_below(&w->rng, 1000000), W_HOST, i, 0);
     put(w, CHAOS_FROM, W_FAULT, 0, 0);
-}
-
-/* ---- judging --------------------------------------------------------------------------------------------------- */
-
-static void judge_broadcasts(struct world *w)
-{
-    for (unsigned h = 0; h < w->hosts && !w->failed; h++) {
-        uint32_t id = host_broadcast(w, h);
-        run_until(w, w->now_us + 100 * MS);
-        for (unsigned o = 0; o < w->hosts && !w->failed; o++)
-            if (w->frame[id].got[o] != (o != h))
-                fail(w, "a broadcast of host %u reached host %u %u times", h, o,
-                     w->frame[id].got[o]);
-        for (unsigned i = 0; i < w->switches && !w->failed; i++)
-            if (w->frame[id].at[i] > 1 + w->sw[i].sw.ports)
-                fail(w, "a broadcast of host %u passed switch %u %u times", h, i,
-                     w->frame[id].at[i]);
-    }
-}
-
-static void judge_pairs(struct world *w)
-{
-    for (unsigned h = 0; h < w->hosts && !w->failed; h++) {
-        uint32_t first = (uint32_t)w->frames;
-        for (unsigned o = 0; o < w->hosts; o++)
-            if (o != h)
-                host_ping(w, h, o);
-        run_until(w, w->now_us + 50 * MS);
-        for (unsigned o = 0, id = first; o < w->hosts && !w->failed; o++) {
-            if (o == h)
-                continue;
-            if (w->frame[id].got[o] != 1)
-                fail(w, "host %u (%u.%u) sent to host %u (%u.%u): it arrived %u times", h,
-                     w->host[h].sw, w->host[h].port, o, w->host[o].sw, w->host[o].port,
-                     w->frame[id].got[o]);
-            for (unsigned i = 0; i < w->switches && !w->failed; i++)
-                if (w->frame[id].at[i] > 1)
-                    fail(w, "a frame of host %u to host %u passed switch %u %u times", h, o, i,
-                         w->frame[id].at[i]);
-            id++;
-        }
-    }
-}
-
-/* Every core tells the same of what all should know. */
-static void judge_replicas(struct world *w, enum sdn_ask_kind kind, const char *what)
-{
-    static char text[2][65536];
-
-    for (unsigned i = 0; i < w->cores && !w->failed; i++) {
-        char *to = text[i > 0];
-        struct sdn_ask q = {.kind = kind, .buf = to, .cap = sizeof(text[0])};
-        memset(to, 0, sizeof(text[0]));
-        sdn_ask(w->sdn[i], &q, w->now_us);
-        if (sdn_next_answered(w->sdn[i]) != &q || q.status != 200)
-            fail(w, "core %u does not tell its %s: %u", i, what, q.status);
-        else if (i > 0 && strcmp(text[0], text[1]) != 0)
-            fail(w, "core %u knows other %s than core 0: %.60s | %.60s", i, what, text[1], text[0]);
-    }
-}
-
-static void judge(struct world *w)
-{
-    for (unsigned i = 0; i < w->switches && !w->failed; i++) {
-        if (w->sw[i].conn == 0)
-            fail(w, "switch %u is not connected", i);
-        else if (w->sw[i].sw.malformed > 0)
-            fail(w, "switch %u was sent %" PRIu64 " malformed messages", i, w->sw[i].sw.malformed);
-    }
-    judge_broadcasts(w);
-    judge_pairs(w);
-    judge_replicas(w, SDN_ASK_LINKS, "links");
-    for (unsigned i = 0; i < w->cores && !w->failed; i++)
-        sdn_check(w->sdn[i]);
 }
 
 static void end(struct world *w)
@@ -772,14 +620,14 @@ bool world_run(struct world *w, uint64_t seed, bool verbose)
     w->seed = seed;
     w->verbose = verbose;
     rng_init(&w->rng, seed);
-    draw(w);
+    world_draw(w);
     begin(w);
-    run_until(w, HEAL_AT);
+    world_run_until(w, HEAL_AT);
     if (!w->failed)
         heal(w);
-    run_until(w, JUDGE_AT);
+    world_run_until(w, JUDGE_AT);
     if (!w->failed)
-        judge(w);
+        world_judge(w);
     end(w);
     return !w->failed;
 }
