@@ -1,4 +1,5 @@
 /* For people. */
+#include "ofp/of_int.h"
 #include "ofp/pof_int.h"
 
 const char *pof_table_type_name(uint32_t t)
@@ -182,7 +183,7 @@ static void table_mod(struct fmt *f, enum ofp_dialect d, const struct ofp_msg *m
 
     if (pof_parse_table_mod(d, m, &t) != OFP_OK)
         return;
-    fmt_add(f, "%s %s%u \"%s\" size=%u key=%u",
+    fmt_add(f, " %s %s%u \"%s\" size=%u key=%u",
             t.command == POF_TABLE_ADD      ? "ADD"
             : t.command == POF_TABLE_DELETE ? "DELETE"
                                             : "?",
@@ -197,8 +198,10 @@ static void entry(struct fmt *f, enum ofp_dialect d, const struct ofp_msg *m)
 {
     struct pof_entry e;
 
-    if (pof_parse_entry(d, m, &e) == OFP_OK)
-        pof_entry_print(f, &e);
+    if (pof_parse_entry(d, m, &e) != OFP_OK)
+        return;
+    fmt_char(f, ' ');
+    pof_entry_print(f, &e);
 }
 
 static void group(struct fmt *f, enum ofp_dialect d, const struct ofp_msg *m)
@@ -207,7 +210,7 @@ static void group(struct fmt *f, enum ofp_dialect d, const struct ofp_msg *m)
 
     if (pof_parse_group(d, m, &g) != OFP_OK)
         return;
-    fmt_add(f, "command=%u group=%u counter=%u", g.command, g.id, g.counter);
+    fmt_add(f, " command=%u group=%u counter=%u", g.command, g.id, g.counter);
     for (uint32_t i = 0; i < g.actions; i++) {
         fmt_char(f, i ? ',' : ' ');
         pof_action_print(f, &g.action[i]);
@@ -219,7 +222,7 @@ static void port(struct fmt *f, enum ofp_dialect d, const struct ofp_msg *m)
     struct ofp_port p;
 
     pof_parse_port_mod(d, m, &p);
-    fmt_add(f, "port=%u \"%s\" ", p.no, p.name);
+    fmt_add(f, " port=%u \"%s\" ", p.no, p.name);
     fmt_mac(f, &p.mac);
     fmt_add(f, " config=0x%x state=0x%x of_enable=%u", p.config, p.state, p.pof_enabled);
 }
@@ -229,7 +232,7 @@ static void resources(struct fmt *f, enum ofp_dialect d, const struct ofp_msg *m
     struct pof_resources r;
 
     pof_parse_resources(d, m, &r);
-    fmt_add(f, "counters=%u meters=%u groups=%u", r.counters, r.meters, r.groups);
+    fmt_add(f, " counters=%u meters=%u groups=%u", r.counters, r.meters, r.groups);
     for (uint32_t i = 0; i < POF_TABLE_TYPES; i++)
         fmt_add(f, " %s=%ux%u/%u", pof_table_type_name(r.table[i].type), r.table[i].tables,
                 r.table[i].key_bits, r.table[i].size);
@@ -241,7 +244,7 @@ static void packet_out(struct fmt *f, enum ofp_dialect d, const struct ofp_msg *
 
     if (pof_parse_out(d, m, &o) != OFP_OK)
         return;
-    fmt_add(f, "in_port=%u len=%u", o.in_port, o.frame_len);
+    fmt_add(f, " in_port=%u len=%u", o.in_port, o.frame_len);
     for (uint32_t i = 0; i < o.actions; i++) {
         fmt_char(f, i ? ',' : ' ');
         pof_action_print(f, &o.action[i]);
@@ -254,12 +257,12 @@ static void small(struct fmt *f, enum ofp_dialect d, const struct ofp_msg *m)
         struct pof_meter t;
 
         pof_parse_meter(d, m, &t);
-        fmt_add(f, "command=%u meter=%u rate=%u", t.command, t.id, t.rate);
+        fmt_add(f, " command=%u meter=%u rate=%u", t.command, t.id, t.rate);
     } else {
         struct pof_counter c;
 
         pof_parse_counter(d, m, &c);
-        fmt_add(f, "command=%u counter=%u value=%llu", c.command, c.id,
+        fmt_add(f, " command=%u counter=%u value=%llu", c.command, c.id,
                 (unsigned long long)c.value);
     }
 }
@@ -292,7 +295,8 @@ void pof_body_print(struct fmt *f, enum ofp_dialect d, const struct ofp_msg *m)
     case POF_COUNTER_REPLY:
         small(f, d, m);
         break;
-    default:
+    default: /* what POF shares with OpenFlow, in its fields if not in its bytes */
+        of_body_print(f, d, m);
         break;
     }
 }

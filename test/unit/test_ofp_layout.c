@@ -240,6 +240,36 @@ static void a_hello_offers_what_its_bitmap_or_its_header_says(void **state)
     assert_int_equal(ofp_parse_hello(&m, &versions, &bitmap), OFP_BAD_LEN);
 }
 
+static void print_is(enum ofp_dialect d, size_t n, const char *want)
+{
+    char text[200];
+    struct fmt f;
+
+    fmt_init(&f, text, sizeof(text));
+    ofp_print(&f, d, big, n);
+    assert_string_equal(text, want);
+}
+
+static void what_is_no_message_is_printed_as_what_it_is(void **state)
+{
+    (void)state;
+    print_is(OFP_10, 7, "7 bytes, less than a header");
+    head(big, 1, 14, 72);
+    print_is(OFP_10, 71, "OFPT_FLOW_MOD (OF1.0) (xid=0x1234): ***71 of 72 bytes***");
+    head(big, 1, 77, 8);
+    print_is(OFP_10, 8, "type 77 (OF1.0) (xid=0x1234): ***decode error: bad type (length 8)***");
+    head(big, 9, 0, 8);
+    print_is(OFP_10, 8,
+             "type 0 (version 0x9) (xid=0x1234): ***decode error: bad version (length 8)***");
+    print_is(OFP_NONE, 8, "OFPT_HELLO (version 0x9) (xid=0x1234):");
+    ofp_emit_error(4, big, sizeof(big), 0x1234, 5, 3, "abc", 3);
+    print_is(OFP_13, 15, "OFPT_ERROR (OF1.3) (xid=0x1234): FLOW_MOD_FAILED/OVERLAP data_len=3");
+    ofp_emit_error(4, big, sizeof(big), 0x1234, 99, 3, NULL, 0);
+    print_is(OFP_13, 12, "OFPT_ERROR (OF1.3) (xid=0x1234): ? 99/3");
+    head(big, 4, 5, 8);
+    print_is(POF_HUAWEI, 8, "OFPT_FEATURES_REQUEST (POF Huawei) (xid=0x1234):");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -251,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_statistics_body_must_be_that_of_its_type),
         cmocka_unit_test(a_vendor_message_that_is_niciras_role_is_told_from_others),
         cmocka_unit_test(a_hello_offers_what_its_bitmap_or_its_header_says),
+        cmocka_unit_test(what_is_no_message_is_printed_as_what_it_is),
     };
 
     return cmocka_run_group_tests_name("ofp_layout", tests, NULL, NULL);
