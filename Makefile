@@ -3,8 +3,9 @@ MESON = /usr/bin/meson
 PREFIX ?= /usr/local
 
 PROGRAMS = $(addprefix src/tools/millrace-,httpd echo load relay stat)
+SDN_PROGRAMS = $(patsubst %.c,%,$(wildcard $(addprefix src/tools/millrace-,ofd.c of.c)))
 
-.PHONY: all deps demo test tsan bench fuzz soak install clean doc help
+.PHONY: all deps demo demo-sdn test tsan bench fuzz soak install clean doc help
 
 all: build/build.ninja
 	@ninja -C build
@@ -21,6 +22,11 @@ demo: deps
 	@script/tree build --prefix=$(PREFIX)
 	@ninja -C build --quiet $(PROGRAMS)
 	@script/demo
+
+demo-sdn: deps
+	@script/tree build --prefix=$(PREFIX)
+	@ninja -C build --quiet $(SDN_PROGRAMS)
+	@script/demo-sdn
 
 test:
 	@script/test
