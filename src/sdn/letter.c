@@ -114,6 +114,9 @@ static void news_input(struct sdn *s, unsigned from, unsigned kind, const uint8_
         memcpy(&c, p, sizeof(c));
         net_apply(s, &c, now);
         break;
+    case LETTER_POF:
+        pof_letter(s, p, n);
+        break;
     default:
         MR_ASSERT(kind == LETTER_STORE);
         store_letter(s, from, p, n, now);

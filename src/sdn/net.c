@@ -354,6 +354,18 @@ static void apply_host(struct sdn *s, const struct net_change *c)
         mac_learn(&s->macs, mac_key(h->mac.b, sw->mac_id), h->vlan, h->port, s->now_s);
 }
 
+static void apply_host_told(struct sdn *s, const struct net_change *c)
+{
+    const struct net_host *h = &s->net->host[c->place];
+    bool was = s->net->host_used > c->place && h->at != NET_NONE;
+    struct mac_addr before = was ? h->mac : c->mac;
+
+    apply_host(s, c);
+    pof_host_changed(s, &c->mac);
+    if (!mac_eq(&before, &c->mac))
+        pof_host_changed(s, &before);
+}
+
 /* ---- changes and reports ---- */
 
 void net_apply(struct sdn *s, const struct net_change *c, instant now)
@@ -368,7 +380,7 @@ void net_apply(struct sdn *s, const struct net_change *c, instant now)
         apply_link(s, c);
         break;
     case CHANGE_HOST:
-        apply_host(s, c);
+        apply_host_told(s, c);
         break;
     case CHANGE_REFUSE:
         sw = sdn_switch_of(s, c->conn);

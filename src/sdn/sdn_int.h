@@ -375,13 +375,16 @@ instant count_deadline(const struct sdn *s);
 
 /* pof_*.c */
 void pof_opened(struct sdn *s, struct sdn_switch *sw, instant now);
-/* Any message of a POF connection but ECHO, which session.c answers. */
+/* Any message of a POF connection but ECHO_REQUEST, which session.c answers. */
 void pof_message(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *m, instant now);
 void pof_switch_gone(struct sdn *s, struct sdn_switch *sw);
 /* The topology has changed: its entries for tree and paths may be wrong. */
 void pof_topology_changed(struct sdn *s, struct sdn_switch *sw, instant now);
 void pof_advance(struct sdn *s, instant now);
 instant pof_deadline(const struct sdn *s);
+/* A host has come, moved or gone. */
+void pof_host_changed(struct sdn *s, const struct mac_addr *mac);
+void pof_letter(struct sdn *s, const uint8_t *p, size_t n);
 /* A question or command of kinds SDN_*_POF*; answers it (ask_answered) now or later. */
 void pof_ask(struct sdn *s, struct sdn_ask *q, instant now);
 
@@ -396,6 +399,7 @@ enum letter_kind {
     LETTER_NET_REPORT = 1, /* to the seat: struct net_report */
     LETTER_NET_CHANGE,     /* from the seat: struct net_change */
     LETTER_STORE,
+    LETTER_POF,
     LETTER_KINDS
 };
 /* Queue a letter: kind, then n bytes.  False: no room now (counted); state that must not be lost is

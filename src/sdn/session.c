@@ -328,7 +328,7 @@ static bool message(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *
     } else if (sw->speech != SDN_SPEAKS_OPENFLOW) {
         if (m->kind == OFP_ECHO_REQUEST)
             on_echo(s, sw, m);
-        else if (m->kind != OFP_ECHO_REPLY)
+        else
             pof_message(s, sw, m, s->now);
     } else if (sw->phase == PHASE_HELLO) {
         hello_message(s, sw, m);
