@@ -148,10 +148,8 @@ static bool table_plan(struct pof_on *on, uint8_t type, uint32_t size, uint8_t c
     return true;
 }
 
-bool send_plan(struct sdn *s, struct sdn_switch *sw)
+static bool plan(const struct pof_program *p, struct pof_on *on)
 {
-    const struct pof_program *p = &s->pof->program;
-    struct pof_on *on = pof_on(sw);
     uint8_t count[POF_TABLE_TYPES] = {0};
 
     on->tables = 0;
@@ -164,6 +162,14 @@ bool send_plan(struct sdn *s, struct sdn_switch *sw)
         return false;
     on->global[POF_TABLES_MAX] = on->table[pof_table_s(on)].global;
     return true;
+}
+
+bool send_plan(struct sdn *s, struct sdn_switch *sw)
+{
+    if (plan(&s->pof->program, pof_on(sw)))
+        return true;
+    pof_on(sw)->tables = 0;
+    return false;
 }
 
 static void table_decl(const struct pof *p, const struct pof_on *on, uint32_t t,
