@@ -122,6 +122,20 @@ void say_end_many(struct sdn *s, struct sdn_switch *sw, size_t n, uint32_t messa
 
 /* ---- leaving ---- */
 
+/* Whole messages that one segment of any network can carry, or one that is longer: a POF switch must not
+ * see a part of one (pof.md).  Those that go together are answered together: behind an entry goes the
+ * ECHO_REQUEST whose answer brings the acknowledgement that the next piece waits for. */
+#define PIECE_BYTES 1400u
+
+static uint32_t piece(const uint8_t *p, uint32_t n)
+{
+    uint32_t k = load_be16(p + 2);
+
+    while (k + OFP_HLEN <= n && k + load_be16(p + k + 2) <= PIECE_BYTES)
+        k += load_be16(p + k + 2);
+    return k;
+}
+
 static bool lane_output(const struct sdn *s, const struct sdn_switch *sw,
                         const struct out_lane *lane, struct sdn_out *out)
 {
@@ -133,7 +147,9 @@ static bool lane_output(const struct sdn *s, const struct sdn_switch *sw,
         return false;
     out->p = chunk_bytes(s, c) + c->taken;
     out->alone = sw->speech != SDN_SPEAKS_OPENFLOW;
-    out->n = out->alone ? load_be16(out->p + 2) : c->written - c->taken;
+    out->n = c->written - c->taken;
+    if (out->alone)
+        out->n = piece(out->p, out->n);
     out->chunk = pool_index(&s->chunks->pool, c);
     c->taken += out->n;
     return true;

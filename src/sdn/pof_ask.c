@@ -136,10 +136,32 @@ static void show(struct sdn *s, struct sdn_ask *q)
         ask_answered(s, q, 200);
 }
 
+static unsigned delete_named(struct sdn *s, const struct pof_rule_words *w, uint32_t *id,
+                             struct fmt *why)
+{
+    const struct pof_program *p = &s->pof->program;
+    struct pof_rule r;
+
+    *id = w->id;
+    if (w->id != 0)
+        return rules_delete(s, w->id, why);
+    if (!pof_rule_read(p, &r, w, why))
+        return 400;
+    for (uint32_t i = 0; i < p->rules; i++) {
+        if (!pof_rule_same(p, &p->rule[i], &r))
+            continue;
+        *id = p->rule[i].id;
+        return rules_delete(s, *id, why);
+    }
+    fmt_add(why, "no such entry");
+    return 404;
+}
+
 static void command(struct sdn *s, struct sdn_ask *q)
 {
-    const struct pof_rule *r = q->pof_entry;
-    char text[160];
+    const struct pof_rule_words *w = q->pof_entry;
+    struct pof_rule r;
+    char text[200];
     struct fmt why;
     struct json j;
     uint32_t id = 0;
@@ -151,19 +173,10 @@ static void command(struct sdn *s, struct sdn_ask *q)
         ask_refused(s, q, 421, "another core's");
         return;
     }
-    if (!r) {
-        ask_refused(s, q, 400, "no entry");
-        return;
-    }
-    if (q->kind == SDN_DO_POF_ADD) {
-        status = rules_add(s, r, &id, &why);
-    } else {
-        id = r->id;
-        for (uint32_t i = 0; id == 0 && i < s->pof->program.rules; i++)
-            if (pof_rule_same(&s->pof->program, &s->pof->program.rule[i], r))
-                id = s->pof->program.rule[i].id;
-        status = rules_delete(s, id, &why);
-    }
+    if (q->kind == SDN_DO_POF_DELETE)
+        status = delete_named(s, w, &id, &why);
+    else
+        status = pof_rule_read(&s->pof->program, &r, w, &why) ? rules_add(s, &r, &id, &why) : 400;
     if (status != 200) {
         ask_refused(s, q, status, text);
         return;

@@ -22,9 +22,9 @@
  *
  * SENDING.  What a switch should have is kept as slots that are wanted and slots that are there; what
  * differs waits in a queue in the order in which it began to differ, so that a match that moves from one
- * slot to another is taken away first.  So many messages go out as fit into the switch's receive buffer
- * together, and behind them an ECHO_REQUEST; the next go when it is answered.  Then whatever lies between
- * us may cut them as it likes. */
+ * slot to another is taken away first.  What goes out together (one entry, or several small messages) is
+ * less than the switch's receive buffer holds, and behind it goes an ECHO_REQUEST; the next goes when it is
+ * answered, the buffer is empty then.  So whatever lies between us may cut messages as it likes. */
 #pragma once
 
 #include "sdn/pof_program.h"

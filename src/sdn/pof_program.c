@@ -536,6 +536,21 @@ bool pof_rule_step(const struct pof_program *p, struct pof_rule *r, const char *
     return true;
 }
 
+bool pof_rule_read(const struct pof_program *p, struct pof_rule *r, const struct pof_rule_words *w,
+                   struct fmt *why)
+{
+    bool ok = w->table != NULL;
+
+    if (!ok)
+        fmt_add(why, "no table is said");
+    ok = ok && pof_rule_begin(p, r, w->table, w->priority, w->dpid, why);
+    for (uint32_t i = 0; ok && i < w->matches; i++)
+        ok = pof_rule_match(p, r, w->match[i].field, w->match[i].value, why);
+    for (uint32_t i = 0; ok && i < w->steps; i++)
+        ok = pof_rule_step(p, r, w->step[i], why);
+    return ok;
+}
+
 bool pof_rule_same(const struct pof_program *p, const struct pof_rule *a, const struct pof_rule *b)
 {
     if (a->table != b->table || a->priority != b->priority ||

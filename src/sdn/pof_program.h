@@ -118,6 +118,20 @@ bool pof_rule_step(const struct pof_program *p, struct pof_rule *r, const char *
 bool pof_rule_check(const struct pof_program *p, const struct pof_rule *r, enum ofp_dialect d,
                     struct fmt *why);
 bool pof_program_rule(struct pof_program *p, const struct pof_rule *r, struct fmt *why);
+/* A rule in words, as a REST request has it; what SDN_DO_POF_ADD and SDN_DO_POF_DELETE carry
+ * (sdn_ask.pof_entry).  A deletion names it by its id, or by table, priority and match. */
+struct pof_rule_words {
+    uint32_t id;
+    uint64_t dpid;
+    const char *table; /* NULL: not said */
+    uint32_t priority, matches, steps;
+    struct {
+        const char *field, *value;
+    } match[POF_FIELDS_MAX];
+    const char *step[POF_STEPS_MAX];
+};
+bool pof_rule_read(const struct pof_program *p, struct pof_rule *r, const struct pof_rule_words *w,
+                   struct fmt *why);
 /* The program as a whole; to be called once when all is in. */
 bool pof_program_check(const struct pof_program *p, struct fmt *why);
 

@@ -1,8 +1,8 @@
 /* What a switch should have and what it has; the way from one to the other. */
 #include "sdn/pof_int.h"
 
-/* Echoes of both directions may lie in the switch's buffer beside a batch. */
-#define BATCH_BYTES (POF_SWITCH_BUFFER - 64u)
+/* A batch leaves as one piece (chunk.c), its ECHO_REQUEST with it. */
+#define BATCH_BYTES 1400u
 #define FENCE_US (USEC_PER_SEC / 2)
 #define SILENT_MAX 3u
 #define TRIES_MAX 3u
@@ -339,7 +339,7 @@ static size_t say_next(struct sdn *s, struct sdn_switch *sw)
         if (n > 0)
             return n;
         on->stage = STAGE_RUN;
-        n = say_entry(s, sw);
+        n = on->batch == 0 ? say_entry(s, sw) : 0;
     }
     return n;
 }
@@ -347,7 +347,13 @@ static size_t say_next(struct sdn *s, struct sdn_switch *sw)
 /* What the largest message that may come next takes. */
 static size_t largest(const struct sdn_switch *sw)
 {
-    return pof_on(sw)->stage == STAGE_TABLES ? 152 : sw->dialect == POF_USTC ? 2192 : 1200;
+    const struct pof_on *on = pof_on(sw);
+
+    if (on->stage == STAGE_TABLES && on->table_next < on->tables)
+        return 152;
+    if (on->stage == STAGE_PORTS)
+        return 136;
+    return sw->dialect == POF_USTC ? 2192 : 1200;
 }
 
 void send_more(struct sdn *s, struct sdn_switch *sw)
@@ -358,7 +364,7 @@ void send_more(struct sdn *s, struct sdn_switch *sw)
     if (on->fenced || on->stage == STAGE_SHAKE || on->tables == 0 || sw->phase != PHASE_UP)
         return;
     on->batch = 0;
-    while (bytes + largest(sw) <= BATCH_BYTES && on->batch < POF_BATCH) {
+    while (on->batch == 0 || (bytes + largest(sw) <= BATCH_BYTES && on->batch < POF_BATCH)) {
         n = say_next(s, sw);
         if (n == 0)
             break;

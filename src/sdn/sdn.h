@@ -141,7 +141,7 @@ sdn_conn sdn_next_ready(struct sdn *s);
 struct sdn_out {
     const uint8_t *p;
     uint32_t n;
-    bool alone; /* POF: one message; send it in one piece, when all before is acknowledged */
+    bool alone; /* POF: whole messages; send them in one piece, when all before is acknowledged */
     uint32_t chunk; /* sdn's own */
 };
 bool sdn_output(struct sdn *s, sdn_conn c, struct sdn_out *out);
@@ -199,7 +199,7 @@ enum sdn_ask_kind {
     SDN_DO_METER,
     SDN_DO_PORT,      /* port up or down: flag */
     SDN_DO_ROLE,      /* role */
-    SDN_DO_POF_ADD,   /* pof_entry */
+    SDN_DO_POF_ADD,   /* pof_entry; of the seat */
     SDN_DO_POF_DELETE,
     SDN_DO_DISCONNECT,
     SDN_ASK_KINDS
@@ -218,7 +218,7 @@ struct sdn_ask {
     const struct ofp_flow *flow;
     const struct ofp_group *group;
     const struct ofp_meter *meter;
-    const void *pof_entry; /* struct pof_entry */
+    const void *pof_entry; /* struct pof_rule_words */
     char *buf;             /* the answer's text, cap bytes of room */
     size_t cap, n;
     /* As in HTTP: 200, 202 stored but the switch is not connected, 400, 404, 409, 413, 501 the

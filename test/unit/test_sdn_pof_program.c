@@ -252,7 +252,7 @@ static void send_label(uint8_t id)
 }
 
 /* What is answered to a question, as text. */
-static const char *ask(enum sdn_ask_kind kind, const struct pof_rule *r)
+static const char *ask(enum sdn_ask_kind kind, const struct pof_rule_words *r)
 {
     static char buf[16384];
     static struct sdn_ask q;
@@ -313,6 +313,34 @@ static void rules_change_while_they_run(void **state)
         net_sound();
         assert_int_equal(net.node[0].w.table[POF_EM][0].used, 1);
     }
+}
+
+static void a_command_is_said_in_words(void **state)
+{
+    struct pof_rule_words w = {.table = "labels",
+                               .priority = 5,
+                               .matches = 1,
+                               .match = {{"label.id", "7"}},
+                               .steps = 1,
+                               .step = {"output 2"}};
+
+    (void)state;
+    declare();
+    net_begin(SDN_LEARN, 0, NULL, 0);
+    net.config.pof = &program;
+    net_start();
+    ask(SDN_DO_POF_ADD, &w);
+    assert_int_equal(net.s->pof->program.rules, 1);
+    ask(SDN_DO_POF_ADD, &w); /* 409 */
+    w.step[0] = "output everywhere";
+    ask(SDN_DO_POF_ADD, &w); /* 400 */
+    assert_int_equal(net.s->pof->program.rules, 1);
+    w.steps = 0;
+    ask(SDN_DO_POF_DELETE, &w);
+    assert_int_equal(net.s->pof->program.rules, 0);
+    ask(SDN_DO_POF_DELETE, &w); /* 404 */
+    w = (struct pof_rule_words){0};
+    ask(SDN_DO_POF_DELETE, &w); /* 400 */
 }
 
 static void a_switch_with_too_few_tables_is_left_without(void **state)
@@ -384,6 +412,7 @@ int main(void)
         cmocka_unit_test(steps_are_packed_into_a_dialects_blocks),
         cmocka_unit_test(a_table_takes_what_it_has_slots_for_and_nothing_twice),
         cmocka_unit_test(rules_change_while_they_run),
+        cmocka_unit_test(a_command_is_said_in_words),
         cmocka_unit_test(a_switch_with_too_few_tables_is_left_without),
         cmocka_unit_test(other_cores_have_the_same_rules),
     };
