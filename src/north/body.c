@@ -107,7 +107,7 @@ enum takes {
     TAKES_QUEUE
 };
 
-/* Actions by the name that Ryu gives them: what is beside "type", and for OpenFlow 1.0's the field. */
+/* Actions by the name that Ryu gives them: what is beside "type"; for OpenFlow 1.0's the field. */
 static const struct {
     const char *name;
     enum ofp_action_type type;

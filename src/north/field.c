@@ -152,7 +152,7 @@ static bool mask_text(enum ofp_field f, const char *s, uint8_t *out)
     return value_text(f, s, out);
 }
 
-/* A decimal VLAN id means a tag with it; what is written in hexadecimal has bit 12 as it is meant. */
+/* A decimal VLAN id means a tag with it; what is hexadecimal has bit 12 as it is meant. */
 static bool vlan_in(const char *s, const char *where, struct ofp_match *m, struct why *w)
 {
     uint64_t n;

@@ -41,6 +41,10 @@ static struct MHD_Response *call_response(struct call *c)
         return NULL;
     if (!c->text_static)
         c->text = NULL; /* the response's now */
+    if (c->text_static)
+        MHD_add_response_header(r, "Content-Security-Policy",
+                                "default-src 'none'; style-src 'unsafe-inline'; "
+                                "script-src 'unsafe-inline'; connect-src 'self'");
     if (c->type != NULL)
         MHD_add_response_header(r, "Content-Type", c->type);
     if (c->status == 401)

@@ -107,7 +107,7 @@ static inline void call_reply(struct call *c, json_t *out)
 }
 /* The argument of the query, decoded into buf; false: not there. */
 bool call_query(const struct call *c, const char *name, char *buf, size_t cap);
-/* Ask one core; on 421 the one it names.  What it said (owned by the caller), or NULL: c is answered. */
+/* Ask one core; on 421 the one it names.  What it said (the caller's), or NULL: c is answered. */
 json_t *ask_one(struct call *c, unsigned core, struct sdn_ask *q);
 /* A list to its end, from one core or from all, as one array; NULL: c is answered. */
 json_t *ask_list(struct call *c, const struct sdn_ask *q, const char *key, bool all);

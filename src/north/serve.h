@@ -44,7 +44,7 @@ void do_role_of(struct call *c, uint64_t dpid, json_t *role);
 void do_port_state(struct call *c, const char *key);
 /* Both ends of a path from the path's arguments; false: c is answered. */
 bool path_ends(struct call *c, struct sdn_ask *q);
-/* All cores' counters added up; each core's into cores where it is not NULL.  NULL: c is answered. */
+/* All cores' counters added up; each core's into cores if not NULL.  NULL: c is answered. */
 json_t *counters_sum(struct call *c, json_t *cores);
 
 /* pof.c */

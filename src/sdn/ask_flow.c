@@ -48,6 +48,33 @@ static void bytes_value(struct fmt *f, enum ofp_field field, const uint8_t *v)
         hex_value(f, v, info->bytes);
 }
 
+/* A mask that is a prefix is written as its length; -1: it is none. */
+static int prefix_of(const uint8_t *m, unsigned n)
+{
+    unsigned bits = 0;
+
+    while (bits < 8 * n && (m[bits / 8] >> (7 - bits % 8) & 1) != 0)
+        bits++;
+    for (unsigned i = bits; i < 8 * n; i++)
+        if ((m[i / 8] >> (7 - i % 8) & 1) != 0)
+            return -1;
+    return (int)bits;
+}
+
+static void mask_value(struct fmt *f, enum ofp_field field, const uint8_t *m)
+{
+    const struct ofp_field_info *info = ofp_field_info(field);
+    bool ip = field == OFPF_IPV4_SRC || field == OFPF_IPV4_DST || field == OFPF_ARP_SPA ||
+              field == OFPF_ARP_TPA || info->bytes == 16;
+    int prefix = ip ? prefix_of(m, info->bytes) : -1;
+
+    fmt_char(f, '/');
+    if (prefix >= 0)
+        fmt_add(f, "%d", prefix);
+    else
+        bytes_value(f, field, m);
+}
+
 static bool is_number(const struct ofp_tlv *t)
 {
     const struct ofp_field_info *info = ofp_field_info((enum ofp_field)t->field);
@@ -93,10 +120,8 @@ static void tlv_value(struct json *j, const char *key, const struct ofp_tlv *t)
     }
     fmt_init(&f, text, sizeof(text));
     bytes_value(&f, field, t->value);
-    if (t->masked) {
-        fmt_char(&f, '/');
-        bytes_value(&f, field, t->mask);
-    }
+    if (t->masked)
+        mask_value(&f, field, t->mask);
     json_str(j, key, text);
 }
 

@@ -1,4 +1,4 @@
-/* What only the switch knows: flows, groups, meters, tables.  Its replies become JSON as they come. */
+/* What only the switch knows: flows, groups, meters, tables.  Replies become JSON as they come. */
 #include "sdn/ask.h"
 
 /* A question's requests, one after the other, and what their answers are called. */

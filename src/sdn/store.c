@@ -78,11 +78,10 @@ static bool frame_of(const uint8_t *b, size_t n, struct ofp_msg *m)
     return ofp_frame(OFP_13, OFP_FROM_CONTROLLER, b, n, m, &need) == OFP_OK;
 }
 
-/* The number of a group or meter. */
-static uint32_t id_of(uint8_t kind, const uint8_t *b)
+/* The number of a group or meter (1.3.5, 7.3.4.3: command, type, pad, group_id; 7.3.4.4: command,
+ * flags, meter_id). */
+static uint32_t id_of(const uint8_t *b)
 {
-    /* 1.3.5, 7.3.4.3: command, type, pad, group_id; 7.3.4.4: command, flags, meter_id. */
-    (void)kind;
     return load_be32(b + OFP_HLEN + 4);
 }
 
@@ -143,7 +142,7 @@ static bool means(const struct ofp_flow *f, const struct stored *e, bool strict,
 
 /* ---- commands ---- */
 
-static void flow_renew(struct sdn *s, struct stored *e, const struct ofp_flow *f, uint64_t seq)
+static void flow_renew(struct sdn *s, struct stored *e, const struct ofp_flow *f)
 {
     struct ofp_flow have;
     struct ofp_msg m;
@@ -157,9 +156,7 @@ static void flow_renew(struct sdn *s, struct stored *e, const struct ofp_flow *f
         return;
     memcpy(e->bytes, b, n);
     e->n = (uint16_t)n;
-    e->state = STATE_WAITING;
     s->store->version++;
-    (void)seq;
 }
 
 static bool flow_apply(struct sdn *s, const struct store_note *c)
@@ -177,7 +174,7 @@ static bool flow_apply(struct sdn *s, const struct store_note *c)
         if (!means(&f, e, strict, c))
             continue;
         if (c->command == STORE_MODIFY || c->command == STORE_MODIFY_STRICT)
-            flow_renew(s, e, &f, c->seq);
+            flow_renew(s, e, &f);
         else
             stored_remove(s, e);
     }
@@ -186,13 +183,13 @@ static bool flow_apply(struct sdn *s, const struct store_note *c)
 
 static bool id_apply(struct sdn *s, const struct store_note *c)
 {
-    uint32_t id = id_of(c->kind, c->bytes);
+    uint32_t id = id_of(c->bytes);
     /* OFPG_ALL 0xfffffffc, OFPM_ALL 0xffffffff */
     bool all = c->command == STORE_DELETE && id >= 0xfffffffcu, had = false;
 
     for (struct stored *e = stored_first(s->store, c->dpid), *next; e; e = next) {
         next = stored_next(e);
-        if (e->kind != c->kind || (!all && id_of(e->kind, e->bytes) != id))
+        if (e->kind != c->kind || (!all && id_of(e->bytes) != id))
             continue;
         had = true;
         stored_remove(s, e);
@@ -327,7 +324,7 @@ static void stored_written(struct json *j, const struct stored *e)
     if (e->kind == STORED_FLOW)
         flow_written(j, e);
     else
-        json_u64(j, e->kind == STORED_GROUP ? "group_id" : "meter_id", id_of(e->kind, e->bytes));
+        json_u64(j, e->kind == STORED_GROUP ? "group_id" : "meter_id", id_of(e->bytes));
     json_end(j);
 }
 

@@ -1,15 +1,16 @@
 /* What operators have asked for: flows, groups, meters, as OpenFlow 1.3 bytes.
  *
- * The seat gives each command a number and sends it to every core, itself included; each applies it to
- * its copy in the order of the numbers.  The core that has the switch sends it on with a barrier and
- * tells the seat what became of it; the others say that they have not got it.  No letter of these is
- * ever lost: what a core cannot take now is sent later (store_op.c), so copies never differ.
+ * The seat gives each command a number and sends it to every core, itself included; each applies it
+ * to its copy in the order of the numbers.  The core that has the switch sends it on with a barrier
+ * and tells the seat what became of it; the others say that they have not got it.  No letter of
+ * these is ever lost: what a core cannot take now is sent later (store_op.c), so copies never
+ * differ.
  *
  *     ask -> store_op.c (seat) -- STORE_DO --> store.c: copy --> store_send.c: switch, barrier
  *                ^                                                     |
  *                +------------------- STORE_RESULT --------------------+
  *
- * On every connection the kept ones are installed: groups and meters, then flows, then a barrier. */
+ * On every connection what is kept is installed: groups and meters, flows, then a barrier. */
 #pragma once
 
 #include "sdn/sdn_int.h"

@@ -162,8 +162,11 @@ static void op_answer(struct sdn *s, struct store_op *op, unsigned status)
 /* All cores have said what they have to. */
 static void op_settle(struct sdn *s, struct store_op *op)
 {
+    struct stored *e = stored_find(s->store, op->note.dpid, op->note.seq);
     unsigned status = op->status;
 
+    if (e && status == 200)
+        e->state = STATE_INSTALLED;
     if (status == 0)
         status = op->note.keep || op->note.command != STORE_PUT ? 202 : 404;
     op_answer(s, op, status);

@@ -283,7 +283,6 @@ static int run_with_rest(struct program *p, struct ofd *o)
     struct north *north = NULL;
     int rc;
 
-#ifndef NO_NORTH
     char why[300];
 
     if (strcmp(p->w.rest, "none") != 0) {
@@ -291,17 +290,10 @@ static int run_with_rest(struct program *p, struct ofd *o)
         if (!north)
             return tool_refuse(name, "%s", why);
     }
-#else
-    (void)c;
-#endif
     rc = mr_run(&p->net, &app);
     ofd_refuse_all(o);
-#ifndef NO_NORTH
     if (north)
         north_close(north);
-#else
-    (void)north;
-#endif
     return tool_exit_code(rc);
 }
 

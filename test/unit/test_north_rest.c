@@ -1,4 +1,4 @@
-/* The REST interface against a source that is no controller: routes, manners, tokens, wrong bodies. */
+/* The REST interface on a source that is no controller: routes, manners, tokens, wrong bodies. */
 #include "lib/cmocka_first.h"
 
 #include <arpa/inet.h>
