@@ -157,6 +157,36 @@ def commanding(net):
     lab.point(status == 404, "a port that is not there is not", (status, out))
 
 
+def cli(*words):
+    p = subprocess.run([os.path.join(lab.BUILD, "src/tools/millrace-of"), *words],
+                       capture_output=True, text=True, timeout=30)
+    return p.returncode, p.stdout + p.stderr
+
+
+def command_line(net):
+    if not os.path.exists(os.path.join(lab.BUILD, "src/tools/millrace-of")):
+        lab.skip("millrace-of", "libcurl was not there")
+        return
+    flow = "priority=321,tcp,nw_src=10.5.0.0/16,tp_dst=80,actions=mod_dl_dst:02:00:00:00:00:77,2"
+    added = cli("add-flow", "1", flow)
+    here = flows_of(net.switch(1))
+    lab.point(added[0] == 0 and "nw_src=10.5.0.0/16,tp_dst=80" in here and "output:2" in here,
+              "millrace-of adds a flow in ovs-ofctl's words", (added, here))
+    status, text = cli("flows", "1")
+    lab.point(status == 0 and "ipv4_src=10.5.0.0/16" in text and "output:2" in text,
+              "and shows it", text)
+    deleted = cli("del-flow", "1", "priority=321,tcp,nw_src=10.5.0.0/16,tp_dst=80")
+    lab.point(deleted[0] == 0 and "10.5.0.0" not in flows_of(net.switch(1)),
+              "and deletes it", deleted)
+    out = [cli(*w.split()) for w in ("switches", "ports", "topology", "hosts", "links", "stored",
+                                     "events", "counters", "dump", "tables 1", "process",
+                                     "paths 1 2", "--json switches")]
+    lab.point(all(s == 0 and t for s, t in out), "it shows the rest as well", out)
+    lab.point([cli("fly")[0], cli("ports", "77")[0],
+               cli("--url", "http://127.0.0.1:9", "hosts")[0]] == [2, 1, 3],
+              "its exit status says what went wrong")
+
+
 def manners():
     good = []
     for path in ("/onos/v1/devices", "/onos/v1/devices/of:%s/ports" % ONE, "/onos/v1/flows",
@@ -225,6 +255,7 @@ def main():
     writing(net)
     surviving(net)
     commanding(net)
+    command_line(net)
     manners()
     wrong_bodies()
     lab.point(stop(p) == 0, "the controller ends in order")
