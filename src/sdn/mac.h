@@ -68,9 +68,9 @@ static inline struct mac_entry *mac_bucket(const struct mac_table *t, uint32_t h
         i = hash & (t->mask << 1 | 1);
     return t->entry + (size_t)i * MAC_WAYS;
 }
-static inline void mac_prefetch(const struct mac_table *t, uint64_t hash)
+static inline void mac_prefetch(const struct mac_table *t, uint32_t hash)
 {
-    prefetch(mac_bucket(t, (uint32_t)hash));
+    prefetch(mac_bucket(t, hash));
 }
 static inline struct mac_entry *mac_in_bucket(struct mac_entry *b, uint64_t key, uint16_t vlan)
 {

@@ -270,9 +270,11 @@ void count_refused(struct sdn_switch *sw);
 
 /* ---- fast.c: packet-ins ----------------------------------------------------------------------------- */
 
-/* The packet-ins at the beginning of p, whole ones of usual shape: answered, or handed to
- * forward_slow.  Returns their bytes; 0: there is none, or no room to answer (sw->blocked). */
-size_t fast_input(struct sdn *s, struct sdn_switch *sw, const uint8_t *p, size_t n);
+/* Packet-ins, whole ones of usual shape: `first` (NULL, 0: none), which lies elsewhere, then those at
+ * the beginning of p.  They are answered, or handed to forward_slow.  Returns their bytes, first_n
+ * included; 0: there is none, or no room to answer (sw->blocked). */
+size_t fast_input(struct sdn *s, struct sdn_switch *sw, const uint8_t *first, size_t first_n,
+                  const uint8_t *p, size_t n);
 /* One of any shape.  False: no room to answer, it must come again. */
 bool fast_packet_in(struct sdn *s, struct sdn_switch *sw, const struct ofp_packet_in *p);
 void fast_carve(struct sdn *s);

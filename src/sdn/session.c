@@ -339,6 +339,15 @@ static bool message(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *
     return done;
 }
 
+/* Packet-ins are answered in bursts: `first`, then what follows it at p. */
+static size_t packet_ins(struct sdn *s, struct sdn_switch *sw, const uint8_t *first, size_t first_n,
+                         const uint8_t *p, size_t n)
+{
+    if (sw->speech != SDN_SPEAKS_OPENFLOW || !sw->known || sw->auxiliary)
+        return 0;
+    return fast_input(s, sw, first, first_n, p, n);
+}
+
 static bool takes(const struct sdn_switch *sw)
 {
     return !sw->blocked && sw->phase != PHASE_CLOSING;
@@ -361,7 +370,10 @@ static size_t input_partial(struct sdn *s, struct sdn_switch *sw, const uint8_t 
         sw->partial_n += (uint32_t)k;
         used += k;
     }
-    if (!message(s, sw, &m, e)) {
+    k = e == OFP_OK ? packet_ins(s, sw, sw->partial, sw->partial_n, p + used, n - used) : 0;
+    if (k > 0) {
+        used += k - sw->partial_n;
+    } else if (!message(s, sw, &m, e)) {
         sw->partial_n--;
         return used - 1;
     }
@@ -405,9 +417,7 @@ size_t sdn_input(struct sdn *s, sdn_conn c, const uint8_t *p, size_t n, instant 
     if (sw->partial && takes(sw))
         used = input_partial(s, sw, p, n);
     while (used < n && takes(sw)) {
-        k = 0;
-        if (sw->speech == SDN_SPEAKS_OPENFLOW && sw->known && !sw->auxiliary)
-            k = fast_input(s, sw, p + used, n - used);
+        k = packet_ins(s, sw, NULL, 0, p + used, n - used);
         if (k == 0 && takes(sw)) {
             k = input_one(s, sw, p + used, n - used);
             if (k == 0)
