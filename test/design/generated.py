@@ -8,7 +8,8 @@ import sys
 import tap
 
 PRINTED = {"doc/tcp-states.md": "script/state-picture",
-           "doc/counters.md": "script/counters-doc"}
+           "doc/counters.md": "script/counters-doc",
+           "doc/openflow.md": "script/openflow-doc"}
 
 for path, script in PRINTED.items():
     there = tap.read(path) if os.path.exists(os.path.join(tap.ROOT, path)) else ""

@@ -41,15 +41,11 @@ static void oxm_tlvs_are_read(void **state)
         {"800017080a01020300000000", "any"},
         {"80000c021005", "vlan_vid=0x1005"},
         {"80000d0410001000", "vlan_vid=0x1000/0x1000"},
-        {"800034102001"
-         "0db8000000000000000000000001",
-         "ipv6_src=2001:db8::1"},
+        {"8000341020010db8000000000000000000000001", "ipv6_src=2001:db8::1"},
         {"80004b06abcdefffffff", "pbb_isid=11259375"},
         {"0001280400000009", "+1 unknown fields"},
         {"ffff00084f4e460000000000", "+1 unknown fields"},
-        {"80005c0101"
-         "8000140106",
-         "ip_proto=6,+1 unknown fields"},
+        {"80005c01018000140106", "ip_proto=6,+1 unknown fields"},
     };
     struct ofp_match m;
 
@@ -63,18 +59,17 @@ static void oxm_tlvs_are_read(void **state)
 static void bad_oxm_tlvs_are_refused(void **state)
 {
     static const char *const bad[] = {
-        "80000004000000070000",     /* two bytes are no TLV */
-        "800000080000000700000001", /* in_port has no mask */
-        "8000000300000700",         /* too short for its field */
-        "80000006000000070000",     /* too long */
-        "80000e0108",               /* a priority of four bits */
-        "80000c022001",             /* a VLAN of 14 bits */
-        "800048040010000000",       /* a label of 21 bits, and a byte */
-        "80000a02080080000a020800", /* twice */
-        "800017080a010203ffff000080001604"
-        "0a010203",     /* twice, once masked */
-        "ffff00024f4e", /* an experimenter without an id */
-        "8000000400",   /* overruns */
+        "80000004000000070000",                     /* two bytes are no TLV */
+        "800000080000000700000001",                 /* in_port has no mask */
+        "8000000300000700",                         /* too short for its field */
+        "80000006000000070000",                     /* too long */
+        "80000e0108",                               /* a priority of four bits */
+        "80000c022001",                             /* a VLAN of 14 bits */
+        "800048040010000000",                       /* a label of 21 bits, and a byte */
+        "80000a02080080000a020800",                 /* twice */
+        "800017080a010203ffff0000800016040a010203", /* twice, once masked */
+        "ffff00024f4e",                             /* an experimenter without an id */
+        "8000000400",                               /* overruns */
     };
     struct ofp_match m;
 
