@@ -221,24 +221,6 @@ struct network *network_read(const char *path, char *why, size_t n)
     return NULL;
 }
 
-#ifdef NO_POF_PROGRAM
-bool network_pof_read(struct reader *r, const yaml_node_t *n)
-{
-    return reader_bad(r, n, "POF programs are not in this build");
-}
-
-const struct pof_program *network_pof_program(const struct network_pof *p)
-{
-    (void)p;
-    return NULL;
-}
-
-void network_pof_free(struct network_pof *p)
-{
-    (void)p;
-}
-#endif
-
 void network_into(const struct network *net, struct sdn_config *c)
 {
     c->link = net->link;

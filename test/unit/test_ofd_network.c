@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "ofd/network.h"
+#include "sdn/pof_program.h"
 
 static char path[] = "/tmp/test_ofd_network_XXXXXX";
 static char why[400];
@@ -75,11 +76,71 @@ static void what_is_wrong_is_said_with_its_line(void **state)
     assert_string_equal(why, "/nonexistent/file: No such file or directory");
 }
 
+#define LABEL                                                                                      \
+    "pof:\n"                                                                                       \
+    "  protocols:\n"                                                                               \
+    "    - {name: label, at: 112, fields: [{name: id, bits: 16}, {name: ttl, bits: 8}]}\n"         \
+    "  tables:\n"                                                                                  \
+    "    - {name: labels, type: MM, size: 128, keys: [label.id], miss: forward}\n"                 \
+    "  rules:\n"
+
+static void a_program_of_pof_is_taken_word_by_word(void **state)
+{
+    struct sdn_config c = {0};
+
+    (void)state;
+    struct network *n = read_text(LABEL "    - table: labels\n"
+                                        "      priority: 10\n"
+                                        "      switch: 1\n"
+                                        "      match: {label.id: 0x22}\n"
+                                        "      steps: [set label.id 0x23, output 3]\n");
+    if (!n)
+        fail_msg("%s", why);
+    network_into(n, &c);
+    assert_non_null(c.pof);
+    assert_int_equal(c.pof->protocols, 1 + 1); /* meta is there from the beginning */
+    assert_int_equal(c.pof->tables, 1);
+    assert_int_equal(c.pof->rules, 1);
+    assert_int_equal(c.pof->rule[0].dpid, 1);
+    assert_int_equal(c.pof->rule[0].priority, 10);
+    network_free(n);
+}
+
+static void what_is_wrong_in_a_program_is_said_with_its_line(void **state)
+{
+    (void)state;
+    expect_refused("pof:\n  protocols:\n    - {name: label, fields: []}\n",
+                   "3: expected 'at: NUMBER' here");
+    expect_refused("pof:\n  protocols:\n    - {name: label, at: many}\n",
+                   "3: at: expected a number from 0 to 65535, not 'many'");
+    expect_refused("pof:\n  tabels: []\n", "2: pof has no member 'tabels'");
+    expect_refused(LABEL "    - {table: none, priority: 1, steps: [drop]}\n", "7: ");
+    expect_refused(LABEL "    - {table: labels, priority: 1, match: {label.x: 1}, steps: [drop]}\n",
+                   "7: ");
+    expect_refused(LABEL "    - {table: labels, priority: 1, match: {label.id: 0x12345},\n"
+                         "       steps: [drop]}\n",
+                   "7: ");
+    expect_refused(LABEL "    - table: labels\n"
+                         "      priority: 1\n"
+                         "      steps:\n"
+                         "        - output 3\n"
+                         "        - dance\n",
+                   "11: ");
+    expect_refused(LABEL "    - {table: labels, priority: 70000, steps: [drop]}\n",
+                   "7: priority: expected a number from 0 to 65535, not '70000'");
+    expect_refused(LABEL "    - {table: labels, priority: 1, switch: one, steps: [drop]}\n",
+                   "7: switch: expected a datapath id, not 'one'");
+    expect_refused(LABEL "    - {table: labels, priority: 1, steps: drop}\n",
+                   "7: expected a list of steps");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(links_are_taken_in_every_manner_of_writing),
         cmocka_unit_test(what_is_wrong_is_said_with_its_line),
+        cmocka_unit_test(a_program_of_pof_is_taken_word_by_word),
+        cmocka_unit_test(what_is_wrong_in_a_program_is_said_with_its_line),
     };
     int fd = mkstemp(path), rc;
 
