@@ -53,12 +53,12 @@ static void carve(struct sdn *s, struct fmt *f)
     said(s, f, "ports", &before);
     chunks_carve(s);
     said(s, f, "output", &before);
-    fast_carve(s);
     mac_carve(&s->macs, &s->mem, c->macs, c->secret[0]);
     said(s, f, "learnt addresses", &before);
     letters_carve(s);
     said(s, f, "letters", &before);
     net_carve(s);
+    fast_carve(s);
     discover_carve(s);
     said(s, f, "the network's replica", &before);
     if (sdn_is_seat(s))

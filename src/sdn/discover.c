@@ -1,7 +1,6 @@
 /* Discovery of links.
  *
- * Every port that is up sends signed probes (lldp.c): at once, then every lldp_us, rarely once it is
- * known as an edge.  The core whose switch hears one owns what it means: who is behind this port.  It
+ * Every port that is up sends signed probes (lldp.c): at once, then every lldp_us.  The core whose switch hears one owns what it means: who is behind this port.  It
  * tells the seat, and again until the replica says the same.
  *
  *            up                 quiet_us, nobody heard
@@ -15,14 +14,14 @@
  * comes from another switch, and to broadcast into it could close a loop.
  *
  * What is believed: signed by us; not older than two rounds of probes; newer than the last one from
- * there; and not at a port where hosts speak, unless the sender's switch has only just connected (it
- * carried frames before we knew it).  While one neighbour is heard in time another one is not
+ * there; and not at a port where a host lives (host.c), unless the sender's switch has only just
+ * connected (it carried frames before we knew it).  A port that hears a good probe and is a host's
+ * is quiet while it does: somebody is about to close a loop there, or to pretend one.  While one neighbour is heard in time another one is not
  * believed, so a segment with many switches does not flap. */
 #include "base/sha256.h"
 #include "sdn/sdn_int.h"
 
 #define BATCH 256u /* probes an advance: the rest follow in the next */
-#define SLOW_TIMES 8u
 #define GRACE_US (1 * USEC_PER_SEC)
 #define SAY_US (200 * USEC_PER_MSEC)
 
@@ -174,14 +173,11 @@ static void adopt(struct sdn *s, struct sdn_port *p, instant now)
 static void probe(struct sdn *s, struct sdn_port *p, instant now)
 {
     const struct lldp l = {.dpid = p->owner->dpid, .port = p->desc.no, .nonce = now};
-    uint32_t every = s->config.lldp_us / 8 * 7;
-    bool slow = p->is == PORT_EDGE;
     uint8_t b[LLDP_LEN];
 
-    p->probe_at = now + (slow ? every * SLOW_TIMES : every);
-    leave(s, p, QUEUE_FAST);
-    leave(s, p, QUEUE_SLOW);
-    join(s, p, slow ? QUEUE_SLOW : QUEUE_FAST);
+    /* A little more often than promised: three may be lost before link_us are over. */
+    p->probe_at = now + s->config.lldp_us / 8 * 7;
+    join(s, p, QUEUE_PROBE);
     if (p->peer_fixed || p->owner->dialect == POF_HUAWEI)
         return;
     lldp_emit(b, &l, &p->desc.mac, &s->discover->key);
@@ -265,21 +261,37 @@ void discover_accepted(struct sdn *s, struct sdn_switch *sw, instant now)
 
 /* ---- what comes in ---- */
 
-static bool is_believed(const struct sdn *s, const struct sdn_port *p, const struct lldp *l,
-                        instant now)
+static bool is_fresh(const struct sdn *s, const struct sdn_port *p, const struct lldp *l,
+                     instant now)
 {
     uint64_t round = s->config.lldp_us;
     bool same = p->peer_port == l->port && p->peer_dpid == l->dpid;
-    uint32_t from = net_find(s, l->dpid);
 
     if (l->port == 0 || l->nonce + 2 * round < now || l->nonce > now + round)
         return false;
     if (p->peer_port && same && l->nonce <= p->peer_nonce)
         return false;
-    if (p->peer_port && !same && p->peer_nonce && now - p->peer_seen < round + round / 2)
-        return false;
-    return !p->host_seen ||
-           (from != NET_NONE && p->host_at <= s->net->sw[from].connected_at + GRACE_US);
+    return !p->peer_port || same || !p->peer_nonce || now - p->peer_seen >= round + round / 2;
+}
+
+static bool hosts_live_at(const struct sdn *s, const struct sdn_port *p)
+{
+    const struct net *n = s->net;
+    uint32_t i = p->owner->net == NET_NONE ? NET_NONE : n->sw[p->owner->net].hosts;
+
+    while (i != NET_NONE && n->host[i].port != p->desc.no)
+        i = n->host[i].next_at;
+    return i != NET_NONE;
+}
+
+static bool is_hosts(const struct sdn *s, struct sdn_port *p, const struct lldp *l)
+{
+    uint32_t from = net_find(s, l->dpid);
+
+    if (p->host_seen && !hosts_live_at(s, p))
+        p->host_seen = false;
+    return p->host_seen &&
+           (from == NET_NONE || p->host_at > s->net->sw[from].connected_at + GRACE_US);
 }
 
 void discover_input(struct sdn *s, struct sdn_switch *sw, uint32_t in_port, const uint8_t *frame,
@@ -289,8 +301,14 @@ void discover_input(struct sdn *s, struct sdn_switch *sw, uint32_t in_port, cons
     struct lldp l;
 
     if (!p || !p->watched || p->peer_fixed || s->config.mode != SDN_NETWORK ||
-        !lldp_parse(frame, n, &s->discover->key, &l) || !is_believed(s, p, &l, now)) {
+        !lldp_parse(frame, n, &s->discover->key, &l) || !is_fresh(s, p, &l, now)) {
         s->stats.lldp_refused++;
+        return;
+    }
+    if (is_hosts(s, p, &l)) {
+        s->stats.lldp_refused++;
+        port_set_is(s, sw, p, PORT_QUIET);
+        quiet_begin(s, p, now);
         return;
     }
     s->stats.lldp_in++;
@@ -322,9 +340,8 @@ void discover_advance(struct sdn *s, instant now)
         leave(s, p, QUEUE_QUIET);
         port_set_is(s, p->owner, p, PORT_EDGE);
     }
-    for (enum port_queue q = QUEUE_FAST; q <= QUEUE_SLOW; q++)
-        for (unsigned i = 0; i < BATCH && (p = first_of(s, q)) && now >= p->probe_at; i++)
-            probe(s, p, now);
+    for (unsigned i = 0; i < BATCH && (p = first_of(s, QUEUE_PROBE)) && now >= p->probe_at; i++)
+        probe(s, p, now);
     while ((p = first_of(s, QUEUE_UNSAID)) && now - p->said_at >= SAY_US) {
         leave(s, p, QUEUE_UNSAID);
         if (p->owner->net == NET_NONE || !replica_agrees(s, p))
@@ -347,9 +364,7 @@ instant discover_deadline(const struct sdn *s)
         t = min_u64(t, p->peer_seen + s->config.link_us);
     if ((p = first_of(s, QUEUE_QUIET)))
         t = min_u64(t, p->quiet_until);
-    if ((p = first_of(s, QUEUE_FAST)))
-        t = min_u64(t, p->probe_at);
-    if ((p = first_of(s, QUEUE_SLOW)))
+    if ((p = first_of(s, QUEUE_PROBE)))
         t = min_u64(t, p->probe_at);
     if ((p = first_of(s, QUEUE_UNSAID)))
         t = min_u64(t, p->said_at + SAY_US);

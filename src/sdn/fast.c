@@ -52,6 +52,7 @@ void fast_carve(struct sdn *s)
     like.idle_timeout = s->config.flow_idle_s;
     like.hard_timeout = s->config.flow_hard_s;
     like.priority = s->config.flow_priority;
+    like.cookie = s->net->cookie;
     ofp_fast_flow_init(&s->fast->flow[0], OFP_10, &like);
     ofp_fast_flow_init(&s->fast->flow[1], OFP_13, &like);
 }
@@ -214,8 +215,12 @@ static inline bool answer(struct sdn *s, struct sdn_switch *sw, struct pen *pen,
 
     if (!pen_has(s, sw, pen, OFP_FAST_MAX))
         return false;
-    pen->at += ofp_fast_flow_mod(t, pen->at, fast_xid_next(sw), x->buffer_id, x->in_port, x->frame,
-                                 vlan, port);
+    uint8_t *at = pen->at;
+    pen->at += ofp_fast_flow_mod(t, at, fast_xid_next(sw), x->buffer_id, x->in_port, x->frame, vlan,
+                                 port);
+    /* The cookie's low half: this connection, and where the flow leads, this switch (net.h). */
+    store_be32(at + (sw->dialect == OFP_10 ? 52 : 12),
+               (uint32_t)sw->flow_conn << 16 | (sw->net & 0xffff));
     pen->messages++;
     pen->flows++;
     if (unlikely(x->buffer_id == OFP_NO_BUFFER))

@@ -3,9 +3,12 @@
  * Every switch on a frame's way answers its own packet-in, each core from its own replica.  A frame
  * for a host that is known takes one FLOW_MOD; everything else follows the tree, a PACKET_OUT a
  * switch. */
+#include "base/hash.h"
 #include "sdn/sdn_int.h"
 
 #define ETHTYPE_LLDP 0x88cc
+#define GUARD_BYTES 192u
+#define GUARD_US (500 * USEC_PER_MSEC)
 
 /* 01-80-C2-00-00-00 to -0F: never forwarded (IEEE 802.1D, 7.12.6). */
 static bool is_link_local(const struct mac_addr *m)
@@ -18,6 +21,29 @@ static bool is_source(const struct mac_addr *m)
     static const struct mac_addr none = {{0}};
 
     return !mac_is_multicast(m) && !mac_eq(m, &none);
+}
+
+/* The same frame for many, a moment ago at the same switch by another port: it has gone around a
+ * loop that nobody knows yet (a link between two ports that were thought edges).  To pass it on would
+ * be a storm, and where it comes from now says nothing of its host.  What an entry holds is only
+ * compared, so one that gave way to another costs no more than a frame that passes. */
+static bool has_looped(struct sdn *s, const struct sdn_switch *sw, const struct ofp_packet_in *p,
+                       instant now)
+{
+    const struct sip_key key = {{s->config.secret[0] ^ sw->dpid, s->config.secret[1]}};
+    uint64_t h = siphash(&key, p->frame, min_u32(p->frame_len, GUARD_BYTES));
+    struct net_guard *g = &s->net->guard[h % NET_GUARDS];
+
+    if (g->hash == h && now - g->at < GUARD_US)
+        return g->port != p->in_port;
+    *g = (struct net_guard){.hash = h, .at = now, .port = p->in_port};
+    return false;
+}
+
+static bool is_for_many(const struct sdn *s, const struct eth_hdr *eth)
+{
+    return mac_is_multicast(&eth->dst) ||
+           net_host_find(s, &eth->dst, eth->has_vlan ? eth->vlan & 0xfff : 0) == NET_NONE;
 }
 
 /* The switch need not keep it any longer. */
@@ -39,7 +65,7 @@ static void flow_to(struct sdn *s, struct sdn_switch *sw, const struct ofp_packe
     f.hard_timeout = s->config.flow_hard_s;
     f.priority = s->config.flow_priority;
     f.buffer_id = p->buffer_id;
-    f.cookie = s->net->cookie | net;
+    f.cookie = flow_cookie(s, sw, net);
     ofp_match_set_u64(&f.match, OFPF_IN_PORT, p->in_port);
     ofp_match_set(&f.match, OFPF_ETH_DST, eth->dst.b, NULL);
     ofp_match_set(&f.match, OFPF_ETH_SRC, eth->src.b, NULL);
@@ -149,6 +175,11 @@ void forward_slow(struct sdn *s, struct sdn_switch *sw, const struct ofp_packet_
     if (is_link_local(&eth.dst)) {
         if (eth.ethertype == ETHTYPE_LLDP)
             discover_input(s, sw, p->in_port, p->frame, p->frame_len, now);
+        drop(s, sw, p);
+        return;
+    }
+    if (is_for_many(s, &eth) && has_looped(s, sw, p, now)) {
+        s->stats.tree_dropped++;
         drop(s, sw, p);
         return;
     }

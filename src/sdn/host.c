@@ -9,6 +9,7 @@
 #include "sdn/sdn_int.h"
 
 #define SAY_MS 100u
+#define STAY_S 10u
 #define SCAN 20000u /* places looked at every 200 ms: those not heard for long */
 
 static uint32_t now_ms(instant now)
@@ -40,6 +41,19 @@ static void keep_early(struct sdn_switch *sw, uint32_t port, const struct mac_ad
             (struct sdn_early){.mac = *mac, .vlan = vlan, .port = port, .ip = ip};
 }
 
+/* A host that nobody knew, or that has been here for a while.  One that has just come from somewhere
+ * else proves nothing: it may be a frame that has passed a link which nobody knows yet. */
+static bool lives(const struct sdn *s, const struct sdn_switch *sw, const struct sdn_port *p,
+                  uint32_t i)
+{
+    const struct net_host *h = &s->net->host[i == NET_NONE ? 0 : i];
+
+    if (i == NET_NONE)
+        return true;
+    return h->at == sw->net && h->port == p->desc.no &&
+           (h->held_s == 0 || s->now_s > h->held_s + STAY_S);
+}
+
 void host_seen(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p, const struct mac_addr *mac,
                uint16_t vlan, be32 ip, instant now)
 {
@@ -48,15 +62,15 @@ void host_seen(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p, const s
 
     if (p->is == PORT_LINK || (quiet && p->was_link))
         return;
-    if (!quiet) {
-        p->host_seen = true;
-        p->host_at = now;
-    }
     if (sw->net == NET_NONE || !sw->accepted) {
         keep_early(sw, p->desc.no, mac, vlan, ip);
         return;
     }
     i = net_host_find(s, mac, vlan);
+    if (!quiet && lives(s, sw, p, i)) {
+        p->host_seen = true;
+        p->host_at = now;
+    }
     if (i == NET_NONE) {
         report(s, sw, p->desc.no, quiet, mac, vlan, ip, now);
         return;

@@ -123,7 +123,7 @@ static void switch_lost(struct sdn *s, uint32_t place, const struct net_change *
         session_close(s, sw, "another connection has taken over its datapath id");
 }
 
-static void switch_ours(struct sdn *s, uint32_t place, instant now)
+static void switch_ours(struct sdn *s, uint32_t place, bool returned, instant now)
 {
     struct sdn_switch *sw = sdn_switch_of(s, s->net->sw[place].conn);
 
@@ -131,6 +131,7 @@ static void switch_ours(struct sdn *s, uint32_t place, instant now)
         return;
     sw->net = place;
     sw->accepted = true;
+    sw->returned = returned;
     discover_accepted(s, sw, now);
     host_accepted(s, sw, now);
     if (sw->phase == PHASE_UP)
@@ -169,7 +170,7 @@ static void apply_switch(struct sdn *s, const struct net_change *c, instant now)
     n->topology++;
     reroute_topology_changed(s);
     if (w->connected && w->core == s->config.core)
-        switch_ours(s, c->place, now);
+        switch_ours(s, c->place, same_dpid, now);
 }
 
 /* ---- links ---- */
@@ -439,6 +440,9 @@ void net_switch_known(struct sdn *s, struct sdn_switch *sw, instant now)
     sw->accepted = false;
     sw->asked_at = 0;
     sw->early = 0;
+    sw->returned = false;
+    sw->renew_at = sw->sweep_at = INSTANT_NEVER;
+    sw->flow_conn = (uint16_t)mix64((uint64_t)sw->conn << 32 ^ s->config.core ^ now << 8);
     claim(s, sw, now);
 }
 
@@ -563,6 +567,7 @@ void net_carve(struct sdn *s)
     n->order = mem_carve(&s->mem, c->switches * sizeof(uint32_t), CACHE_LINE);
     n->queue = mem_carve(&s->mem, c->switches * sizeof(uint32_t), CACHE_LINE);
     n->depth = mem_carve(&s->mem, c->switches * sizeof(uint16_t), CACHE_LINE);
+    n->guard = mem_carve(&s->mem, NET_GUARDS * sizeof(*n->guard), CACHE_LINE);
     n->flood = mem_carve(&s->mem, (size_t)c->ports * sizeof(uint32_t), CACHE_LINE);
     n->cookie = FLOW_MAGIC << 48 | (mix64(c->secret[3] ^ c->secret[0]) & 0xffff) << 32;
     path_carve(s);

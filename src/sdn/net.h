@@ -109,6 +109,14 @@ struct net_change {
     uint8_t pad[2];
 };
 
+/* A frame for many that a switch has passed on (forward.c). */
+#define NET_GUARDS 4096u
+struct net_guard {
+    uint64_t hash;
+    instant at;
+    uint32_t port;
+};
+
 /* ---- the replica: net.c ---------------------------------------------------------------------- */
 
 struct net {
@@ -128,7 +136,8 @@ struct net {
     uint32_t *queue;
     uint16_t *depth;
     uint64_t tree_at; /* the topology that the tree was made for */
-    uint32_t *flood;  /* forward.c: ports of a flood */
+    struct net_guard *guard;
+    uint32_t *flood; /* forward.c: ports of a flood */
     uint32_t flood_max;
     /* net.c: what is looked at from time to time */
     instant look_at;
@@ -156,10 +165,16 @@ void net_check(const struct sdn *s);
 
 /* ---- flows -------------------------------------------------------------------------------------
  *
- * The cookie of a flow that forwarding installs: magic, the controller's epoch, and where it leads. */
+ * The cookie of a flow that forwarding installs says whose it is and where it leads:
+ *
+ *     magic:16 | this run of the controller:16 | this connection of the switch:16 | net index:16 */
 #define FLOW_MAGIC UINT64_C(0x4d52)
 #define FLOW_MAGIC_MASK (UINT64_C(0xffff) << 48)
-#define FLOW_OURS_MASK (UINT64_C(0xffffffff) << 32)
+#define FLOW_RUN_MASK (UINT64_C(0xffff) << 32)
+#define FLOW_CONN_MASK (UINT64_C(0xffff) << 16)
+#define FLOW_TO_MASK UINT64_C(0xffff)
+#define FLOW_OURS_MASK (FLOW_MAGIC_MASK | FLOW_RUN_MASK)
+uint64_t flow_cookie(const struct sdn *s, const struct sdn_switch *sw, uint32_t to);
 
 /* ---- path.c, tree.c ------------------------------------------------------------------------- */
 

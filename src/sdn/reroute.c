@@ -10,8 +10,10 @@
  * packet-ins' answers, behind them, never past them: an answer from before the change that arrived
  * after the deletion would stay.
  *
- * Flows of an earlier run of the controller (their cookie has another epoch) go on forwarding until
- * the network has been found again; then they are removed. */
+ * A switch that comes back brings flows of its earlier connection, and what changed meanwhile nobody
+ * could tell it: they are removed as soon as its links are known again.  Flows of an earlier run of
+ * the controller go on forwarding until the whole network has been found again; then they are removed
+ * too. */
 #include "sdn/sdn_int.h"
 
 #define FLOW_BYTES 1024u
@@ -19,6 +21,7 @@
 #define BUDGET 4096u /* deletions for moved hosts in one advance */
 #define EXACT_MAX 64u
 #define RETRY_US (5 * USEC_PER_MSEC)
+#define RENEW_US (500 * USEC_PER_MSEC)
 #define SETTLE_US (3 * USEC_PER_SEC)
 #define SETTLE_MAX_US (30 * USEC_PER_SEC)
 #define SWEEP_EVERY_US (250 * USEC_PER_MSEC)
@@ -87,28 +90,22 @@ static bool barrier_say(struct sdn *s, struct sdn_switch *sw)
     return n > 0;
 }
 
-static void deletion(struct ofp_flow *f, const struct sdn *s)
+static void deletion(struct ofp_flow *f, const struct sdn *s, const struct sdn_switch *sw)
 {
     ofp_flow_init(f);
     f->command = OFPFC_DELETE;
     f->table = OFP_TABLE_ALL;
+    if (sw->dialect == OFP_10)
+        return;
     f->cookie = s->net->cookie;
     f->cookie_mask = FLOW_OURS_MASK;
-}
-
-/* 1.0 has no cookies to choose by: whoever's it is. */
-static void deletion_at(struct ofp_flow *f, const struct sdn *s, const struct sdn_switch *sw)
-{
-    deletion(f, s);
-    if (sw->dialect == OFP_10)
-        f->cookie = f->cookie_mask = 0;
 }
 
 static bool port_say(struct sdn *s, struct sdn_switch *sw, uint32_t port)
 {
     struct ofp_flow f;
 
-    deletion_at(&f, s, sw);
+    deletion(&f, s, sw);
     f.out_port = port;
     return flow_say(s, sw, &f);
 }
@@ -117,8 +114,13 @@ static bool all_say(struct sdn *s, struct sdn_switch *sw)
 {
     struct ofp_flow f;
 
-    deletion_at(&f, s, sw);
+    deletion(&f, s, sw);
     return flow_say(s, sw, &f);
+}
+
+uint64_t flow_cookie(const struct sdn *s, const struct sdn_switch *sw, uint32_t to)
+{
+    return s->net->cookie | (uint64_t)sw->flow_conn << 16 | (to & FLOW_TO_MASK);
 }
 
 /* ---- what is marked ---- */
@@ -126,6 +128,7 @@ static bool all_say(struct sdn *s, struct sdn_switch *sw)
 static void mark(struct sdn *s)
 {
     s->net->reroute->pending = true;
+    s->net->reroute->retry_at = s->now;
 }
 
 void reroute_lost(struct sdn *s, struct sdn_switch *sw, uint32_t to, uint32_t port)
@@ -175,6 +178,7 @@ void reroute_topology_changed(struct sdn *s)
 {
     s->net->reroute->changed_at = s->now;
     s->net->reroute->pof = true;
+    mark(s);
 }
 
 void reroute_switch_up(struct sdn *s, struct sdn_switch *sw, instant now)
@@ -184,7 +188,8 @@ void reroute_switch_up(struct sdn *s, struct sdn_switch *sw, instant now)
     if (!is_openflow(sw) || s->config.mode == SDN_NONE)
         return;
     sw->sweep_at = now + SETTLE_US;
-    r->sweep_at = min_u64(r->sweep_at, sw->sweep_at);
+    sw->renew_at = sw->returned ? now + RENEW_US : INSTANT_NEVER;
+    r->sweep_at = min_u64(r->sweep_at, min_u64(sw->sweep_at, sw->renew_at));
 }
 
 void reroute_switch_gone(struct sdn *s, struct sdn_switch *sw)
@@ -194,7 +199,7 @@ void reroute_switch_gone(struct sdn *s, struct sdn_switch *sw)
     memset(bits_of(s, sw), 0, r->words * sizeof(uint64_t));
     sw->lost = 0;
     sw->flush_all = false;
-    sw->sweep_at = INSTANT_NEVER;
+    sw->renew_at = sw->sweep_at = INSTANT_NEVER;
 }
 
 /* ---- one switch ---- */
@@ -205,8 +210,8 @@ static bool exact_say(struct sdn *s, struct sdn_switch *sw)
     uint64_t *bits = bits_of(s, sw);
     struct ofp_flow f;
 
-    deletion(&f, s);
-    f.cookie_mask = UINT64_MAX;
+    deletion(&f, s, sw);
+    f.cookie_mask = FLOW_OURS_MASK | FLOW_TO_MASK;
     for (uint32_t w = 0; w < r->words; w++)
         while (bits[w]) {
             uint32_t to = w * 64 + lowest_bit(bits[w]);
@@ -258,14 +263,19 @@ static bool switch_flush(struct sdn *s, struct sdn_switch *sw)
 
 /* ---- hosts that moved ---- */
 
+/* What leads to it; and what comes from it, so that it is heard where it is now. */
 static void host_say(struct sdn *s, struct sdn_switch *sw, const struct moved *m)
 {
     struct ofp_flow f;
+    bool all = true;
 
-    deletion_at(&f, s, sw);
-    ofp_match_set(&f.match, OFPF_ETH_DST, m->mac.b, NULL);
-    ofp_match_set_u64(&f.match, OFPF_VLAN_VID, m->vlan ? 0x1000u | m->vlan : 0);
-    if (!flow_say(s, sw, &f)) {
+    for (unsigned i = 0; i < 2; i++) {
+        deletion(&f, s, sw);
+        ofp_match_set(&f.match, i == 0 ? OFPF_ETH_DST : OFPF_ETH_SRC, m->mac.b, NULL);
+        ofp_match_set_u64(&f.match, OFPF_VLAN_VID, m->vlan ? 0x1000u | m->vlan : 0);
+        all = all && flow_say(s, sw, &f);
+    }
+    if (!all) {
         sw->flush_all = true;
         mark(s);
     }
@@ -289,25 +299,37 @@ static void moves_flush(struct sdn *s)
     }
 }
 
-/* ---- flows of an earlier run ---- */
+/* ---- flows of earlier runs and connections ---- */
 
-/* Whose epoch differs from ours in some bit: one deletion a bit. */
-static bool sweep_13(struct sdn *s, struct sdn_switch *sw)
+/* Old: of an earlier connection in this run, or of an earlier run. */
+static bool is_old(const struct sdn *s, const struct sdn_switch *sw, uint64_t cookie, bool run)
 {
+    uint64_t differs = cookie ^ flow_cookie(s, sw, 0);
+
+    if (differs & FLOW_MAGIC_MASK)
+        return false;
+    return run ? (differs & FLOW_RUN_MASK) != 0
+               : (differs & FLOW_RUN_MASK) == 0 && (differs & FLOW_CONN_MASK) != 0;
+}
+
+/* What differs from ours in some bit of the field: one deletion a bit. */
+static bool sweep_13(struct sdn *s, struct sdn_switch *sw, bool run)
+{
+    uint64_t ours = flow_cookie(s, sw, 0);
     struct ofp_flow f;
 
-    for (unsigned bit = 32; bit < 48; bit++) {
+    for (unsigned bit = run ? 32 : 16; bit < (run ? 48u : 32u); bit++) {
         uint64_t one = UINT64_C(1) << bit;
-        deletion(&f, s);
-        f.cookie_mask = FLOW_MAGIC_MASK | one;
-        f.cookie = (s->net->cookie ^ one) & f.cookie_mask;
+        deletion(&f, s, sw);
+        f.cookie_mask = (run ? FLOW_MAGIC_MASK : FLOW_OURS_MASK) | one;
+        f.cookie = (ours ^ one) & f.cookie_mask;
         if (!flow_say(s, sw, &f))
             return false;
     }
     return true;
 }
 
-static bool sweep_10(struct sdn *s, struct sdn_switch *sw)
+static bool sweep_10(struct sdn *s, struct sdn_switch *sw, bool run)
 {
     uint32_t xid = xid_next(sw);
     uint8_t *b = say_begin(s, sw, FLOW_BYTES, false);
@@ -317,11 +339,12 @@ static bool sweep_10(struct sdn *s, struct sdn_switch *sw)
 
     say_end(s, sw, n, false);
     if (n > 0)
-        xid_note(s, sw, xid, XID_SWEEP, 0);
+        xid_note(s, sw, xid, XID_SWEEP, run);
     return n > 0;
 }
 
-void net_multipart(struct sdn *s, struct sdn_switch *sw, const struct ofp_multipart *mp)
+void net_multipart(struct sdn *s, struct sdn_switch *sw, uint64_t run,
+                   const struct ofp_multipart *mp)
 {
     struct ofp_flow_stats e;
     uint32_t off = 0;
@@ -329,32 +352,43 @@ void net_multipart(struct sdn *s, struct sdn_switch *sw, const struct ofp_multip
     if (mp->type != OFPMP_FLOW)
         return;
     while (ofp_next_flow_stats(sw->dialect, mp, &off, &e) == 1) {
-        uint64_t theirs = e.flow.cookie & FLOW_OURS_MASK;
-        if ((theirs & FLOW_MAGIC_MASK) != FLOW_MAGIC << 48 || theirs == s->net->cookie)
+        if (!is_old(s, sw, e.flow.cookie, run != 0))
             continue;
         e.flow.command = OFPFC_DELETE_STRICT;
         e.flow.out_port = e.flow.out_group = OFPP_ANY;
         e.flow.buffer_id = OFP_NO_BUFFER;
-        if (!flow_say(s, sw, &e.flow)) {
-            reroute_switch_up(s, sw, s->now);
-            return;
-        }
+        if (flow_say(s, sw, &e.flow))
+            continue;
+        /* No room for all of them: the rest at another time. */
+        if (run)
+            sw->sweep_at = s->now + SETTLE_US;
+        else
+            sw->renew_at = s->now + RENEW_US;
+        s->net->reroute->sweep_at = s->now + RENEW_US;
+        return;
     }
+}
+
+static bool sweep_one(struct sdn *s, struct sdn_switch *sw, bool run)
+{
+    return sw->dialect == OFP_10 ? sweep_10(s, sw, run) : sweep_13(s, sw, run);
 }
 
 static void sweep(struct sdn *s, instant now)
 {
     struct reroute *r = s->net->reroute;
+    instant quiet = r->changed_at + SETTLE_US;
 
     r->sweep_at = INSTANT_NEVER;
     for (struct sdn_switch *sw = s->first; sw; sw = sw->next) {
-        instant quiet = r->changed_at + SETTLE_US;
-        if (sw->sweep_at == INSTANT_NEVER || sw->sweep_at == 0 || sw->phase != PHASE_UP)
+        if (!is_openflow(sw) || sw->phase != PHASE_UP)
             continue;
-        bool due = now >= sw->sweep_at && (now >= quiet || now >= sw->sweep_at + SETTLE_MAX_US);
-        if (due && (sw->dialect == OFP_10 ? sweep_10(s, sw) : sweep_13(s, sw)))
+        if (now >= sw->renew_at && sweep_one(s, sw, false))
+            sw->renew_at = INSTANT_NEVER;
+        if (now >= sw->sweep_at && (now >= quiet || now >= sw->sweep_at + SETTLE_MAX_US) &&
+            sweep_one(s, sw, true))
             sw->sweep_at = INSTANT_NEVER;
-        else
+        if (sw->renew_at != INSTANT_NEVER || sw->sweep_at != INSTANT_NEVER)
             r->sweep_at = now + SWEEP_EVERY_US;
     }
 }
@@ -374,12 +408,15 @@ void reroute_advance(struct sdn *s, instant now)
     }
     if (r->pending) {
         r->pending = false;
+        r->retry_at = INSTANT_NEVER;
         moves_flush(s);
         for (struct sdn_switch *sw = s->first; sw; sw = sw->next)
             if (sw->phase <= PHASE_UP)
                 all &= switch_flush(s, sw);
-        r->pending = !all || r->moves > 0;
-        r->retry_at = r->pending ? now + RETRY_US : INSTANT_NEVER;
+        if (!all || r->pending || r->moves > 0) {
+            r->pending = true;
+            r->retry_at = now + RETRY_US;
+        }
     }
     if (now >= r->sweep_at)
         sweep(s, now);

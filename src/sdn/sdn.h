@@ -62,7 +62,9 @@ struct sdn_static_link {
 struct sdn_config {
     enum sdn_mode mode;
     unsigned core, cores;
-    uint64_t secret[4]; /* the same on all cores; keys of hashes and of LLDP */
+    /* The same on all cores, another one in every run: keys of hashes and of LLDP, and what tells
+     * this run's flows from those of the last. */
+    uint64_t secret[4];
     /* Limits, a core unless it says network. */
     uint32_t conns;        /* connections, handshakes included */
     uint32_t ports;        /* ports of all its switches */

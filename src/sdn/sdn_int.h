@@ -48,8 +48,7 @@ struct sdn_rate {
 };
 
 enum port_queue {
-    QUEUE_FAST,     /* probed every lldp_us, by probe_at */
-    QUEUE_SLOW,     /* the same, rarely: edges */
+    QUEUE_PROBE,    /* by probe_at */
     QUEUE_QUIET,    /* by quiet_until */
     QUEUE_EXPIRING, /* somebody is heard, by peer_seen */
     QUEUE_UNSAID,   /* the replica may not agree, by said_at */
@@ -155,7 +154,10 @@ struct sdn_switch {
         uint32_t port;
         be32 ip;
     } early_host[SDN_EARLY];
-    instant sweep_at;   /* reroute.c: flows of an earlier run go; INSTANT_NEVER: they went */
+    uint16_t flow_conn; /* in its flows' cookies: this connection */
+    bool returned;      /* it was connected before in this run */
+    /* reroute.c: when flows of earlier connections, of earlier runs go; INSTANT_NEVER: they went */
+    instant renew_at, sweep_at;
     uint32_t lost;      /* places in reroute's bits that are set */
     bool flush_all;     /* all flows of ours are to go */
     /* store_send.c: where sending what is kept goes on; the command whose barrier follows it, or 0 */
@@ -345,7 +347,8 @@ void net_port_changed(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p,
 void forward_slow(struct sdn *s, struct sdn_switch *sw, const struct ofp_packet_in *p, instant now);
 void net_flow_removed(struct sdn *s, struct sdn_switch *sw, const struct ofp_flow_removed *f);
 /* A part of the flows of a 1.0 switch, asked for by XID_SWEEP. */
-void net_multipart(struct sdn *s, struct sdn_switch *sw, const struct ofp_multipart *mp);
+void net_multipart(struct sdn *s, struct sdn_switch *sw, uint64_t run,
+                   const struct ofp_multipart *mp);
 void net_advance(struct sdn *s, instant now);
 instant net_deadline(const struct sdn *s);
 

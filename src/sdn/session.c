@@ -129,7 +129,7 @@ static void on_multipart(struct sdn *s, struct sdn_switch *sw, const struct ofp_
     else if (who == XID_STATS)
         count_multipart(s, sw, &mp, s->now);
     else if (who == XID_SWEEP)
-        net_multipart(s, sw, &mp);
+        net_multipart(s, sw, arg, &mp);
     else if (who == XID_ASK)
         ask_multipart(s, sw, arg, m, &mp, s->now);
 }
