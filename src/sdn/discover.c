@@ -24,6 +24,7 @@
 #define BATCH 256u /* probes an advance: the rest follow in the next */
 #define GRACE_US (1 * USEC_PER_SEC)
 #define SAY_US (200 * USEC_PER_MSEC)
+#define VERIFY_US (50 * USEC_PER_MSEC)
 
 struct discover {
     struct hmac_key key;
@@ -130,6 +131,7 @@ static void peer_set(struct sdn *s, struct sdn_port *p, uint64_t dpid, uint32_t 
     p->was_link = true;
     p->host_seen = false;
     leave(s, p, QUEUE_QUIET);
+    leave(s, p, QUEUE_MOVED);
     port_set_is(s, p->owner, p, PORT_LINK);
     say(s, p, now);
 }
@@ -184,6 +186,13 @@ static void probe(struct sdn *s, struct sdn_port *p, instant now)
     s->stats.lldp_out += say_frame(s, p->owner, p->desc.no, b, sizeof(b));
 }
 
+void discover_verify(struct sdn *s, struct sdn_port *p, instant now)
+{
+    p->moved_at = now + VERIFY_US;
+    join(s, p, QUEUE_MOVED);
+    probe(s, p, now);
+}
+
 /* ---- ports ---- */
 
 static bool find_fixed(const struct sdn *s, struct sdn_port *p)
@@ -210,7 +219,7 @@ void discover_port_up(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p, 
     p->was_link = p->host_seen = p->peer_fixed = false;
     p->peer_port = 0;
     p->peer_nonce = 0;
-    p->host_at = 0;
+    p->host_at = p->verified_at = 0;
     if (s->config.mode != SDN_NETWORK) {
         port_set_is(s, sw, p, PORT_EDGE);
         return;
@@ -342,6 +351,10 @@ void discover_advance(struct sdn *s, instant now)
     }
     for (unsigned i = 0; i < BATCH && (p = first_of(s, QUEUE_PROBE)) && now >= p->probe_at; i++)
         probe(s, p, now);
+    while ((p = first_of(s, QUEUE_MOVED)) && now >= p->moved_at) {
+        leave(s, p, QUEUE_MOVED);
+        host_moved(s, p, now);
+    }
     while ((p = first_of(s, QUEUE_UNSAID)) && now - p->said_at >= SAY_US) {
         leave(s, p, QUEUE_UNSAID);
         if (p->owner->net == NET_NONE || !replica_agrees(s, p))
@@ -366,6 +379,8 @@ instant discover_deadline(const struct sdn *s)
         t = min_u64(t, p->quiet_until);
     if ((p = first_of(s, QUEUE_PROBE)))
         t = min_u64(t, p->probe_at);
+    if ((p = first_of(s, QUEUE_MOVED)))
+        t = min_u64(t, p->moved_at);
     if ((p = first_of(s, QUEUE_UNSAID)))
         t = min_u64(t, p->said_at + SAY_US);
     return t;

@@ -5,11 +5,16 @@
  * features); if the port turns out to be a link the seat forgets it.  Its IP address is learnt from
  * ARP only.
  *
+ * A move is believed when the new port has been asked who is there and no switch has answered: else a
+ * frame that came through a link which has only just begun to carry anything would put its host
+ * behind that link, and traffic for it in a circle.
+ *
  * Nothing is kept here for a report that is lost: the host's next packet-in makes another one. */
 #include "sdn/sdn_int.h"
 
 #define SAY_MS 100u
 #define STAY_S 10u
+#define VERIFIED_US (1 * USEC_PER_SEC)
 #define SCAN 20000u /* places looked at every 200 ms: those not heard for long */
 
 static uint32_t now_ms(instant now)
@@ -90,8 +95,22 @@ void host_seen(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p, const s
     }
     if (h->said_ms && now_ms(now) - h->said_ms < SAY_MS)
         return;
+    if (!here && (p->verified_at == 0 || now - p->verified_at > VERIFIED_US)) {
+        if (!p->place[QUEUE_MOVED].in) {
+            p->moved = (struct sdn_early){.mac = *mac, .vlan = vlan, .ip = ip};
+            discover_verify(s, p, now);
+        }
+        return;
+    }
     h->said_ms = now_ms(now) | 1;
     report(s, sw, p->desc.no, quiet, mac, vlan, ip, now);
+}
+
+void host_moved(struct sdn *s, struct sdn_port *p, instant now)
+{
+    p->verified_at = now;
+    if (p->is == PORT_EDGE)
+        host_seen(s, p->owner, p, &p->moved.mac, p->moved.vlan, p->moved.ip, now);
 }
 
 void host_accepted(struct sdn *s, struct sdn_switch *sw, instant now)

@@ -240,6 +240,8 @@ void discover_port_down(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p
 void discover_accepted(struct sdn *s, struct sdn_switch *sw, instant now);
 void discover_input(struct sdn *s, struct sdn_switch *sw, uint32_t in_port, const uint8_t *frame,
                     size_t n, instant now);
+/* Ask who is at this port; host_moved is called soon if nobody answers. */
+void discover_verify(struct sdn *s, struct sdn_port *p, instant now);
 void discover_advance(struct sdn *s, instant now);
 instant discover_deadline(const struct sdn *s);
 
@@ -248,6 +250,7 @@ instant discover_deadline(const struct sdn *s);
 /* A frame with this source came in at p.  ip: from ARP, or 0. */
 void host_seen(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p, const struct mac_addr *mac,
                uint16_t vlan, be32 ip, instant now);
+void host_moved(struct sdn *s, struct sdn_port *p, instant now);
 void host_accepted(struct sdn *s, struct sdn_switch *sw, instant now);
 void host_port_down(struct sdn *s, struct sdn_switch *sw, uint32_t port, instant now);
 void host_advance(struct sdn *s, instant now);

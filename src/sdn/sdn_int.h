@@ -52,7 +52,15 @@ enum port_queue {
     QUEUE_QUIET,    /* by quiet_until */
     QUEUE_EXPIRING, /* somebody is heard, by peer_seen */
     QUEUE_UNSAID,   /* the replica may not agree, by said_at */
+    QUEUE_MOVED,    /* a host seems to have come here, by moved_at */
     PORT_QUEUES
+};
+
+struct sdn_early {
+    struct mac_addr mac;
+    uint16_t vlan;
+    uint32_t port;
+    be32 ip;
 };
 
 struct sdn_port {
@@ -75,6 +83,8 @@ struct sdn_port {
     uint32_t peer_port;
     uint64_t peer_nonce;     /* of the last one believed: older ones are replayed */
     instant peer_seen, said_at, host_at; /* host_at: when a host last spoke here */
+    struct sdn_early moved;  /* host.c: the first host that seems to have come */
+    instant moved_at, verified_at; /* when that is believed; when the last one was */
     bool lost;               /* reroute.c: flows that leave here are wrong */
     /* count.c */
     struct sdn_rate rate;
@@ -148,12 +158,7 @@ struct sdn_switch {
     instant claimed_at; /* when the seat was last asked for this dpid; 0: it was not */
     instant asked_at;   /* another one claims it: does this one answer? */
     uint32_t early;     /* host.c: hosts heard before the seat has answered */
-    struct sdn_early {
-        struct mac_addr mac;
-        uint16_t vlan;
-        uint32_t port;
-        be32 ip;
-    } early_host[SDN_EARLY];
+    struct sdn_early early_host[SDN_EARLY];
     uint16_t flow_conn; /* in its flows' cookies: this connection */
     bool returned;      /* it was connected before in this run */
     /* reroute.c: when flows of earlier connections, of earlier runs go; INSTANT_NEVER: they went */
