@@ -332,7 +332,9 @@ static void apply_host(struct sdn *s, const struct net_change *c)
 
     if (was)
         host_unlink(s, c->place);
-    n->host_used = max_u32(n->host_used, c->place + 1);
+    /* Places need not come in order. */
+    while (n->host_used <= c->place)
+        n->host[n->host_used++].at = NET_NONE;
     if (was && !(c->known && mac_eq(&old.mac, &c->mac) && old.vlan == c->vlan && old.at == c->to &&
                  old.port == c->to_port))
         host_left(s, &old);
