@@ -113,7 +113,7 @@ static void replicas_are_equal_whatever_letters_do(void **state)
         d.config.host_us = 2 * USEC_PER_SEC;
         d.config.switches = 10; /* fewer than there are dpids: they give way to each other */
         desk_start(&d);
-        for (unsigned step = 0; step < 3000; step++) {
+        for (unsigned step = 0; step < 5000; step++) {
             crowd_step(&d, m, rng_below(&d.rng, CROWD));
             if (rng_chance(&d.rng, 1, 4))
                 d.now += rng_below(&d.rng, 20000);
@@ -121,7 +121,7 @@ static void replicas_are_equal_whatever_letters_do(void **state)
                 if (rng_chance(&d.rng, 1, 3))
                     sdn_advance(d.core[c], d.now);
             /* For a while nobody takes letters; then some do. */
-            if (step / 400 % 2 == 0 && rng_chance(&d.rng, 1, 2))
+            if (step / 1000 % 2 == 0 && rng_chance(&d.rng, 1, 2))
                 desk_letters(&d, rng_u64(&d.rng));
             desk_mute(&d);
         }
