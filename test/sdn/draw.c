@@ -74,7 +74,5 @@ void world_draw(struct world *w)
     w->config.switches = 64;
     w->config.links = 512;
     w->config.chunks = 128;
-    for (unsigned i = 0; i < 4; i++)
-        w->config.secret[i] = rng_u64(&w->rng);
     w->bytes = sdn_bytes(&w->config, NULL);
 }

@@ -314,6 +314,9 @@ static void mail(struct world *w, unsigned core)
 
 static void controller_start(struct world *w)
 {
+    /* As a program does: each run has its own. */
+    for (unsigned i = 0; i < 4; i++)
+        w->config.secret[i] = rng_u64(&w->rng);
     for (unsigned i = 0; i < w->cores; i++) {
         w->config.core = i;
         w->memory[i] = mmap(NULL, w->bytes, PROT_READ | PROT_WRITE,
