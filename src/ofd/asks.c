@@ -70,7 +70,7 @@ bool ofd_ask(void *ofd, unsigned core, struct sdn_ask *q)
     return w.state == ASK_ANSWERED;
 }
 
-/* ---- the core's side ------------------------------------------------------------------------- */
+/* ---- the core's side ------------------------------------------------------------------ */
 
 static struct questions *of_core(struct ofd_core *c)
 {

@@ -23,7 +23,7 @@ int ofd_conns_init(struct ofd_core *c)
     return c->conns && c->bucket ? MR_OK : MR_ENOMEM;
 }
 
-/* ---- by sdn's number ----------------------------------------------------------------------- */
+/* ---- by sdn's number ------------------------------------------------------------------ */
 
 static struct ofd_conn **bucket_of(const struct ofd_core *c, sdn_conn id)
 {
@@ -58,7 +58,7 @@ static void number_unlink(struct ofd_core *c, struct ofd_conn *k)
     k->id = 0;
 }
 
-/* ---- the beginning ---------------------------------------------------------------------------- */
+/* ---- the beginning -------------------------------------------------------------------- */
 
 static struct ofd_conn *conn_get(struct ofd_core *c)
 {
@@ -151,7 +151,7 @@ void ofd_conn_accept_all(struct ofd_core *c, mr_sock listener, const struct ofd_
         begin(c, s, &peer, l);
 }
 
-/* ---- the end -------------------------------------------------------------------------------------- */
+/* ---- the end -------------------------------------------------------------------------- */
 
 static void say_end(struct ofd_core *c, const struct ofd_conn *k, const char *why)
 {
@@ -216,7 +216,7 @@ void ofd_conn_linger(struct ofd_core *c, struct ofd_conn *k, const char *why)
     ofd_conn_read(c, k);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------- */
 
 static void put_off(struct ofd_core *c, struct ofd_conn *k)
 {
@@ -319,7 +319,7 @@ void ofd_conns_later(struct ofd_core *c)
     }
 }
 
-/* ---- time ---------------------------------------------------------------------------------------------- */
+/* ---- time ----------------------------------------------------------------------------- */
 
 static struct ofd_conn *first_timed(const struct link *list)
 {

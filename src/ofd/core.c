@@ -16,7 +16,7 @@ void core_again(struct ofd_core *c)
     mr_knock(c->m);
 }
 
-/* ---- time ----------------------------------------------------------------------------------- */
+/* ---- time ----------------------------------------------------------------------------- */
 
 static void timer_set(struct ofd_core *c)
 {
@@ -42,7 +42,7 @@ static void time_has_come(struct ofd_core *c)
     ofd_conns_send_alone(c);
 }
 
-/* ---- events ---------------------------------------------------------------------------------- */
+/* ---- events --------------------------------------------------------------------------- */
 
 static void knocked(struct ofd_core *c)
 {
@@ -101,7 +101,7 @@ void ofd_event(struct mr *m, void *core_state, const struct mr_event *ev)
     settle(c);
 }
 
-/* ---- the beginning ------------------------------------------------------------------------------- */
+/* ---- the beginning -------------------------------------------------------------------- */
 
 static int sdn_begin(struct ofd_core *c)
 {
@@ -164,9 +164,10 @@ int ofd_init(struct mr *m, void *arg, void **core_state)
     return MR_OK;
 }
 
-/* ---- the end --------------------------------------------------------------------------------------- */
+/* ---- the end -------------------------------------------------------------------------- */
 
-/* What the stack still has of sdn's chunks goes out after this, so the memory stays until ofd_close. */
+/* What the stack still has of sdn's chunks goes out after this, so the memory stays until
+ * ofd_close. */
 void ofd_fini(struct mr *m, void *core_state)
 {
     struct ofd_core *c = core_state;
@@ -177,7 +178,7 @@ void ofd_fini(struct mr *m, void *core_state)
     c->sdn = NULL;
 }
 
-/* ---- facts ------------------------------------------------------------------------------------------- */
+/* ---- facts ---------------------------------------------------------------------------- */
 
 static void put_group(struct json *j, const struct stat_group *g, const void *base)
 {

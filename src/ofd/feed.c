@@ -16,7 +16,8 @@ void ofd_conn_drop_held(struct ofd_core *c, struct ofd_conn *k)
         next_slice(c, k);
 }
 
-/* What sdn did not take: its output is full, or it wants the connection closed and no more of it. */
+/* What sdn did not take: its output is full, or it wants the connection closed and no more of
+ * it. */
 static bool is_stalled(const struct ofd_core *c, const struct ofd_conn *k)
 {
     return sdn_do(c->sdn, k->id) == SDN_DO_NOTHING;
@@ -40,7 +41,7 @@ static enum fed feed_clear(struct ofd_core *c, struct ofd_conn *k)
     return FED_ALL;
 }
 
-/* ---- TLS -------------------------------------------------------------------------------- */
+/* ---- TLS ------------------------------------------------------------------------------ */
 
 /* Plain text that sdn did not take lies in k->plain until it does. */
 static bool feed_plain(struct ofd_core *c, struct ofd_conn *k)

@@ -20,7 +20,7 @@ bool reader_bad(struct reader *r, const yaml_node_t *at, const char *how, ...)
     return false;
 }
 
-/* ---- nodes --------------------------------------------------------------------------------- */
+/* ---- nodes ---------------------------------------------------------------------------- */
 
 const char *reader_text(const yaml_node_t *n)
 {
@@ -127,7 +127,7 @@ struct fmt *reader_words(struct reader *r)
     return &r->fmt;
 }
 
-/* ---- links ------------------------------------------------------------------------------------ */
+/* ---- links ---------------------------------------------------------------------------- */
 
 /* "1/2", "0x0a/2" or "0000000000000001/2": sixteen digits are a datapath id as it is printed. */
 static bool take_end(struct reader *r, const yaml_node_t *n, uint64_t *dpid, uint32_t *port)
@@ -166,7 +166,7 @@ static bool take_link(struct reader *r, const yaml_node_t *n, const void *arg)
     return true;
 }
 
-/* ---- the file ---------------------------------------------------------------------------------------- */
+/* ---- the file ------------------------------------------------------------------------- */
 
 static bool take_root(struct reader *r)
 {

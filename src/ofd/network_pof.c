@@ -19,7 +19,7 @@ static struct pof_program *program_of(struct reader *r)
     return &r->net->pof->program;
 }
 
-/* ---- protocols --------------------------------------------------------------------------------- */
+/* ---- protocols ------------------------------------------------------------------------ */
 
 static bool take_field(struct reader *r, const yaml_node_t *n, const void *arg)
 {
@@ -54,7 +54,7 @@ static bool take_protocol(struct reader *r, const yaml_node_t *n, const void *ar
            reader_each(r, reader_member(r, n, "fields"), "fields", take_field, NULL);
 }
 
-/* ---- tables ------------------------------------------------------------------------------------- */
+/* ---- tables --------------------------------------------------------------------------- */
 
 static bool take_key(struct reader *r, const yaml_node_t *n, const void *arg)
 {
@@ -97,7 +97,7 @@ static bool take_miss(struct reader *r, const yaml_node_t *n, const void *arg)
                                           reader_text(miss), reader_words(r)));
 }
 
-/* ---- rules ----------------------------------------------------------------------------------------- */
+/* ---- rules ---------------------------------------------------------------------------- */
 
 static bool take_step(struct reader *r, const yaml_node_t *n, const void *arg)
 {
@@ -162,7 +162,7 @@ static bool take_rule(struct reader *r, const yaml_node_t *n, const void *arg)
            reader_judged(r, n, pof_program_rule(p, &rule, reader_words(r)));
 }
 
-/* ---- all of it ------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------ */
 
 bool network_pof_read(struct reader *r, const yaml_node_t *n)
 {

@@ -69,7 +69,7 @@ void ofd_close(struct ofd *o)
     os_release(o, sizeof(*o));
 }
 
-/* ---- for the REST interface ------------------------------------------------------------------ */
+/* ---- for the REST interface ----------------------------------------------------------- */
 
 static const char *speech_name(enum sdn_speech s)
 {

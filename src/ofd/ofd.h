@@ -4,7 +4,7 @@
  *
  * Every core has a struct sdn (sdn/sdn.h) and the connections that the network brought to it:
  *
- *      slices --ofd_conn_read--> sdn_input ... sdn_output --ofd_conn_send--> mr_send_give     conn.c send.c
+ *      slices --> sdn_input ... sdn_output --> mr_send_give                           conn.c send.c
  *                      TLS in between, where the listener says so                     feed.c
  *      mr_letter --> sdn_letter         sdn_letter_next --> mr_post                   letters.c
  *      ofd_ask (any thread) --queue, mr_knock--> sdn_ask ... sdn_next_answered        asks.c
@@ -18,8 +18,8 @@
  * a flood is read after the newcomers.  A connection whose output is full is not read at all, and
  * its slices hold the peer's window shut.
  *
- * LIMITS.  sdn's, and as many sockets; a handshake of TLS may take as long as a switch's; a connection
- * that is closed has LINGER_US to take what was said last.
+ * LIMITS.  sdn's, and as many sockets; a handshake of TLS may take as long as a switch's; a
+ * connection that is closed has LINGER_US to take what was said last.
  *
  * Threads: each core's own; ofd_ask by any. */
 #pragma once

@@ -12,7 +12,7 @@
 #define LINGER_US (2 * USEC_PER_SEC)
 #define RETRY_US 500u /* nothing tells when another core has read, or a peer has acknowledged all */
 
-/* ---- lists: in at most one of a kind --------------------------------------------------------- */
+/* ---- lists: in at most one of a kind -------------------------------------------------- */
 
 struct link {
     struct link *next, *prev; /* NULL: in no list */
@@ -60,7 +60,7 @@ static inline void link_take_all(struct link *to, struct link *from)
     link_init(from);
 }
 
-/* ---- connections ------------------------------------------------------------------------------ */
+/* ---- connections ---------------------------------------------------------------------- */
 
 enum conn_state {
     CONN_FREE,
@@ -162,7 +162,7 @@ struct ofd {
     struct ofd_core core[SDN_CORES_MAX];
 };
 
-/* ---- core.c ------------------------------------------------------------------------------------ */
+/* ---- core.c --------------------------------------------------------------------------- */
 
 int ofd_init(struct mr *m, void *arg, void **core_state);
 void ofd_event(struct mr *m, void *core_state, const struct mr_event *ev);
@@ -171,7 +171,7 @@ size_t ofd_status(void *core_state, char *buf, size_t n);
 /* Another MR_EV_KNOCK, in the next turn. */
 void core_again(struct ofd_core *c);
 
-/* ---- conn.c ------------------------------------------------------------------------------------- */
+/* ---- conn.c --------------------------------------------------------------------------- */
 
 int ofd_conns_init(struct ofd_core *c);
 void ofd_conns_fini(struct ofd_core *c);
@@ -191,7 +191,7 @@ void ofd_conns_later(struct ofd_core *c);
 void ofd_conns_timed(struct ofd_core *c);
 instant ofd_conns_deadline(const struct ofd_core *c);
 
-/* ---- feed.c ------------------------------------------------------------------------------------- */
+/* ---- feed.c --------------------------------------------------------------------------- */
 
 enum fed {
     FED_ALL,     /* what was held is taken */
@@ -203,7 +203,7 @@ enum fed {
 enum fed ofd_conn_feed(struct ofd_core *c, struct ofd_conn *k);
 void ofd_conn_drop_held(struct ofd_core *c, struct ofd_conn *k);
 
-/* ---- send.c --------------------------------------------------------------------------------------- */
+/* ---- send.c --------------------------------------------------------------------------- */
 
 int gives_init(struct ofd_core *c);
 /* All that it has to say, as far as the network takes it; closes it if sdn wants that.  k may be
@@ -216,7 +216,7 @@ void ofd_conns_send_ready(struct ofd_core *c);
 /* Those whose next message waits for the acknowledgement of the last. */
 void ofd_conns_send_alone(struct ofd_core *c);
 
-/* ---- letters.c, asks.c, say.c ------------------------------------------------------------------------ */
+/* ---- letters.c, asks.c, say.c --------------------------------------------------------- */
 
 void letters_read(struct ofd_core *c);
 void letters_post(struct ofd_core *c);

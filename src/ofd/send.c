@@ -3,7 +3,7 @@
 
 #include "ofd/ofd_int.h"
 
-/* ---- chunks the stack has --------------------------------------------------------------- */
+/* ---- chunks the stack has ------------------------------------------------------------- */
 
 int gives_init(struct ofd_core *c)
 {
@@ -40,7 +40,7 @@ static void given_back(void *arg, const void *p, size_t n)
     c->free_give = g;
 }
 
-/* ---- a piece of output -------------------------------------------------------------------- */
+/* ---- a piece of output ---------------------------------------------------------------- */
 
 static int give(struct ofd_core *c, struct ofd_conn *k)
 {
@@ -92,7 +92,7 @@ static int send_clear(struct ofd_core *c, struct ofd_conn *k)
     return copy(c, k);
 }
 
-/* ---- TLS ----------------------------------------------------------------------------------- */
+/* ---- TLS ------------------------------------------------------------------------------ */
 
 bool ofd_conn_send_records(struct ofd_core *c, struct ofd_conn *k)
 {
@@ -125,7 +125,7 @@ static int send_tls(struct ofd_core *c, struct ofd_conn *k)
     return MR_OK;
 }
 
-/* ---- a connection --------------------------------------------------------------------------- */
+/* ---- a connection --------------------------------------------------------------------- */
 
 static bool next_output(struct ofd_core *c, struct ofd_conn *k)
 {

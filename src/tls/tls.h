@@ -8,15 +8,15 @@
  *      network --tls_input-->  [ records in  ] --tls_read-->  plain text
  *      network <--tls_output-- [ records out ] <--tls_write-- plain text
  *
- * Any call may leave records to send, a read too: the handshake is made by reading.  So the caller's
- * order is: tls_input, tls_read until TLS_AGAIN, tls_write, and then tls_output until it is empty.
+ * Any call may leave records to send, a read too: the handshake is made by reading.  So the
+ * caller's order is: tls_input, tls_read until TLS_AGAIN, tls_write, and then tls_output until it is empty.
  *
  * LIMITS.  What is put in is read before more is put in, and nothing is written while records wait
  * to go out, so that a connection holds about a record of each kind; tls_input and tls_write refuse
  * more than that.  Renegotiation is off, TLS 1.2 is the oldest version.
  *
- * A struct tls_context is shared by all cores and not changed after tls_context_open; a struct tls is
- * its thread's.  Errors are sentences. */
+ * A struct tls_context is shared by all cores and not changed after tls_context_open; a struct tls
+ * is its thread's.  Errors are sentences. */
 #pragma once
 
 #include <stdbool.h>
@@ -56,8 +56,8 @@ int64_t tls_read(struct tls *t, void *buf, size_t n);
 int64_t tls_write(struct tls *t, const void *p, size_t n);
 /* We send no more: says so to the peer, in the output. */
 void tls_shutdown(struct tls *t);
-/* Records to send, lent until the next call; their length, 0: none.  tls_sent: the network has taken
- * n of them. */
+/* Records to send, lent until the next call; their length, 0: none.  tls_sent: the network has
+ * taken n of them. */
 size_t tls_output(struct tls *t, const uint8_t **p);
 void tls_sent(struct tls *t, size_t n);
 

@@ -126,7 +126,7 @@ static int take_options(struct program *p, int argc, char **argv)
                         NULL);
 }
 
-/* ---- the file of options --------------------------------------------------------------------- */
+/* ---- the file of options -------------------------------------------------------------- */
 
 static char *read_file(const char *path)
 {
@@ -196,7 +196,7 @@ static const char *config_named(int argc, char **argv)
     return path;
 }
 
-/* ---- what the words mean ------------------------------------------------------------------------ */
+/* ---- what the words mean -------------------------------------------------------------- */
 
 static int one_of(const char *option, const char *word, const char *const *words, unsigned n)
 {
@@ -273,7 +273,7 @@ static int take_network(struct program *p)
     return TOOL_GO_ON;
 }
 
-/* ---- running ----------------------------------------------------------------------------------------- */
+/* ---- running -------------------------------------------------------------------------- */
 
 static int run_with_rest(struct program *p, struct ofd *o)
 {

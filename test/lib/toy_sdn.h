@@ -1,5 +1,5 @@
-/* A toy that has sdn's door, for tests of the shell around it.  It says back what it hears, in chunks
- * that it gets back, has a limit of them a connection, and obeys a few words:
+/* A toy that has sdn's door, for tests of the shell around it.  It says back what it hears, in
+ * chunks that it gets back, has a limit of them a connection, and obeys a few words:
  *
  *     "C"  close me when all is said    "A"  abort me    "L"  write to the next core
  *

@@ -14,7 +14,7 @@
 #include "ofd/ofd.h"
 #include "os/os.h"
 
-/* ---- the program and its peers ---------------------------------------------------------------- */
+/* ---- the program and its peers -------------------------------------------------------- */
 
 #define PORT 6653
 #define TAP "tofd0"
@@ -139,7 +139,7 @@ static uint64_t counter(const char *name)
     return strtoull(at + strlen(key), NULL, 10);
 }
 
-/* ---- the tests ------------------------------------------------------------------------------------ */
+/* ---- the tests ------------------------------------------------------------------------ */
 
 static void what_comes_is_given_to_the_controller_and_its_answers_go_back(void **state)
 {
@@ -347,7 +347,7 @@ static void a_question_that_is_open_at_the_end_is_refused(void **state)
     assert_false(answered);
 }
 
-/* ---- TLS ------------------------------------------------------------------------------------------ */
+/* ---- TLS ------------------------------------------------------------------------------ */
 
 struct secure {
     struct tls_context *context;

@@ -1,4 +1,4 @@
-/* TLS between a server and a client in memory.  Keys and certificates are made here, for the test. */
+/* TLS between a server and a client in memory.  Keys and certificates are made here. */
 #include "lib/cmocka_first.h"
 
 #include <stdlib.h>
@@ -32,7 +32,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- a pair -------------------------------------------------------------------------------- */
+/* ---- a pair --------------------------------------------------------------------------- */
 
 struct pair {
     struct tls_context *context[2];
@@ -72,7 +72,8 @@ static void pair_close(struct pair *p)
     }
 }
 
-/* Carry records both ways, `step` bytes at a time, until nothing moves; what is read goes to got[to]. */
+/* Carry records both ways, `step` bytes at a time, until nothing moves; what is read goes to
+ * got[to]. */
 static void pump(struct pair *p, size_t step, char *got[2], size_t got_n[2])
 {
     char room[4096];
@@ -98,7 +99,7 @@ static void pump(struct pair *p, size_t step, char *got[2], size_t got_n[2])
     }
 }
 
-/* ---- the tests ------------------------------------------------------------------------------ */
+/* ---- the tests ------------------------------------------------------------------------ */
 
 static void a_handshake_is_made_however_the_records_are_cut(void **state)
 {
