@@ -182,7 +182,9 @@ static void action_print(struct fmt *f, const struct pof_program *p, const struc
         header_print(f, p, a->at.offset, a->at.len);
         break;
     case POFA_CALCULATE_CHECKSUM:
-        fmt_add(f, "checksum {%u,%u} over ", a->at.offset, a->at.len);
+        fmt_add(f, "checksum ");
+        place_print(f, p, &a->at);
+        fmt_add(f, " over ");
         header_print(f, p, a->over, a->over_len);
         break;
     case POFA_DROP:

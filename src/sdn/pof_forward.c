@@ -383,8 +383,8 @@ void pof_host_changed(struct sdn *s, const struct mac_addr *mac)
 static uint32_t port_of(const struct sdn_switch *sw, struct ofp_packet_in *p)
 {
     const struct pof_on *on = pof_on(sw);
-    bool ours = p->cookie == POF_COOKIE_PORT ||
-                (p->cookie == 0 && p->table == on->table[pof_table_s(on)].global);
+    /* A switch may say no cookie; all that S sends to us has its port in front. */
+    bool ours = p->cookie == POF_COOKIE_PORT || p->table == on->table[pof_table_s(on)].global;
 
     if (sw->dialect == POF_USTC)
         return p->in_port;

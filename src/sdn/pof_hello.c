@@ -56,10 +56,15 @@ void pof_switch_gone(struct sdn *s, struct sdn_switch *sw)
 
 /* ---- features ------------------------------------------------------------------------------- */
 
-/* pof.md: Huawei has 8:4 capabilities, 12:4 pad; USTC 10:2 pad, 12:4 capabilities. */
+/* pof.md: Huawei has 8:4 capabilities, 12:4 pad; USTC 8:2 table_num, 10:2 pad, 12:4 capabilities.  The known
+ * capabilities are in the low 16 bits. */
 static enum ofp_dialect dialect_of(const struct ofp_msg *m)
 {
-    return load_be32(m->p + OFP_HLEN + 12) != 0 ? POF_USTC : POF_HUAWEI;
+    const uint8_t *p = m->p + OFP_HLEN;
+
+    if (load_be32(p + 12) != 0 || (load_be16(p + 8) != 0 && load_be16(p + 10) == 0))
+        return POF_USTC;
+    return POF_HUAWEI;
 }
 
 static void on_features(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *m)

@@ -358,7 +358,6 @@ static bool step_checksum(const struct pof_program *p, const struct word *w, str
     }
     s->action = (struct pof_action){
         .type = POFA_CALCULATE_CHECKSUM, .at = f->place, .over = h->at, .over_len = h->len};
-    s->action.at.field = 0;
     return true;
 }
 

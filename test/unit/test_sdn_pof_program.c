@@ -165,6 +165,7 @@ static void steps_are_printed_as_they_were_said(void **state)
                                         "add label.ttl -1",
                                         "insert label 0x110a00",
                                         "remove label",
+                                        "checksum label.ttl over label",
                                         "count 5",
                                         "meter 2",
                                         "write mine.id 0x12",
