@@ -114,6 +114,11 @@ static int sdn_begin(struct ofd_core *c)
     if (!c->sdn_memory)
         return MR_ENOMEM;
     c->sdn = sdn_init(c->sdn_memory, &config, c->now);
+    if (c->ofd->store && !store_file_load(c->ofd->store, c->sdn)) {
+        fprintf(stderr, "%s: %s: is not a file of ours, or damaged\n", c->ofd->config.name,
+                c->ofd->config.store);
+        return MR_EINVAL;
+    }
     return MR_OK;
 }
 
@@ -175,6 +180,8 @@ void ofd_fini(struct mr *m, void *core_state)
     c->now = mr_now_us(m);
     questions_end(&c->ofd->questions[c->index]);
     ofd_conns_fini(c);
+    if (c->ofd->store && c->index == 0 && c->sdn)
+        store_file_save(c->ofd->store, c->sdn);
     c->sdn = NULL;
 }
 

@@ -35,6 +35,14 @@ struct ofd *ofd_open(const struct ofd_config *c, char *why, size_t n)
             return NULL;
         }
     }
+    if (c->store) {
+        o->store = store_file_open(o, c->store, why, n);
+        if (!o->store) {
+            ofd_close(o);
+            return NULL;
+        }
+        store_file_begin(o->store);
+    }
     return o;
 }
 
@@ -58,6 +66,8 @@ void ofd_refuse_all(struct ofd *o)
 
 void ofd_close(struct ofd *o)
 {
+    ofd_refuse_all(o);
+    store_file_close(o->store);
     for (unsigned i = 0; i < o->cores; i++) {
         struct ofd_core *c = &o->core[i];
         os_release(c->sdn_memory, c->sdn_bytes);

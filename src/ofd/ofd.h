@@ -45,6 +45,7 @@ struct ofd_config {
     unsigned cores;
     struct sdn_config sdn; /* core, cores and secret are filled in */
     struct tls_config tls; /* if a listener wants it */
+    const char *store;     /* file of what operators have asked for; NULL: it ends with us */
     bool quiet;            /* no lines about switches */
 };
 

@@ -156,6 +156,7 @@ struct ofd_core {
 struct ofd {
     struct ofd_config config;
     struct tls_context *tls; /* owned; NULL: no listener wants it */
+    struct store_file *store; /* owned; NULL: there is no such file */
     instant started;
     unsigned cores;
     struct questions questions[SDN_CORES_MAX];
@@ -227,6 +228,19 @@ void questions_end(struct questions *qs);
 bool ofd_ask(void *ofd, unsigned core, struct sdn_ask *q);
 void questions_take(struct ofd_core *c);
 void questions_answer(struct ofd_core *c);
+
+/* ---- store_file.c: what operators have asked for, in a file ----------------------------------------- */
+
+/* Reads it, if it is there.  path is borrowed.  NULL, and why. */
+struct store_file *store_file_open(struct ofd *o, const char *path, char *why, size_t n);
+/* Into a core's sdn before its first connection; false: it is not such a file. */
+bool store_file_load(struct store_file *f, struct sdn *s);
+/* From now on it follows what core 0 keeps. */
+void store_file_begin(struct store_file *f);
+/* The last word, by core 0 itself. */
+void store_file_save(struct store_file *f, const struct sdn *s);
+/* After the last question was refused. */
+void store_file_close(struct store_file *f);
 
 /* A line on stderr about a switch or a connection, if there were not too many. */
 void ofd_say(struct ofd_core *c, const char *how, ...) __attribute__((format(printf, 2, 3)));

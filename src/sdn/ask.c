@@ -281,6 +281,9 @@ void sdn_ask(struct sdn *s, struct sdn_ask *q, instant now)
     case SDN_ASK_STORED:
         at_seat(s, q, ask_stored);
         return;
+    case SDN_ASK_STORE_FILE:
+        at_seat(s, q, ask_store_file);
+        return;
     case SDN_ASK_EVENTS:
         ask_events(s, q);
         return;

@@ -68,4 +68,5 @@ void ask_paths(struct sdn *s, struct sdn_ask *q);
 void ask_stats(struct sdn *s, struct sdn_ask *q);
 void ask_do(struct sdn *s, struct sdn_ask *q);
 void ask_stored(struct sdn *s, struct sdn_ask *q);
+void ask_store_file(struct sdn *s, struct sdn_ask *q);
 void store_op_begin(struct sdn *s, struct sdn_ask *q);

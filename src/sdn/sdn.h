@@ -191,6 +191,8 @@ enum sdn_ask_kind {
     SDN_ASK_HOST,     /* mac */
     SDN_ASK_PATHS,    /* from mac to mac2 (or dpid to dpid2): every shortest path, at most max */
     SDN_ASK_STORED,   /* dpid or 0: what operators have asked for; cursor */
+    SDN_ASK_STORE_FILE, /* core 0: sdn_store_save's bytes; cursor: the version that the asker has, and
+                         * that it gets.  304: the same; 413: max bytes are wanted */
     SDN_ASK_EVENTS,   /* of this core, numbers above cursor */
     SDN_ASK_COUNTERS, /* of this core */
     SDN_ASK_METRICS,  /* of this core: what /metrics needs a switch and port, compact JSON */

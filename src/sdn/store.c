@@ -382,6 +382,18 @@ size_t sdn_store_save(const struct sdn *s, uint8_t *b, size_t cap)
     return need;
 }
 
+void ask_store_file(struct sdn *s, struct sdn_ask *q)
+{
+    if (q->cursor == s->store->version) {
+        ask_answered(s, q, 304);
+        return;
+    }
+    q->n = sdn_store_save(s, (uint8_t *)q->buf, q->cap);
+    q->max = (uint32_t)q->n;
+    q->cursor = s->store->version;
+    ask_answered(s, q, q->n > q->cap ? 413 : 200);
+}
+
 /* One record is what it should be; its length, or 0. */
 static size_t record_read(const uint8_t *p, size_t n, struct store_note *c)
 {

@@ -32,6 +32,7 @@ static const char usage[] =
     "  --master                 ask switches for the master's role\n"
     "  --rest [ADDR:]PORT|none  where REST, metrics and the web page are (default 127.0.0.1:8181)\n"
     "  --tokens FILE            tokens of the REST interface: 'ro WORD' and 'rw WORD', one a line\n"
+    "  --store FILE             flows, groups and meters that were asked for, kept from run to run\n"
     "  --quiet                  no lines about switches\n"
     "limits (a core unless it says network):\n"
     "  --switches-max N         connections                --ports-max N   ports of all switches\n"
@@ -104,6 +105,7 @@ static int take_options(struct program *p, int argc, char **argv)
         {"--master", TOOL_FLAG, &s->master, 0, 0},
         {"--rest", TOOL_TEXT, &w->rest, 0, 0},
         {"--tokens", TOOL_TEXT, &w->tokens, 0, 0},
+        {"--store", TOOL_TEXT, &p->ofd.store, 0, 0},
         {"--quiet", TOOL_FLAG, &p->ofd.quiet, 0, 0},
         {"--switches-max", TOOL_U32, &s->conns, 1, 65536},
         {"--ports-max", TOOL_U32, &s->ports, 1, 16u << 20},

@@ -224,6 +224,34 @@ def wrong_bodies():
     lab.point(ask("/v1/switches")[0] == 200, "and the controller goes on")
 
 
+def keeping(net):
+    path = os.path.join(lab.folder(), "store")
+    flow = {"priority": 77, "match": {"in_port": 1, "eth_type": 0x88b5}, "actions": []}
+    p = controller("--store", path)
+    net.connected()
+    lab.wait_for(lambda: len(ask("/v1/switches")[1]["switches"]) == 2, 5, 0.1)
+    lab.point([ask("/v1/switches/2/flows", "POST", flow)[0],
+               ask("/v1/switches/9/flows", "POST", flow)[0]] == [201, 202], "two flows are kept")
+    good = lab.wait_for(lambda: os.path.exists(path) and os.path.getsize(path) > 150, 3, 0.1)
+    p.kill()
+    p.wait()
+    size = os.path.getsize(path) if good else 0
+    p = controller("--store", path)
+    stored = ask("/v1/stored")[1]["stored"]
+    lab.point(good and len(stored) == 2, "and known after the controller was killed",
+              (size, stored))
+    ask("/v1/switches/9/flows", "DELETE")
+    stop(p)
+    lab.point(os.path.getsize(path) < size, "the last word is in the file when it ends in order")
+    with open(path, "r+b") as f:
+        f.truncate(size // 3)
+    p = subprocess.run([os.path.join(lab.BUILD, "src/tools/millrace-ofd"), "--dev", "kernel",
+                        "--rest", "none", "--store", path], capture_output=True, text=True,
+                       timeout=10)
+    lab.point(p.returncode != 0 and "damaged" in p.stderr, "a damaged file is not overwritten",
+              (p.returncode, p.stderr))
+
+
 def tokens():
     path = os.path.join(lab.folder(), "tokens")
     with open(path, "w") as f:
@@ -259,6 +287,7 @@ def main():
     manners()
     wrong_bodies()
     lab.point(stop(p) == 0, "the controller ends in order")
+    keeping(net)
     tokens()
     lab.done()
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "north/north.h"
+#include "sdn/pof_program.h"
 
 /* ---- a source that knows two switches, one a core ---- */
 
@@ -18,6 +19,8 @@ struct fake {
     struct ofp_flow flow;
     struct ofp_group group;
     struct ofp_meter meter;
+    struct pof_rule_words words;
+    char said[256];         /* the words, one after the other */
     unsigned asked, status; /* of commands */
     const char *text;
 };
@@ -71,6 +74,14 @@ static const char *answer(unsigned core, const struct sdn_ask *q)
     }
 }
 
+static void keep_words(struct fake *f, const struct pof_rule_words *w)
+{
+    f->words = *w;
+    snprintf(f->said, sizeof(f->said), "%s|%s=%s|%s", w->table ? w->table : "-",
+             w->matches ? w->match[0].field : "", w->matches ? w->match[0].value : "",
+             w->steps ? w->step[0] : "");
+}
+
 static bool fake_ask(void *arg, unsigned core, struct sdn_ask *q)
 {
     struct fake *f = arg;
@@ -97,6 +108,8 @@ static bool fake_ask(void *arg, unsigned core, struct sdn_ask *q)
             f->group = *q->group;
         if (q->meter)
             f->meter = *q->meter;
+        if (q->pof_entry)
+            keep_words(f, q->pof_entry);
         q->status = f->status != 0 ? f->status : 200;
         text = f->text;
     } else {
@@ -317,6 +330,34 @@ static void what_the_core_says_is_the_answer(void **state)
     http("PUT", "/v1/switches/1/ports/1", NULL, "{\"up\":false}");
     assert_int_equal(reply->status, 504);
     assert_false(fake.last.flag);
+}
+
+static void an_entry_of_pof_is_passed_on_in_words(void **state)
+{
+    static const char *const bad[] = {"{}",
+                                      "{\"table\":1}",
+                                      "{\"table\":\"t\",\"match\":[]}",
+                                      "{\"table\":\"t\",\"match\":{\"a.b\":1}}",
+                                      "{\"table\":\"t\",\"steps\":{}}",
+                                      "{\"table\":\"t\",\"steps\":[1]}",
+                                      "{\"id\":-1}",
+                                      "{\"table\":\"t\",\"more\":1}"};
+    (void)state;
+
+    http("POST", "/v1/pof/1/entries", NULL,
+         "{\"table\":\"labels\",\"priority\":4,\"match\":{\"label.id\":\"0x11\"},"
+         "\"steps\":[\"set label.id 0x22\",\"output 3\"]}");
+    assert_int_equal(reply->status, 201);
+    assert_string_equal(fake.said, "labels|label.id=0x11|set label.id 0x22");
+    assert_int_equal(fake.words.steps, 2);
+    assert_int_equal(fake.words.priority, 4);
+    http("DELETE", "/v1/pof/1/entries", NULL, "{\"id\":9}");
+    assert_int_equal(reply->status, 200);
+    assert_int_equal(fake.words.id, 9);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        http("POST", "/v1/pof/1/entries", NULL, bad[i]);
+        assert_int_equal(reply->status, 400);
+    }
 }
 
 /* ---- wrong bodies ---- */
@@ -593,6 +634,7 @@ int main(void)
         PLAIN(the_core_that_is_named_is_asked),
         PLAIN(a_flow_reaches_the_core_as_it_was_meant),
         PLAIN(what_the_core_says_is_the_answer),
+        PLAIN(an_entry_of_pof_is_passed_on_in_words),
         PLAIN(a_wrong_body_is_refused_with_where_and_what),
         PLAIN(more_than_the_limit_is_refused),
         PLAIN(paths_and_verbs_that_are_none_are_refused),

@@ -1,5 +1,5 @@
-/* What operators ask for: confirmed, refused, kept, brought back; and questions that only a switch can
- * answer. */
+/* What operators ask for: confirmed, refused, kept, brought back; and questions that only a switch
+ * can answer. */
 #include "lib/sdn_world.h"
 
 #include <stdio.h>
