@@ -211,7 +211,7 @@ static inline bool answer(struct sdn *s, struct sdn_switch *sw, struct pen *pen,
                           const struct seen *x, uint32_t port)
 {
     const struct ofp_fast_flow *t = &s->fast->flow[sw->dialect != OFP_10];
-    uint16_t vlan = x->vlan ? OFP_VLAN_PRESENT | x->vlan : 0;
+    uint16_t vlan = x->type == T_VLAN ? OFP_VLAN_PRESENT | x->vlan : 0;
 
     if (!pen_has(s, sw, pen, OFP_FAST_MAX))
         return false;

@@ -355,6 +355,8 @@ void net_multipart(struct sdn *s, struct sdn_switch *sw, uint64_t run,
         if (!is_old(s, sw, e.flow.cookie, run != 0))
             continue;
         e.flow.command = OFPFC_DELETE_STRICT;
+        if (sw->dialect == OFP_10) /* which says the table, and has no word to ask for it */
+            e.flow.table = OFP_TABLE_ALL;
         e.flow.out_port = e.flow.out_group = OFPP_ANY;
         e.flow.buffer_id = OFP_NO_BUFFER;
         if (flow_say(s, sw, &e.flow))

@@ -231,6 +231,28 @@ static void vlan_body(struct sdn_line *l)
     expect_flow(l, &f);
 }
 
+/* A tag that carries a priority and no VLAN (IEEE 802.1Q, 9.6) is a tag. */
+static void priority_body(struct sdn_line *l)
+{
+    const uint8_t src[6] = {2, 0, 0, 0, 0, 9};
+    uint8_t frame[64], b[256];
+
+    say_probe(l, 1, 2, all, told);
+    expect_flood(l, 1);
+    a_frame(frame, told, src);
+    store_be16(frame + 12, 0x8100);
+    store_be16(frame + 14, 0xe000);
+    line_say(l, b, packet_in_bytes(l->dialect, b, sizeof(b), 2, 1, frame, 64));
+    struct ofp_flow f = expected_flow(2, 1, told, src, OFP_VLAN_PRESENT, 2);
+    expect_flow(l, &f);
+}
+
+static void a_frame_with_a_priority_and_no_vlan_gets_a_flow_that_it_matches(void **state)
+{
+    (void)state;
+    in_both_dialects(priority_body);
+}
+
 static void each_vlan_has_addresses_of_its_own(void **state)
 {
     (void)state;
@@ -395,6 +417,7 @@ int main(void)
         cmocka_unit_test(a_host_that_moved_is_found_at_its_new_port),
         cmocka_unit_test(nothing_is_sent_to_a_port_that_is_down_or_gone),
         cmocka_unit_test(each_vlan_has_addresses_of_its_own),
+        cmocka_unit_test(a_frame_with_a_priority_and_no_vlan_gets_a_flow_that_it_matches),
         cmocka_unit_test(odd_frames_are_dropped_or_flooded),
         cmocka_unit_test(bursts_cut_anywhere_give_the_same_answers),
         cmocka_unit_test(a_switch_that_does_not_read_waits_and_loses_nothing),
