@@ -161,6 +161,7 @@ enum ofp_err of10_parse_packet_out(enum ofp_dialect d, const struct ofp_msg *m,
     return ofp10_parse_actions(p + 16, actions, 0, &out->actions);
 }
 
+/* in_port of a packet that came from nowhere is NONE (5.3.6). */
 static uint8_t *begin_packet_out(struct ofp_out *o, uint8_t *b, size_t cap, uint32_t xid,
                                  uint32_t buffer_id, uint32_t in_port)
 {
@@ -169,7 +170,7 @@ static uint8_t *begin_packet_out(struct ofp_out *o, uint8_t *b, size_t cap, uint
     if (p == NULL)
         return NULL;
     store_be32(p + 8, buffer_id);
-    o->bad |= !ofp10_port_emit(p + 12, in_port);
+    o->bad |= !ofp10_port_emit(p + 12, in_port == OFPP_CONTROLLER ? OFPP_ANY : in_port);
     return p;
 }
 

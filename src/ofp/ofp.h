@@ -552,6 +552,7 @@ size_t ofp_emit_set_config(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t 
                            const struct ofp_config *c);
 size_t ofp_emit_flow_mod(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                          const struct ofp_flow *f);
+/* in_port: OFPP_ANY or OFPP_CONTROLLER if it came from nowhere; each dialect has its own word. */
 size_t ofp_emit_packet_out(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                            uint32_t buffer_id, uint32_t in_port, const struct ofp_actions *a,
                            const void *frame, size_t n);

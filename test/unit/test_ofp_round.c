@@ -156,6 +156,23 @@ static void outputs_alone_are_written_like_actions(void **state)
     }
 }
 
+/* 1.0.0, 5.3.6: OFPP_NONE; 1.3.5, 7.3.7: OFPP_CONTROLLER. */
+static void a_packet_from_no_port_says_so_as_its_version_does(void **state)
+{
+    static const uint32_t nowhere[] = {OFPP_ANY, OFPP_CONTROLLER}, port = 1;
+    struct ofp_packet_out out;
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        enum ofp_dialect d = dialects[i & 1];
+        size_t n = ofp_emit_packet_out_ports(d, b, sizeof(b), 1, OFP_NO_BUFFER, nowhere[i / 2],
+                                             &port, 1, "frame", 5);
+        struct ofp_msg m = framed(d, OFP_FROM_CONTROLLER, n);
+        assert_int_equal(ofp_parse_packet_out(d, &m, &out), OFP_OK);
+        assert_int_equal(out.in_port, d == OFP_10 ? OFPP_ANY : OFPP_CONTROLLER);
+    }
+}
+
 static void removed_flows_come_back(void **state)
 {
     struct rng r;
@@ -430,6 +447,7 @@ int main(void)
         cmocka_unit_test(flows_come_back),
         cmocka_unit_test(packets_come_back),
         cmocka_unit_test(outputs_alone_are_written_like_actions),
+        cmocka_unit_test(a_packet_from_no_port_says_so_as_its_version_does),
         cmocka_unit_test(removed_flows_come_back),
         cmocka_unit_test(switches_and_their_ports_come_back),
         cmocka_unit_test(statistics_of_flows_come_back_over_several_replies),
