@@ -37,11 +37,8 @@ static void labels_of(FILE *f, json_t *s)
 static const struct {
     const char *name, *type, *key, *help;
 } of_switch[] = {
-    {"of_dp_connections", "counter", "connections", "connections from the datapath"},
-    {"of_dp_disconnections", "counter", "disconnections", "connections that ended"},
     {"of_packet_ins", "counter", "packet_ins", "packet-ins from the datapath"},
     {"of_errors", "counter", "errors", "ERROR messages from the datapath"},
-    {"dp_status", "gauge", "connected", "1: the datapath is connected"},
     {"millrace_switch_ports", "gauge", "n_ports", "ports of the datapath"},
 };
 
@@ -108,6 +105,62 @@ static void switch_numbers(FILE *f, json_t *switches)
         label(f, "dp_desc", jtext(s, "description"));
         fprintf(f, "} %llu\n", (unsigned long long)dpid_of(s, "dpid"));
     }
+}
+
+/* Its name, as long as it is connected. */
+static json_t *switch_find(json_t *switches, json_t *known)
+{
+    json_t *s;
+    size_t i;
+
+    json_array_foreach(switches, i,
+                       s) if (strcmp(jtext(s, "dpid"), jtext(known, "dpid")) == 0) return s;
+    return NULL;
+}
+
+/* One of each datapath, what every core has counted added up. */
+static json_t *known_sum(json_t *list)
+{
+    json_t *sum = json_object(), *k;
+    size_t i;
+
+    json_array_foreach(list, i, k)
+    {
+        json_t *to = json_object_get(sum, jtext(k, "dpid"));
+        if (to == NULL) {
+            json_object_set(sum, jtext(k, "dpid"), k);
+            continue;
+        }
+        json_object_set_new(to, "connections",
+                            jint(jnum(to, "connections") + jnum(k, "connections")));
+        json_object_set_new(to, "disconnections",
+                            jint(jnum(to, "disconnections") + jnum(k, "disconnections")));
+    }
+    return sum;
+}
+
+static void known_numbers(FILE *f, json_t *list, json_t *switches)
+{
+    static const char *const names[][3] = {
+        {"of_dp_connections", "connections", "connections from the datapath"},
+        {"of_dp_disconnections", "disconnections", "connections that ended"},
+        {"dp_status", NULL, "1: the datapath is connected"},
+    };
+    json_t *sum = known_sum(list), *k;
+    const char *dpid;
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        family(f, names[i][0], names[i][1] != NULL ? "counter" : "gauge", names[i][2]);
+        json_object_foreach(sum, dpid, k)
+        {
+            json_t *s = switch_find(switches, k);
+            fprintf(f, "%s{", names[i][0]);
+            labels_of(f, s != NULL ? s : k);
+            fprintf(f, "} %llu\n",
+                    (unsigned long long)(names[i][1] != NULL ? jnum(k, names[i][1]) : s != NULL));
+        }
+    }
+    json_decref(sum);
 }
 
 static void port_numbers(FILE *f, json_t *switches)
@@ -180,16 +233,20 @@ void serve_metrics(struct call *c)
 {
     struct sdn_ask q = {.kind = SDN_ASK_METRICS};
     json_t *switches = ask_list(c, &q, "switches", true), *of_hosts = NULL, *links = NULL;
-    json_t *sum = switches != NULL ? counters_sum(c, NULL) : NULL;
+    json_t *sum = switches != NULL ? counters_sum(c, NULL) : NULL, *known;
     FILE *f = NULL;
 
+    q.flag = true;
+    known = sum != NULL ? ask_list(c, &q, "datapaths", true) : NULL;
+
     q = (struct sdn_ask){.kind = SDN_ASK_HOSTS};
-    of_hosts = sum != NULL ? ask_list(c, &q, "hosts", false) : NULL;
+    of_hosts = known != NULL ? ask_list(c, &q, "hosts", false) : NULL;
     q.kind = SDN_ASK_LINKS;
     links = of_hosts != NULL ? ask_list(c, &q, "links", false) : NULL;
     f = links != NULL ? open_memstream(&c->text, &c->text_n) : NULL;
     if (f != NULL) {
         switch_numbers(f, switches);
+        known_numbers(f, known, switches);
         port_numbers(f, switches);
         hosts(f, of_hosts, links);
         counters(f, sum);
@@ -198,6 +255,7 @@ void serve_metrics(struct call *c)
     }
     json_decref(switches);
     json_decref(sum);
+    json_decref(known);
     json_decref(of_hosts);
     json_decref(links);
 }

@@ -223,9 +223,17 @@ instant ask_deadline(const struct sdn *s)
 
 void asks_carve(struct sdn *s)
 {
+    uint32_t places = 64;
+
+    while (places < s->config.switches && places < 65536)
+        places *= 2;
     s->asks = mem_carve(&s->mem, sizeof(struct asks), CACHE_LINE);
-    if (!mem_is_measuring(&s->mem))
-        s->asks->answered_end = &s->asks->answered;
+    struct ask_known *known = mem_carve(&s->mem, places * sizeof(*known), CACHE_LINE);
+    if (mem_is_measuring(&s->mem))
+        return;
+    s->asks->answered_end = &s->asks->answered;
+    s->asks->known = known;
+    s->asks->known_mask = places - 1;
 }
 
 /* ---- which file ---- */
@@ -251,7 +259,10 @@ void sdn_ask(struct sdn *s, struct sdn_ask *q, instant now)
         ask_switches(s, q, false);
         return;
     case SDN_ASK_METRICS:
-        ask_switches(s, q, true);
+        if (q->flag)
+            ask_datapaths(s, q);
+        else
+            ask_switches(s, q, true);
         return;
     case SDN_ASK_SWITCH:
     case SDN_ASK_PORTS:

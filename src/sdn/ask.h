@@ -16,7 +16,15 @@ struct ask_wait {
     instant until;
 };
 
+/* How often a datapath has come and gone, on this core. */
+struct ask_known {
+    uint64_t dpid;
+    uint32_t ups, downs; /* ups 0: the place is free */
+};
+
 struct asks {
+    struct ask_known *known; /* open addressing, never emptied */
+    uint32_t known_mask;
     struct sdn_ask *answered, **answered_end;
     struct ask_wait wait[ASKS_WAITING];
 };
@@ -55,6 +63,9 @@ void ask_json_actions(struct json *j, const struct ofp_actions *a);
 /* table_id ... match, actions. */
 void ask_json_flow(struct json *j, const struct ofp_flow *f);
 
+/* A datapath has come (or gone). */
+void ask_known(struct sdn *s, uint64_t dpid, bool up);
+void ask_datapaths(struct sdn *s, struct sdn_ask *q);
 /* ask_switch.c, ask_net.c, ask_stats.c, ask_do.c, store.c */
 void ask_switches(struct sdn *s, struct sdn_ask *q, bool with_ports);
 void ask_switch(struct sdn *s, struct sdn_ask *q);

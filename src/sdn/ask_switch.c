@@ -111,8 +111,6 @@ static void switch_members(struct json *j, const struct sdn *s, const struct sdn
     json_u64(j, "flow_mods", sw->flow_mods);
     json_u64(j, "packet_outs", sw->packet_outs);
     json_u64(j, "errors", sw->errors);
-    json_u64(j, "connections", 1);
-    json_u64(j, "disconnections", 0);
 }
 
 static bool is_one(const struct sdn_switch *sw)
@@ -132,6 +130,46 @@ void ask_switches(struct sdn *s, struct sdn_ask *q, bool with_ports)
         switch_members(&l.j, s, sw);
         if (with_ports)
             ports_member(&l.j, sw);
+        json_end(&l.j);
+        if (!ask_list_kept(&l))
+            break;
+    }
+    ask_list_end(s, &l);
+}
+
+/* More than there are places are not counted: a switch may say any datapath id. */
+#define KNOWN_TRIES 16u
+
+void ask_known(struct sdn *s, uint64_t dpid, bool up)
+{
+    uint32_t mask = s->asks->known_mask;
+    uint32_t at = (uint32_t)((dpid * UINT64_C(0x9e3779b97f4a7c15)) >> 40);
+
+    for (uint32_t i = 0; i < KNOWN_TRIES; i++) {
+        struct ask_known *k = &s->asks->known[(at + i) & mask];
+        if (k->ups == 0 && up)
+            k->dpid = dpid;
+        else if (k->ups == 0 || k->dpid != dpid)
+            continue;
+        k->ups += up ? 1 : 0;
+        k->downs += up ? 0 : 1;
+        return;
+    }
+}
+
+void ask_datapaths(struct sdn *s, struct sdn_ask *q)
+{
+    struct ask_list l;
+
+    ask_list_begin(&l, q, "datapaths");
+    for (uint32_t i = 0; i <= s->asks->known_mask; i++) {
+        const struct ask_known *k = &s->asks->known[i];
+        if (k->ups == 0 || !ask_list_wants(&l))
+            continue;
+        json_object(&l.j, NULL);
+        ask_json_dpid(&l.j, "dpid", k->dpid);
+        json_u64(&l.j, "connections", k->ups);
+        json_u64(&l.j, "disconnections", k->downs);
         json_end(&l.j);
         if (!ask_list_kept(&l))
             break;

@@ -195,7 +195,7 @@ enum sdn_ask_kind {
                          * that it gets.  304: the same; 413: max bytes are wanted */
     SDN_ASK_EVENTS,   /* of this core, numbers above cursor */
     SDN_ASK_COUNTERS, /* of this core */
-    SDN_ASK_METRICS,  /* of this core: what /metrics needs a switch and port, compact JSON */
+    SDN_ASK_METRICS,  /* of this core: switches with their ports; flag: how often each has come */
     SDN_ASK_POF,      /* protocols and tables of the program; with dpid: its tables and entries */
     SDN_DO_FLOW,      /* flow: add, modify, delete; kept, and installed whenever dpid connects */
     SDN_DO_FLOWS_CLEAR, /* dpid: delete what operators have asked for */

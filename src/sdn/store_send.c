@@ -1,4 +1,5 @@
 /* Stored commands on their way to this core's switches. */
+#include "sdn/ask.h"
 #include "sdn/store.h"
 
 /* The argument of XID_STORE: whose it is, and its number. */
@@ -223,6 +224,7 @@ static void send_begin(struct sdn *s, struct sdn_switch *sw, uint64_t op)
 void store_switch_up(struct sdn *s, struct sdn_switch *sw, instant now)
 {
     (void)now;
+    ask_known(s, sw->dpid, true);
     sw->store_next = SEND_DONE;
     if (!ofp_is_pof(sw->dialect) && stored_first(s->store, sw->dpid)) {
         for (struct stored *e = stored_first(s->store, sw->dpid); e; e = stored_next(e))
@@ -233,8 +235,12 @@ void store_switch_up(struct sdn *s, struct sdn_switch *sw, instant now)
 
 void store_switch_gone(struct sdn *s, struct sdn_switch *sw)
 {
-    if (sw->store_next != SEND_DONE && sw->store_next != 0)
+    /* One that never was up has said nothing of the datapath that it claimed to be. */
+    if (sw->store_next == 0)
+        return;
+    if (sw->store_next != SEND_DONE)
         s->store->sending--;
+    ask_known(s, sw->dpid, false);
     sw->store_next = 0;
     if (!stored_first(s->store, sw->dpid))
         return;

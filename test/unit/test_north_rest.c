@@ -50,6 +50,10 @@ static const char *answer(unsigned core, const struct sdn_ask *q)
     switch (q->kind) {
     case SDN_ASK_SWITCHES:
     case SDN_ASK_METRICS:
+        if (q->flag)
+            return "{\"datapaths\":[{\"dpid\":\"0000000000000001\",\"connections\":2,"
+                   "\"disconnections\":1},{\"dpid\":\"0000000000000009\",\"connections\":1,"
+                   "\"disconnections\":1}]}";
         return core == 0 ? "{\"switches\":[" SWITCH("1") "]}" : "{\"switches\":[" SWITCH("2") "]}";
     case SDN_ASK_SWITCH:
     case SDN_ASK_PORTS:
@@ -549,6 +553,9 @@ static void prometheus_finds_faucets_names(void **state)
     assert_non_null(strstr(reply->text, "\nmillrace_sdn_packet_ins 42\n"));
     assert_non_null(strstr(reply->text, "mfr_desc=\"M\\\"x\""));
     assert_non_null(strstr(reply->text, "\n# TYPE dp_status gauge\n"));
+    assert_non_null(strstr(reply->text, "\ndp_status{dp_id=\"0x1\",dp_name=\"s1\"} 1\n"));
+    assert_non_null(strstr(reply->text, "\ndp_status{dp_id=\"0x9\","));
+    assert_non_null(strstr(reply->text, "\nof_dp_connections{dp_id=\"0x1\",dp_name=\"s1\"} 4\n"));
 }
 
 static void the_document_has_every_path_and_no_other(void **state)
