@@ -22,7 +22,7 @@ void sdn_config_init(struct sdn_config *c)
         .link_us = 900 * USEC_PER_MSEC,
         .quiet_us = 1 * USEC_PER_SEC,
         .stats_us = 5 * USEC_PER_SEC,
-        .host_us = 0,
+        .host_us = 15 * 60 * (uint32_t)USEC_PER_SEC,
         .flow_idle_s = 60,
         .flow_hard_s = 0,
         .flow_priority = 100,

@@ -131,6 +131,20 @@ void host_port_down(struct sdn *s, struct sdn_switch *sw, uint32_t port, instant
         net_report(s, &r, now);
 }
 
+/* The short way has heard it: what it hears it writes down in the table of addresses only. */
+static bool was_heard(const struct sdn *s, const struct sdn_switch *sw, struct net_host *h,
+                      uint32_t max_s)
+{
+    uint64_t key = mac_key(h->mac.b, sw->mac_id);
+    const struct mac_entry *e =
+        sw->mac_id ? mac_lookup(&s->macs, mac_hash(&s->macs, key, h->vlan), key, h->vlan) : NULL;
+
+    if (!e || e->port != h->port || mac_age(e, s->now_s) > max_s)
+        return false;
+    h->seen_s = s->now_s - mac_age(e, s->now_s);
+    return true;
+}
+
 /* Hosts of this core's switches that were silent for host_us. */
 void host_advance(struct sdn *s, instant now)
 {
@@ -145,7 +159,7 @@ void host_advance(struct sdn *s, instant now)
         if (h->at == NET_NONE || s->now_s - h->seen_s <= max_s)
             continue;
         const struct sdn_switch *sw = net_local(s, h->at);
-        if (!sw)
+        if (!sw || was_heard(s, sw, h, max_s))
             continue;
         const struct net_report r = {
             .kind = REPORT_SILENT, .vlan = h->vlan, .dpid = sw->dpid, .net = h->at, .mac = h->mac};

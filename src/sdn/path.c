@@ -153,6 +153,92 @@ static void table_renew(struct sdn *s, uint32_t to)
     }
 }
 
+/* ---- a lost next hop, mended ----
+ *
+ * A switch that has lost its last next hop is farther away now, and with it those that were near only
+ * by it: in a network with many ways they are few.  Only their distances are made anew. */
+
+#define FEW 32u
+
+struct few {
+    uint32_t n, at[FEW];
+    uint16_t was[FEW];
+};
+
+static bool is_few(const struct few *f, uint32_t at)
+{
+    for (uint32_t i = 0; i < f->n; i++)
+        if (f->at[i] == at)
+            return true;
+    return false;
+}
+
+/* It has a next hop that is none of the few. */
+static bool is_held(const struct net *n, const uint16_t *far, const struct few *f, uint32_t at)
+{
+    for (uint32_t i = n->sw[at].out; i != NET_NONE; i = n->link[i].next_out)
+        if (is_next(far, &n->link[i]) && !is_few(f, n->link[i].to))
+            return true;
+    return false;
+}
+
+/* Who is farther away now; false: too many. */
+static bool few_find(const struct net *n, const uint16_t *far, uint32_t deep, struct few *f)
+{
+    *f = (struct few){.n = 1, .at = {deep}, .was = {far[deep]}};
+    for (uint32_t k = 0; k < f->n; k++)
+        for (uint32_t i = n->sw[f->at[k]].out; i != NET_NONE; i = n->link[i].next_out) {
+            const struct net_link *l = &n->link[i];
+            if (!net_link_is_usable(l) || far[l->to] != far[l->from] + 1 || is_few(f, l->to) ||
+                is_held(n, far, f, l->to))
+                continue;
+            if (f->n == FEW)
+                return false;
+            f->was[f->n] = far[l->to];
+            f->at[f->n++] = l->to;
+        }
+    return true;
+}
+
+static bool table_mend(struct sdn *s, uint32_t to, uint32_t deep)
+{
+    struct net *n = s->net;
+    uint16_t *far = table_of(n, to);
+    struct few f;
+    bool again = true;
+
+    if (!few_find(n, far, deep, &f))
+        return false;
+    for (uint32_t k = 0; k < f.n; k++)
+        far[f.at[k]] = PATH_FAR;
+    while (again) {
+        again = false;
+        for (uint32_t k = 0; k < f.n; k++)
+            for (uint32_t i = n->sw[f.at[k]].out; i != NET_NONE; i = n->link[i].next_out) {
+                const struct net_link *l = &n->link[i];
+                if (!net_link_is_usable(l) || far[l->to] == PATH_FAR ||
+                    far[l->to] + 1 >= far[l->from])
+                    continue;
+                far[l->from] = (uint16_t)(far[l->to] + 1);
+                again = true;
+            }
+    }
+    /* Around the few: who was one farther than one of them has lost it. */
+    for (uint32_t k = 0; k < f.n; k++)
+        for (uint32_t i = n->sw[f.at[k]].out; i != NET_NONE; i = n->link[i].next_out) {
+            const struct net_link *l = &n->link[i];
+            if (!net_link_is_usable(l))
+                continue;
+            uint32_t before = far[l->to];
+            for (uint32_t j = 0; j < f.n; j++)
+                if (f.at[j] == l->to)
+                    before = f.was[j];
+            if (before == f.was[k] + 1u)
+                lost(s, l->to, l->to_port, to);
+        }
+    return true;
+}
+
 void path_edge_changed(struct sdn *s, const struct net_link *l, bool up)
 {
     struct net *n = s->net;
@@ -167,7 +253,7 @@ void path_edge_changed(struct sdn *s, const struct net_link *l, bool up)
             from_deep ? (uint32_t)far[l->from] - far[l->to] : (uint32_t)far[l->to] - far[l->from];
         if (!up && apart == 1) {
             lost(s, deep, from_deep ? l->from_port : l->to_port, to);
-            if (!has_next(n, far, deep))
+            if (!has_next(n, far, deep) && !table_mend(s, to, deep))
                 table_renew(s, to);
         } else if (up && apart > 1) {
             table_renew(s, to);

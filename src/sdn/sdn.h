@@ -291,7 +291,6 @@ int sdn_store_load(struct sdn *s, const uint8_t *p, size_t n);
     X(letters_out, "letters to other cores")                                                       \
     X(letters_in, "letters from other cores")                                                      \
     X(letters_full, "news not sent to another core: too many letters wait; sent again later")      \
-    X(resyncs, "replicas written anew because they missed a change")                               \
     X(chunks_full, "messages not sent: no room for output")
 
 struct sdn_stats {
