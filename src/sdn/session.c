@@ -55,13 +55,15 @@ static void note_error(struct sdn *s, struct sdn_switch *sw, const struct ofp_er
 {
     uint32_t is = (uint32_t)e->type << 16 | e->code;
     char text[96];
+    struct fmt f;
 
     s->stats.errors_in++;
     sw->errors++;
     /* A switch that repeats itself is written down at every doubling. */
     if (is != sw->last_error || is_pow2(sw->errors)) {
-        fmt_print(text, sizeof(text), "error %u/%u, %llu of this connection", e->type, e->code,
-                  (unsigned long long)sw->errors);
+        fmt_init(&f, text, sizeof(text));
+        ofp_error_print(&f, sw->dialect, e->type, e->code);
+        fmt_add(&f, ", %llu errors of this connection", (unsigned long long)sw->errors);
         event_note(s, EVENT_ERROR, sw->dpid, 0, text);
     }
     sw->last_error = is;
@@ -399,7 +401,8 @@ static size_t input_one(struct sdn *s, struct sdn_switch *sw, const uint8_t *p, 
     }
     if (!message(s, sw, &m, e))
         return 0;
-    return m.len >= OFP_HLEN ? m.len : n;
+    /* What is no message at all ends the connection: no more than what is here is taken of it. */
+    return m.len >= OFP_HLEN && m.len <= n ? m.len : n;
 }
 
 size_t sdn_input(struct sdn *s, sdn_conn c, const uint8_t *p, size_t n, instant now)

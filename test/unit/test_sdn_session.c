@@ -178,7 +178,7 @@ static void versions_are_chosen_as_the_specification_says(void **state)
     for (unsigned i = 0; i < ARRAY_LEN(row); i++) {
         line_open(&l, &w, OFP_10);
         expect(&l, HELLO);
-        line_say(&l, row[i].hello, row[i].n);
+        assert_int_equal(line_say(&l, row[i].hello, row[i].n), row[i].n);
         if (row[i].version) {
             assert_int_equal(expect(&l, FEATURES_REQUEST)[0], row[i].version);
         } else {
@@ -634,6 +634,58 @@ static void an_auxiliary_connection_speaks_for_the_main_one(void **state)
     line_close(&aux);
 }
 
+/* ---- one datapath, two connections ---- */
+
+/* A second connection claims the datapath of the first, which is asked whether it lives. */
+static void a_second_claim(struct sdn_line *first, struct sdn_line *second)
+{
+    line_open(first, &w, OFP_10);
+    line_up(first, 1);
+    world_advance(&w, 100000);
+    line_open(second, &w, OFP_10);
+    line_up(second, 1);
+    world_advance(&w, 100000);
+    await(first, ECHO_REQUEST);
+    assert_ptr_equal(sdn_switch_find(w.s, 1), sdn_switch_of(w.s, first->conn));
+}
+
+static void the_first_connection_keeps_its_datapath_while_it_lives(void **state)
+{
+    static struct sdn_line first, second;
+    struct sdn_who who;
+    uint8_t reply[8] = {1, ECHO_REPLY, 0, 8};
+
+    (void)state;
+    a_second_claim(&first, &second);
+    line_say(&first, reply, 8);
+    for (unsigned i = 0; i < 30 && sdn_do(w.s, second.conn) == SDN_DO_NOTHING; i++)
+        world_advance(&w, 100000);
+    assert_int_not_equal(sdn_do(w.s, second.conn), SDN_DO_NOTHING);
+    assert_int_equal(sdn_do(w.s, first.conn), SDN_DO_NOTHING);
+    assert_true(sdn_who(w.s, first.conn, &who) && who.up);
+    assert_true(w.s->stats.duplicates > 0);
+    line_close(&second);
+    line_close(&first);
+}
+
+static void a_silent_connection_loses_its_datapath_to_another(void **state)
+{
+    static struct sdn_line first, second;
+    struct sdn_who who;
+
+    (void)state;
+    a_second_claim(&first, &second);
+    for (unsigned i = 0; i < 30 && sdn_do(w.s, first.conn) == SDN_DO_NOTHING; i++)
+        world_advance(&w, 100000);
+    assert_int_equal(sdn_do(w.s, first.conn), SDN_DO_ABORT);
+    line_close(&first);
+    for (unsigned i = 0; i < 10; i++)
+        world_advance(&w, 100000);
+    assert_int_equal(sdn_do(w.s, second.conn), SDN_DO_NOTHING);
+    assert_true(sdn_who(w.s, second.conn, &who) && who.up);
+    line_close(&second);
+}
+
 static void the_last_events_are_kept_by_number(void **state)
 {
     const struct event *e;
@@ -681,6 +733,8 @@ int main(void)
         A_TEST(a_role_is_asked_for_with_the_next_generation),
         A_TEST(port_counters_give_rates),
         A_TEST(an_auxiliary_connection_speaks_for_the_main_one),
+        A_TEST(the_first_connection_keeps_its_datapath_while_it_lives),
+        A_TEST(a_silent_connection_loses_its_datapath_to_another),
         A_TEST(the_last_events_are_kept_by_number),
     };
 
