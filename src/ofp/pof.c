@@ -31,7 +31,7 @@ void pof_text_put(uint8_t *to, const char *from)
         to[i] = (uint8_t)from[i];
 }
 
-/* ---- features, configuration ---------------------------------------------------------------- */
+/* ---- features, configuration --------------------------------------------------------- */
 
 static enum ofp_err parse_features(enum ofp_dialect d, const struct ofp_msg *m,
                                    struct ofp_features *out)
@@ -105,7 +105,7 @@ static size_t emit_config(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t x
     return len;
 }
 
-/* ---- ports -------------------------------------------------------------------------------------- */
+/* ---- ports --------------------------------------------------------------------------- */
 
 /* Bits of config and state are OpenFlow 1.3's. */
 enum { PORT_DOWN = 1, LINK_DOWN = 1, BLOCKED = 2 };
@@ -216,7 +216,7 @@ static enum ofp_err parse_port_mod(enum ofp_dialect d, const struct ofp_msg *m,
     return OFP_OK;
 }
 
-/* ---- packets ---------------------------------------------------------------------------------- */
+/* ---- packets ------------------------------------------------------------------------- */
 
 static enum ofp_err parse_packet_in(enum ofp_dialect d, const struct ofp_msg *m,
                                     struct ofp_packet_in *out)
@@ -358,7 +358,7 @@ static enum ofp_err parse_packet_out(enum ofp_dialect d, const struct ofp_msg *m
     return OFP_OK;
 }
 
-/* ---- errors -------------------------------------------------------------------------------------- */
+/* ---- errors -------------------------------------------------------------------------- */
 
 static enum ofp_err parse_error(enum ofp_dialect d, const struct ofp_msg *m,
                                 struct ofp_error_msg *out)
@@ -393,15 +393,15 @@ size_t pof_emit_error(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid, 
     return len;
 }
 
-/* ---- the dialects ------------------------------------------------------------------------------- */
+/* ---- the dialects -------------------------------------------------------------------- */
 
 #define FIXED(number, k, who, size)                                                                \
     [number] = {.kind = k, .from = who, .rest = REST_NONE, .step = 1, .fixed = size, .max = size}
 #define BYTES(number, k, who, size, most)                                                          \
     [number] = {.kind = k, .from = who, .rest = REST_BYTES, .step = 1, .fixed = size, .max = most}
 
-/* What is the same in both.  Types that a dialect knows by number only, and refuses (ERROR 1/1), are
- * left out: FLOW_REMOVED, MULTIPART, BARRIER, QUEUE_GET_CONFIG, ROLE, ASYNC. */
+/* What is the same in both.  Types that a dialect knows by number only, and refuses (ERROR 1/1),
+ * are left out: FLOW_REMOVED, MULTIPART, BARRIER, QUEUE_GET_CONFIG, ROLE, ASYNC. */
 #define SAME_IN_BOTH                                                                               \
     BYTES(0, OFP_HELLO, FROM_BOTH, 8, 2048), BYTES(2, OFP_ECHO_REQUEST, FROM_BOTH, 8, 2048),       \
         BYTES(3, OFP_ECHO_REPLY, FROM_BOTH, 8, 2048),                                              \

@@ -2,20 +2,21 @@
  *
  * THEORY OF OPERATION
  *
- * A POF switch knows no protocol.  A field is an offset and a length in bits, in the packet or in the
- * metadata that travels with it; a table is a list of such fields, made by TABLE_MOD; an entry lies in a
- * slot of its table that the controller chooses, and carries blocks of instructions of a fixed size, one
- * of which holds blocks of actions of a fixed size.  Nothing on the wire varies in length: a FLOW_MOD
- * is always 1,200 bytes (Huawei) or 2,192 (USTC).
+ * A POF switch knows no protocol.  A field is an offset and a length in bits, in the packet or in
+ * the metadata that travels with it; a table is a list of such fields, made by TABLE_MOD; an entry
+ * lies in a slot of its table that the controller chooses, and carries blocks of instructions of a
+ * fixed size, one of which holds blocks of actions of a fixed size.  Nothing on the wire varies in
+ * length: a FLOW_MOD is always 1,200 bytes (Huawei) or 2,192 (USTC).
  *
- * The structures here hold both dialects.  Values and masks are bytes from the left: the first bit of a
- * field is the highest bit of value[0], whatever its length; where a dialect wants a number instead
- * (Huawei's ADD_FIELD and WRITE_METADATA) the codec shifts.  What a structure holds and the dialect
- * cannot say makes an emitter return 0.
+ * The structures here hold both dialects.  Values and masks are bytes from the left: the first bit
+ * of a field is the highest bit of value[0], whatever its length; where a dialect wants a number
+ * instead (Huawei's ADD_FIELD and WRITE_METADATA) the codec shifts.  What a structure holds and the
+ * dialect cannot say makes an emitter return 0.
  *
- * Offsets and lengths: shared/reference/pof.md; where USTC's 1.4.0 has a type in front of an operand (a
- * number or the place of a field), the operand lies 4 bytes further than Huawei's.  DELETE_FIELD and
- * GOTO_DIRECT_TABLE carry it in both places there: each reader finds it where it looks. */
+ * Offsets and lengths: shared/reference/pof.md; where USTC's 1.4.0 has a type in front of an
+ * operand (a number or the place of a field), the operand lies 4 bytes further than Huawei's.
+ * DELETE_FIELD and GOTO_DIRECT_TABLE carry it in both places there: each reader finds it where it
+ * looks. */
 #pragma once
 
 #include "ofp/ofp.h"
@@ -34,11 +35,11 @@
 uint32_t pof_actions_max(enum ofp_dialect d);      /* in one instruction: 4, or 6 */
 uint32_t pof_instructions_max(enum ofp_dialect d); /* in one entry: 4, or 6 */
 
-/* The switch's 2,560 bytes for what it receives: messages that lie in them together, whole, are safe
- * however the network cuts them (pof.md, last line). */
+/* The switch's 2,560 bytes for what it receives: messages that lie in them together, whole, are
+ * safe however the network cuts them (pof.md, last line). */
 #define POF_SWITCH_BUFFER 2560u
 
-/* ---- places and values ------------------------------------------------------------------- */
+/* ---- places and values --------------------------------------------------------------- */
 
 struct pof_match {
     uint16_t field;       /* an id of our own, or POF_METADATA */
@@ -49,7 +50,7 @@ struct pof_matchx {
     uint8_t value[POF_VALUE_BYTES], mask[POF_VALUE_BYTES]; /* from the left */
 };
 
-/* ---- tables ------------------------------------------------------------------------------- */
+/* ---- tables -------------------------------------------------------------------------- */
 
 enum pof_table_type { POF_MM, POF_LPM, POF_EM, POF_LINEAR, POF_TABLE_TYPES };
 const char *pof_table_type_name(uint32_t t); /* "MM"; "?" */
@@ -69,7 +70,7 @@ size_t pof_emit_table_mod(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t x
 enum ofp_err pof_parse_table_mod(enum ofp_dialect d, const struct ofp_msg *m,
                                  struct pof_table *out);
 
-/* ---- actions -------------------------------------------------------------------------------- */
+/* ---- actions ------------------------------------------------------------------------- */
 
 enum pof_action_type {
     POFA_OUTPUT = 0,
@@ -89,24 +90,24 @@ const char *pof_action_name(uint32_t type); /* "OUTPUT"; "?" */
 
 struct pof_action {
     uint16_t type; /* enum pof_action_type */
-    /* OUTPUT: the port; MODIFY_FIELD: what is added, modulo 2^32; GROUP, COUNTER: the id; DROP, PACKET_IN:
-     * the reason; ADD_FIELD: the tag's id. */
+    /* OUTPUT: the port; MODIFY_FIELD: what is added, modulo 2^32; GROUP, COUNTER: the id; DROP,
+     * PACKET_IN: the reason; ADD_FIELD: the tag's id. */
     uint32_t arg;
     uint16_t slot; /* OUTPUT, USTC */
     /* OUTPUT: the metadata that goes before the packet, and where the packet begins (bytes);
      * SET_FIELD_FROM_METADATA: where the value is. */
     uint16_t metadata_offset, metadata_len, packet_offset;
-    /* The place: SET_FIELD*, MODIFY_FIELD (at most 32 bits), ADD_FIELD, DELETE_FIELD (offset and len),
-     * CALCULATE_CHECKSUM (of the checksum). */
+    /* The place: SET_FIELD*, MODIFY_FIELD (at most 32 bits), ADD_FIELD, DELETE_FIELD (offset and
+     * len), CALCULATE_CHECKSUM (of the checksum). */
     struct pof_match at;
     uint16_t over, over_len;                               /* CALCULATE_CHECKSUM: what is summed */
     uint8_t value[POF_VALUE_BYTES], mask[POF_VALUE_BYTES]; /* SET_FIELD, ADD_FIELD (value) */
-    /* USTC: the port (OUTPUT) or the length (DELETE_FIELD) is read from the field `at`; CHECKSUM: bit 0: the
-     * checksum lies in metadata, bit 1: what is summed does. */
+    /* USTC: the port (OUTPUT) or the length (DELETE_FIELD) is read from the field `at`; CHECKSUM:
+     * bit 0: the checksum lies in metadata, bit 1: what is summed does. */
     uint8_t by_field;
 };
 
-/* ---- instructions ---------------------------------------------------------------------------- */
+/* ---- instructions -------------------------------------------------------------------- */
 
 enum pof_instruction_type {
     POFI_GOTO_TABLE = 1,
@@ -146,7 +147,7 @@ struct pof_instruction {
     struct pof_action action[POF_ACTIONS_MAX];
 };
 
-/* ---- entries --------------------------------------------------------------------------------- */
+/* ---- entries ------------------------------------------------------------------------- */
 
 enum { POF_ENTRY_ADD = 0, POF_ENTRY_MODIFY = 1, POF_ENTRY_DELETE = 3 };
 
@@ -165,7 +166,7 @@ size_t pof_emit_entry(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                       const struct pof_entry *e);
 enum ofp_err pof_parse_entry(enum ofp_dialect d, const struct ofp_msg *m, struct pof_entry *out);
 
-/* ---- the rest -------------------------------------------------------------------------------- */
+/* ---- the rest ------------------------------------------------------------------------ */
 
 struct pof_group {
     uint8_t command, type, actions; /* command: 0 add, 1 modify, 2 delete */
@@ -238,7 +239,7 @@ void pof_match_print(struct fmt *f, const struct pof_match *m); /* "{96,16}", "m
 void pof_action_print(struct fmt *f, const struct pof_action *a);
 void pof_entry_print(struct fmt *f, const struct pof_entry *e);
 
-/* ---- bits -------------------------------------------------------------------------------------- */
+/* ---- bits ---------------------------------------------------------------------------- */
 
 /* len bits at bit `from` of src become those at bit `to` of dst; the rest of dst stays. */
 void pof_bits_copy(uint8_t *dst, uint32_t to, const uint8_t *src, uint32_t from, uint32_t len);

@@ -14,7 +14,7 @@ void pof_match_put(uint8_t *p, const struct pof_match *m)
     store_be16(p + 4, m->len);
 }
 
-/* ---- the two dialects' operands ---------------------------------------------------------- */
+/* ---- the two dialects' operands ------------------------------------------------------ */
 
 static void output_get(enum ofp_dialect d, const uint8_t *p, struct pof_action *a)
 {
@@ -142,7 +142,7 @@ static bool checksum_put(enum ofp_dialect d, uint8_t *p, const struct pof_action
     return d == POF_USTC || a->by_field == 0;
 }
 
-/* ---- an action ------------------------------------------------------------------------------ */
+/* ---- an action ----------------------------------------------------------------------- */
 
 /* What of the data is used; real switches do not read len, others may. */
 static const uint8_t action_data[2][POFA_TYPES] = {

@@ -11,7 +11,7 @@ uint32_t pof_instructions_max(enum ofp_dialect d)
     return d == POF_USTC ? 6 : 4;
 }
 
-/* ---- operands: USTC's 1.4.0 says in a byte elsewhere whether it is a number or a place ------- */
+/* ---- operands: USTC's 1.4.0 says in a byte elsewhere whether it is a number or a place ---- */
 
 static void operand_get(const uint8_t *p, bool by_field, bool backward, struct pof_operand *o)
 {
@@ -50,7 +50,7 @@ static void jump_put(uint8_t *p, const struct pof_instruction *i)
     }
 }
 
-/* ---- single instructions ------------------------------------------------------------------- */
+/* ---- single instructions ------------------------------------------------------------- */
 
 static enum ofp_err goto_get(const uint8_t *p, struct pof_instruction *i)
 {
@@ -152,7 +152,7 @@ static bool direct_put(enum ofp_dialect d, uint8_t *p, const struct pof_instruct
     return true;
 }
 
-/* ---- an instruction --------------------------------------------------------------------------- */
+/* ---- an instruction ------------------------------------------------------------------ */
 
 static enum ofp_err ustc_get(const uint8_t *p, struct pof_instruction *i)
 {
@@ -272,7 +272,7 @@ bool pof_instruction_put(enum ofp_dialect d, uint8_t *p, const struct pof_instru
     }
 }
 
-/* ---- an entry ------------------------------------------------------------------------------- */
+/* ---- an entry ------------------------------------------------------------------------ */
 
 size_t pof_emit_entry(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                       const struct pof_entry *e)

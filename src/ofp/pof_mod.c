@@ -1,7 +1,7 @@
 /* Tables, groups, meters, counters, resources: the messages only POF has. */
 #include "ofp/pof_int.h"
 
-/* ---- TABLE_MOD -------------------------------------------------------------------------------- */
+/* ---- TABLE_MOD ----------------------------------------------------------------------- */
 
 size_t pof_emit_table_mod(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                           const struct pof_table *t)
@@ -45,7 +45,7 @@ enum ofp_err pof_parse_table_mod(enum ofp_dialect d, const struct ofp_msg *m, st
     return OFP_OK;
 }
 
-/* ---- GROUP_MOD -------------------------------------------------------------------------------- */
+/* ---- GROUP_MOD ----------------------------------------------------------------------- */
 
 size_t pof_emit_group(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                       const struct pof_group *g)
@@ -89,7 +89,7 @@ enum ofp_err pof_parse_group(enum ofp_dialect d, const struct ofp_msg *m, struct
     return OFP_OK;
 }
 
-/* ---- METER_MOD -------------------------------------------------------------------------------- */
+/* ---- METER_MOD ----------------------------------------------------------------------- */
 
 size_t pof_emit_meter(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                       const struct pof_meter *t)
@@ -122,7 +122,7 @@ enum ofp_err pof_parse_meter(enum ofp_dialect d, const struct ofp_msg *m, struct
     return OFP_OK;
 }
 
-/* ---- COUNTER_* -------------------------------------------------------------------------------- */
+/* ---- COUNTER_* ----------------------------------------------------------------------- */
 
 size_t pof_emit_counter(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                         enum ofp_kind kind, const struct pof_counter *c)
@@ -159,7 +159,7 @@ enum ofp_err pof_parse_counter(enum ofp_dialect d, const struct ofp_msg *m, stru
     return OFP_OK;
 }
 
-/* ---- RESOURCE_REPORT, QUERYALL -------------------------------------------------------------------- */
+/* ---- RESOURCE_REPORT, QUERYALL ------------------------------------------------------- */
 
 size_t pof_emit_resources(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t xid,
                           const struct pof_resources *r)

@@ -175,7 +175,7 @@ void pof_entry_print(struct fmt *f, const struct pof_entry *e)
     }
 }
 
-/* ---- messages ---------------------------------------------------------------------------------- */
+/* ---- messages ------------------------------------------------------------------------ */
 
 static void table_mod(struct fmt *f, enum ofp_dialect d, const struct ofp_msg *m)
 {

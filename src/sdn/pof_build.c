@@ -105,7 +105,7 @@ bool pof_rule_check(const struct pof_program *p, const struct pof_rule *r, enum 
     return false;
 }
 
-/* ---- for people -------------------------------------------------------------------------------- */
+/* ---- for people ---------------------------------------------------------------------- */
 
 static void hex(struct fmt *f, const uint8_t *v, uint32_t bits)
 {

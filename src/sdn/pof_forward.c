@@ -37,7 +37,7 @@ bool forward_is_kept(uint64_t key)
     return w != WHAT_SOURCE && w != WHAT_BOUNCE && w != WHAT_HOST;
 }
 
-/* ---- entries ----------------------------------------------------------------------------------- */
+/* ---- entries ------------------------------------------------------------------------- */
 
 /* S matches (in_port, dst, src), D the first two. */
 void forward_table(uint32_t which, struct pof_table *t)
@@ -78,8 +78,8 @@ static void onward(const struct pof_on *on, struct pof_entry *e)
     i->table = on->table[pof_table_d(on)].global;
 }
 
-/* pof.md: ADD_FIELD(16 bits at 0), SET_FIELD_FROM_METADATA(bits 8-15, metadata offset 16), PACKET_IN: the
- * frame comes prefixed by `00 port`.  USTC's PACKET_IN says the port itself. */
+/* pof.md: ADD_FIELD(16 bits at 0), SET_FIELD_FROM_METADATA(bits 8-15, metadata offset 16),
+ * PACKET_IN: the frame comes prefixed by `00 port`.  USTC's PACKET_IN says the port itself. */
 static void to_us(enum ofp_dialect d, struct pof_entry *e)
 {
     struct pof_instruction *i = apply(e);
@@ -203,7 +203,7 @@ void forward_build(struct sdn *s, struct sdn_switch *sw, uint32_t t, const struc
         build_d(s, sw, slot, e);
 }
 
-/* ---- what is wanted ------------------------------------------------------------------------------- */
+/* ---- what is wanted ------------------------------------------------------------------ */
 
 static void want(struct sdn *s, struct pof_on *on, uint32_t t, uint64_t key, uint64_t arg)
 {
@@ -290,7 +290,7 @@ void forward_look(struct sdn *s, struct sdn_switch *sw)
     look_gone(sw, on, pof_table_d(on), WHAT_FLOOD);
 }
 
-/* ---- hosts ------------------------------------------------------------------------------------------ */
+/* ---- hosts --------------------------------------------------------------------------- */
 
 static uint32_t host_slot(const struct pof_on *on, const struct mac_addr *mac)
 {
@@ -377,7 +377,7 @@ void pof_host_changed(struct sdn *s, const struct mac_addr *mac)
     }
 }
 
-/* ---- packets ------------------------------------------------------------------------------------------ */
+/* ---- packets ------------------------------------------------------------------------- */
 
 /* The port a frame came from, the frame without what we had put in front; 0: it does not say. */
 static uint32_t port_of(const struct sdn_switch *sw, struct ofp_packet_in *p)

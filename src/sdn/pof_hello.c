@@ -6,9 +6,9 @@
  *     SET_CONFIG, GET_CONFIG_REQUEST ->
  *            <- GET_CONFIG_REPLY, RESOURCE_REPORT, a PORT_STATUS a port
  *
- * Nothing else may come between ours, or the switch closes the socket.  Where the dialect is configured all
- * four leave at once; where it has to be found FEATURES_REPLY is waited for, since SET_CONFIG is of
- * another length in each. */
+ * Nothing else may come between ours, or the switch closes the socket.  Where the dialect is
+ * configured all four leave at once; where it has to be found FEATURES_REPLY is waited for, since
+ * SET_CONFIG is of another length in each. */
 #include "sdn/pof_int.h"
 
 #define FEATURES_US (2 * USEC_PER_SEC) /* after that it is taken for Huawei's */
@@ -54,10 +54,10 @@ void pof_switch_gone(struct sdn *s, struct sdn_switch *sw)
     sw->pof = NULL;
 }
 
-/* ---- features ------------------------------------------------------------------------------- */
+/* ---- features ------------------------------------------------------------------------ */
 
-/* pof.md: Huawei has 8:4 capabilities, 12:4 pad; USTC 8:2 table_num, 10:2 pad, 12:4 capabilities.  The known
- * capabilities are in the low 16 bits. */
+/* pof.md: Huawei has 8:4 capabilities, 12:4 pad; USTC 8:2 table_num, 10:2 pad, 12:4 capabilities.
+ * The known capabilities are in the low 16 bits. */
 static enum ofp_dialect dialect_of(const struct ofp_msg *m)
 {
     const uint8_t *p = m->p + OFP_HLEN;
@@ -86,7 +86,7 @@ static void on_features(struct sdn *s, struct sdn_switch *sw, const struct ofp_m
         say_config(s, sw);
 }
 
-/* ---- up ----------------------------------------------------------------------------------------- */
+/* ---- up ------------------------------------------------------------------------------ */
 
 static void up(struct sdn *s, struct sdn_switch *sw)
 {
@@ -115,8 +115,8 @@ static void is_up(struct sdn *s, struct sdn_switch *sw)
         up(s, sw);
 }
 
-/* What is there is counted by the switch; whether a port of ours is enabled is what we last asked for,
- * unless it is new. */
+/* What is there is counted by the switch; whether a port of ours is enabled is what we last asked
+ * for, unless it is new. */
 static void on_port(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *m)
 {
     struct pof_on *on = pof_on(sw);
@@ -199,7 +199,7 @@ void pof_message(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *m, 
     }
 }
 
-/* ---- time --------------------------------------------------------------------------------------- */
+/* ---- time ---------------------------------------------------------------------------- */
 
 #define LOOK_US (USEC_PER_SEC / 4)
 

@@ -1,30 +1,30 @@
 /* POF switches in the controller: what the files pof_*.c share.
  *
- *   pof_hello.c     the handshake, in its one order
- *   pof_send.c      tables, entries and ports of one switch on their way to it, within its receive buffer
- *   pof_forward.c   learning and shortest paths: two tables of entries
- *   pof_rules.c     the program: its tables and entries on a switch; changes at run time
- *   pof_ask.c       questions about all that
- *   pof_program.c pof_build.c pof_words.c    the program itself
+ *     pof_hello.c     the handshake, in its one order
+ *     pof_send.c      one switch's tables, entries and ports on their way to it
+ *     pof_forward.c   learning and shortest paths: two tables of entries
+ *     pof_rules.c     the program: its tables and entries on a switch; changes at run time
+ *     pof_ask.c       questions about all that
+ *     pof_program.c   the program itself; pof_build.c, pof_words.c
  *
  * FORWARDING on a switch that tells no port with a packet and sends no packet for us:
  *
- *     S (in_port, dst, src)              D (in_port, dst)
- *       LLDP: to us, no further            01-80-C2-00-00-0x: dropped
- *       from a link: on to D               to where it came from: dropped
- *       known source at its port: to D     known destination: out
- *       else: to us and on to D            else: a flood for each in_port, along the tree
- *                                          else (from a link outside the tree): dropped
+ *     S (in_port, dst, src)                 D (in_port, dst)
+ *       01-80-C2-00-00-0x: to us alone        to where it came from: dropped
+ *       from a link: on to D                  known destination: out
+ *       known source at its port: on to D     else: a flood for each in_port, along the tree
+ *       else: to us and on to D               else (from a link outside the tree): dropped
  *
  * "To us" is ADD_FIELD of 16 bits in front, SET_FIELD_FROM_METADATA of the port, PACKET_IN, and
- * DELETE_FIELD, so that the same packet goes on; a frame comes prefixed by `00 port` (pof.md).  USTC says
- * the port itself.  No packet waits for us: what is unknown is flooded by the switch.
+ * DELETE_FIELD, so that the same packet goes on; a frame comes prefixed by `00 port` (pof.md).
+ * USTC says the port itself.  No packet waits for us: what is unknown is flooded by the switch.
  *
- * SENDING.  What a switch should have is kept as slots that are wanted and slots that are there; what
- * differs waits in a queue in the order in which it began to differ, so that a match that moves from one
- * slot to another is taken away first.  What goes out together (one entry, or several small messages) is
- * less than the switch's receive buffer holds, and behind it goes an ECHO_REQUEST; the next goes when it is
- * answered, the buffer is empty then.  So whatever lies between us may cut messages as it likes. */
+ * SENDING.  What a switch should have is kept as slots that are wanted and slots that are there;
+ * what differs waits in a queue in the order in which it began to differ, so that a match that
+ * moves from one slot to another is taken away first.  What goes out together (one entry, or
+ * several small messages) is less than the switch's receive buffer holds, and behind it goes an
+ * ECHO_REQUEST; the next goes when it is answered, the buffer is empty then.  So whatever lies
+ * between us may cut messages as it likes. */
 #pragma once
 
 #include "sdn/pof_program.h"

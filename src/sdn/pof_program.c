@@ -3,7 +3,7 @@
 
 #include "sdn/pof_words.h"
 
-/* ---- names ---------------------------------------------------------------------------------- */
+/* ---- names --------------------------------------------------------------------------- */
 
 static bool same_text(const char *a, const char *b, uint32_t n)
 {
@@ -78,7 +78,7 @@ static struct word word_whole(const char *text)
     return w;
 }
 
-/* ---- protocols ----------------------------------------------------------------------------------- */
+/* ---- protocols ----------------------------------------------------------------------- */
 
 static bool protocol_add(struct pof_program *p, const char *name, uint32_t at, bool metadata,
                          struct fmt *why)
@@ -173,7 +173,7 @@ void pof_program_init(struct pof_program *p, struct pof_rule *room, uint32_t rul
     pof_program_field(p, "in_port", 16, 8, &why);
 }
 
-/* ---- tables -------------------------------------------------------------------------------------- */
+/* ---- tables -------------------------------------------------------------------------- */
 
 bool pof_program_table(struct pof_program *p, const char *name, const char *type, uint32_t size,
                        struct fmt *why)
@@ -236,7 +236,7 @@ bool pof_program_key(struct pof_program *p, const char *field, struct fmt *why)
     return true;
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------- */
+/* ---- steps --------------------------------------------------------------------------- */
 
 static const struct pof_field *packet_field(const struct pof_program *p, const struct word *w,
                                             struct fmt *why)
@@ -477,7 +477,7 @@ bool pof_program_miss(struct pof_program *p, const char *table, const char *step
     return true;
 }
 
-/* ---- rules ------------------------------------------------------------------------------------------ */
+/* ---- rules --------------------------------------------------------------------------- */
 
 bool pof_rule_begin(const struct pof_program *p, struct pof_rule *r, const char *table,
                     uint32_t priority, uint64_t dpid, struct fmt *why)

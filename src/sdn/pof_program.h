@@ -2,10 +2,10 @@
  *
  * THEORY OF OPERATION
  *
- * A protocol is a name, the place where its header begins in a frame, and fields by offset and length in
- * bits.  A table is a name, a type, a size and the fields it matches.  A rule is an entry of a table:
- * values and masks for its fields, and steps: what is done.  All is said in words, so that a file's reader
- * and a REST request pass on strings and nobody else knows the grammar:
+ * A protocol is a name, the place where its header begins in a frame, and fields by offset and
+ * length in bits.  A table is a name, a type, a size and the fields it matches.  A rule is an entry
+ * of a table: values and masks for its fields, and steps: what is done.  All is said in words, so
+ * that a file's reader and a REST request pass on strings and nobody else knows the grammar:
  *
  *     field    "label.ttl"; "meta.in_port" and "meta.len" are there from the beginning
  *     value    "17", "0x11", "00:11:22:33:44:55", "10.0.0.1"; with "/mask" of the same forms, after
@@ -14,15 +14,15 @@
  *              "set label.id 0x22"          "set label.id from meta.in_port"
  *              "add label.ttl -1"           "insert label 0x00110a00"     "remove label"
  *              "checksum ip.sum over ip"    "count 5"   "group 3"   "meter 2"
- *              "write meta.mine 0x12"       "write meta.mine from label.id"
+ *              "write mine.id 0x12"         "write mine.id from label.id"
  *              "goto labels"                "forward": the controller's own forwarding
  *
- * Each adder returns false with a reason in `why` and leaves the program as it was.  The first table is
- * where a switch begins; it must be of type MM.  What no rule of a table matches goes on to the table's
- * miss step ("forward" for the first table, "drop" else).
+ * Each adder returns false with a reason in `why` and leaves the program as it was.  The first
+ * table is where a switch begins; it must be of type MM.  What no rule of a table matches goes on
+ * to the table's miss step ("forward" for the first table, "drop" else).
  *
- * Steps are packed into a dialect's blocks when they are sent (pof_rule_build), so one program serves
- * both.  Pure; no memory but what is handed in. */
+ * Steps are packed into a dialect's blocks when they are sent (pof_rule_build), so one program
+ * serves both.  Pure; no memory but what is handed in. */
 #pragma once
 
 #include "ofp/pof.h"
@@ -91,7 +91,8 @@ struct pof_program {
 /* An empty program with room for so many rules. */
 void pof_program_init(struct pof_program *p, struct pof_rule *room, uint32_t rules_max);
 
-/* at: bits from the frame's begin.  Fields follow with pof_program_field, for this protocol, the last. */
+/* at: bits from the frame's begin.  Fields follow with pof_program_field, for this protocol, the
+ * last. */
 bool pof_program_protocol(struct pof_program *p, const char *name, uint32_t at, struct fmt *why);
 /* The same for fields in metadata; at >= 32, behind what the switch keeps there. */
 bool pof_program_metadata(struct pof_program *p, const char *name, uint32_t at, struct fmt *why);
@@ -106,8 +107,8 @@ bool pof_program_table(struct pof_program *p, const char *name, const char *type
 bool pof_program_key(struct pof_program *p, const char *field, struct fmt *why);
 bool pof_program_miss(struct pof_program *p, const char *table, const char *step, struct fmt *why);
 
-/* A rule is begun, then matched and given steps, then put into the program or sent to sdn_ask.  A field
- * that is not matched is any. */
+/* A rule is begun, then matched and given steps, then put into the program or sent to sdn_ask.  A
+ * field that is not matched is any. */
 bool pof_rule_begin(const struct pof_program *p, struct pof_rule *r, const char *table,
                     uint32_t priority, uint64_t dpid, struct fmt *why);
 bool pof_rule_match(const struct pof_program *p, struct pof_rule *r, const char *field,
@@ -139,8 +140,8 @@ bool pof_program_check(const struct pof_program *p, struct fmt *why);
  * values under their masks, not the masks). */
 bool pof_rule_same(const struct pof_program *p, const struct pof_rule *a, const struct pof_rule *b);
 
-/* The rule as an entry.  global: the switch's number of each of the program's tables, and of forwarding
- * in global[POF_TABLES_MAX].  Command, table's id and type, index are the caller's. */
+/* The rule as an entry.  global: the switch's number of each of the program's tables, and of
+ * forwarding in global[POF_TABLES_MAX].  Command, table's id and type, index are the caller's. */
 bool pof_rule_build(const struct pof_program *p, const struct pof_rule *r, enum ofp_dialect d,
                     const uint8_t global[POF_TABLES_MAX + 1], struct pof_entry *out);
 

@@ -1,7 +1,7 @@
 /* The program on a switch, and its changes at run time.
  *
- * The seat takes a command, changes its own rules and tells the other cores; a core whose letters were
- * full is told everything anew: CLEAR, each rule, DONE. */
+ * The seat takes a command, changes its own rules and tells the other cores; a core whose letters
+ * were full is told everything anew: CLEAR, each rule, DONE. */
 #include "sdn/pof_int.h"
 
 #define ANY_MISS 0u /* a slot's key: what the table does with what no rule matches */
@@ -64,7 +64,7 @@ bool rules_build(struct sdn *s, struct sdn_switch *sw, uint32_t t, const struct 
     return false;
 }
 
-/* ---- what is so on this core --------------------------------------------------------------------- */
+/* ---- what is so on this core --------------------------------------------------------- */
 
 static bool takes(const struct sdn_switch *sw)
 {
@@ -131,7 +131,7 @@ static void sweep(struct sdn *s)
     }
 }
 
-/* ---- letters ---------------------------------------------------------------------------------------- */
+/* ---- letters ------------------------------------------------------------------------- */
 
 enum op { OP_ADD, OP_DELETE, OP_CLEAR, OP_DONE };
 struct rule_letter {
@@ -208,7 +208,7 @@ void pof_letter(struct sdn *s, const uint8_t *p, size_t n)
     }
 }
 
-/* ---- commands, on the seat ----------------------------------------------------------------------------- */
+/* ---- commands, on the seat ----------------------------------------------------------- */
 
 unsigned rules_add(struct sdn *s, const struct pof_rule *r, uint32_t *id, struct fmt *why)
 {

@@ -7,7 +7,7 @@
 #define SILENT_MAX 3u
 #define TRIES_MAX 3u
 
-/* ---- slots ----------------------------------------------------------------------------------- */
+/* ---- slots --------------------------------------------------------------------------- */
 
 uint32_t slot_table(const struct pof_on *on, uint32_t slot)
 {
@@ -120,7 +120,7 @@ uint32_t send_there(const struct pof_on *on, uint32_t t)
     return n;
 }
 
-/* ---- tables ------------------------------------------------------------------------------------ */
+/* ---- tables -------------------------------------------------------------------------- */
 
 #define S_SLOTS 1024u
 #define D_SLOTS 2048u
@@ -193,7 +193,7 @@ static void table_decl(const struct pof *p, const struct pof_on *on, uint32_t t,
         out->key_bits = (uint16_t)(out->key_bits + out->field[i].len);
 }
 
-/* ---- messages -------------------------------------------------------------------------------------- */
+/* ---- messages ------------------------------------------------------------------------ */
 
 static void sent(struct pof_on *on, uint32_t xid, uint32_t slot)
 {
@@ -224,8 +224,8 @@ static size_t say_table(struct sdn *s, struct sdn_switch *sw)
     return n;
 }
 
-/* The interface that leads to us must not be forwarded on: its every packet would come to us in a packet,
- * and so on.  A Huawei switch takes its device id from that interface's address. */
+/* The interface that leads to us must not be forwarded on: its every packet would come to us in a
+ * packet, and so on.  A Huawei switch takes its device id from that interface's address. */
 static bool is_control(const struct sdn_switch *sw, const struct ofp_port *p)
 {
     return sw->dpid >> 24 != 0 && load_be32(p->mac.b + 2) == sw->dpid;
@@ -381,7 +381,7 @@ void send_more(struct sdn *s, struct sdn_switch *sw)
         on->look_at = on->fence_at;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------ */
+/* ---- answers ------------------------------------------------------------------------- */
 
 void send_answered(struct sdn *s, struct sdn_switch *sw, uint32_t xid)
 {
@@ -408,7 +408,8 @@ void send_advance(struct sdn *s, struct sdn_switch *sw)
         on->look_at = on->fence_at;
 }
 
-/* Errors of type FLOW_MOD_FAILED: 8, the slot is used (or its match is, elsewhere); 9, it is not. */
+/* Errors of type FLOW_MOD_FAILED: 8, the slot is used (or its match is, elsewhere); 9, it is
+ * not. */
 void send_refused(struct sdn *s, struct sdn_switch *sw, uint32_t xid, const struct ofp_error_msg *e)
 {
     struct pof_on *on = pof_on(sw);

@@ -3,7 +3,7 @@
 
 #include "ofp/pof.h"
 
-/* ---- words ------------------------------------------------------------------------------- */
+/* ---- words --------------------------------------------------------------------------- */
 
 uint32_t words_of(const char *text, struct word *w, uint32_t max)
 {
@@ -33,7 +33,7 @@ bool word_is(const struct word *w, const char *text)
     return i == w->n && text[i] == 0;
 }
 
-/* ---- numbers of up to 128 bits, from the right ------------------------------------------------ */
+/* ---- numbers of up to 128 bits, from the right --------------------------------------- */
 
 static int digit(char c)
 {

@@ -2,8 +2,8 @@
  *
  *     pof_switchd ADDR PORT huawei|ustc DEV PORTS [MS]
  *
- * It reads from its socket as the real ones do: whatever is there when it wakes up, up to MS milliseconds
- * late.  Commands on standard input, one a line:
+ * It reads from its socket as the real ones do: whatever is there when it wakes up, up to MS
+ * milliseconds late.  Commands on standard input, one a line:
  *
  *     rx PORT HEX      a frame arrives at a port
  *     link PORT up|down

@@ -1,5 +1,5 @@
-/* POF messages drawn by hand, for tests: offsets are those of shared/reference/pof.md, from the end of
- * the header. */
+/* POF messages drawn by hand, for tests: offsets are those of shared/reference/pof.md, from the end
+ * of the header. */
 #pragma once
 
 #include "lib/cmocka_first.h"

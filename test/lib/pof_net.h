@@ -1,4 +1,5 @@
-/* A controller and a few simulated POF switches in virtual time: links between ports, hosts at the others. */
+/* A controller and a few simulated POF switches in virtual time: links between ports, hosts at the
+ * others. */
 #pragma once
 
 #include "lib/cmocka_first.h"

@@ -29,7 +29,7 @@ static uint32_t bits_left(const struct way *y)
     return (y->n - y->offset) * 8;
 }
 
-/* ---- numbers of at most 32 bits, in the packet or the metadata ------------------------------- */
+/* ---- numbers of at most 32 bits, in the packet or the metadata ----------------------- */
 
 static uint8_t *place(struct way *y, const struct pof_match *m)
 {
@@ -53,7 +53,7 @@ static uint32_t number(struct way *y, const struct pof_operand *o)
     return p ? (uint32_t)pof_bits_get(p, o->at.offset, o->at.len) : o->number;
 }
 
-/* ---- actions --------------------------------------------------------------------------------- */
+/* ---- actions ------------------------------------------------------------------------- */
 
 static void send(struct way *y, uint32_t port, const uint8_t *p, uint32_t n)
 {
@@ -62,8 +62,8 @@ static void send(struct way *y, uint32_t port, const uint8_t *p, uint32_t n)
         y->w->tx(y->w->context, port, p, n);
 }
 
-/* Huawei sends from the packet's begin, USTC from where the instructions count; USTC's port 255 is all but
- * the one it came from. */
+/* Huawei sends from the packet's begin, USTC from where the instructions count; USTC's port 255 is
+ * all but the one it came from. */
 static void output(struct way *y, const struct pof_action *a)
 {
     uint8_t out[POF_SWITCH_METADATA + sizeof(y->b)];
@@ -259,7 +259,7 @@ static void actions(struct way *y, const struct pof_action *a, uint32_t n)
     }
 }
 
-/* ---- tables ------------------------------------------------------------------------------------ */
+/* ---- tables -------------------------------------------------------------------------- */
 
 static bool matches(const struct way *y, const struct pof_table *t, const struct pof_entry *e)
 {
@@ -347,7 +347,7 @@ static void goto_direct(struct way *y, const struct pof_instruction *i)
         enter(y, t->slot[index]);
 }
 
-/* ---- instructions ---------------------------------------------------------------------------------- */
+/* ---- instructions -------------------------------------------------------------------- */
 
 static void write_metadata(struct way *y, const struct pof_instruction *i, const uint8_t *from,
                            uint32_t at)
@@ -449,7 +449,7 @@ static void instruction(struct way *y, const struct pof_instruction *i)
         y->done = true;
 }
 
-/* ---- packets ------------------------------------------------------------------------------------------- */
+/* ---- packets ------------------------------------------------------------------------- */
 
 /* Pipelines end: tables may lead to each other in a ring. */
 enum { STEPS_MAX = 200 };

@@ -8,7 +8,7 @@ enum { SECOND = 1000000 };
 enum { HELLO_FAILED, BAD_REQUEST, FLOW_FAILED = 5, GROUP_FAILED, PORT_FAILED, TABLE_FAILED };
 enum { METER_FAILED = 12, COUNTER_FAILED = 15 };
 
-/* ---- what it says ------------------------------------------------------------------------- */
+/* ---- what it says -------------------------------------------------------------------- */
 
 static uint8_t *out_room(struct pof_switch *w, size_t n)
 {
@@ -112,7 +112,7 @@ void pof_switch_output_done(struct pof_switch *w, size_t n)
     w->out_n -= n;
 }
 
-/* ---- life ----------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------- */
 
 static void table_clear(struct pof_switch_table *t)
 {
@@ -193,7 +193,7 @@ void pof_switch_connected(struct pof_switch *w, instant now)
     SAY(w, ofp_emit(w->dialect, at_, 4096, OFP_HELLO, w->xid++, NULL, 0));
 }
 
-/* ---- tables ----------------------------------------------------------------------------------- */
+/* ---- tables -------------------------------------------------------------------------- */
 
 uint32_t pof_switch_global(const struct pof_switch *w, uint32_t type, uint32_t id)
 {
@@ -252,7 +252,7 @@ static void table_mod(struct pof_switch *w, const struct ofp_msg *m)
     }
 }
 
-/* ---- entries ------------------------------------------------------------------------------------ */
+/* ---- entries ------------------------------------------------------------------------- */
 
 /* As the switches compare: values under their masks, not the masks. */
 static bool is_same(const struct pof_entry *a, const struct pof_entry *b)
@@ -342,7 +342,7 @@ static void entry_mod(struct pof_switch *w, const struct ofp_msg *m)
     }
 }
 
-/* ---- groups, meters, counters, ports ---------------------------------------------------------------- */
+/* ---- groups, meters, counters, ports ------------------------------------------------- */
 
 static void group_mod(struct pof_switch *w, const struct ofp_msg *m)
 {
@@ -417,7 +417,7 @@ static void port_mod(struct pof_switch *w, const struct ofp_msg *m)
         w->port[p.no - 1].pof_enabled = p.pof_enabled;
 }
 
-/* ---- messages ------------------------------------------------------------------------------------ */
+/* ---- messages ------------------------------------------------------------------------ */
 
 static void running(struct pof_switch *w, const struct ofp_msg *m)
 {
@@ -500,7 +500,7 @@ static bool message(struct pof_switch *w, const struct ofp_msg *m)
     return true;
 }
 
-/* ---- the way it receives ------------------------------------------------------------------------------ */
+/* ---- the way it receives ------------------------------------------------------------- */
 
 static uint32_t claimed(const struct pof_switch *w)
 {
@@ -548,8 +548,8 @@ static bool handle(struct pof_switch *w)
     return true;
 }
 
-/* One step; false: nothing more to do until bytes or time come.  `inside`: it is in the loop that reads
- * until a message is whole, where nothing is moved to the front any more. */
+/* One step; false: nothing more to do until bytes or time come.  `inside`: it is in the loop that
+ * reads until a message is whole, where nothing is moved to the front any more. */
 static bool step(struct pof_switch *w)
 {
     if (w->state == POF_SWITCH_DOWN || w->state == POF_SWITCH_SLEEP)

@@ -1,13 +1,15 @@
-/* A simulated POF switch, as strict as the two public ones are (shared/reference/pof.md): bytes in, bytes
- * out, packets in and out, virtual time.
+/* A simulated POF switch, as strict as the two public ones are (shared/reference/pof.md): bytes in,
+ * bytes out, packets in and out, virtual time.
  *
- * Its way of receiving is theirs: a buffer of 2,560 bytes into which each wake-up reads as much as there is
- * room for; what is whole is handled; the buffer is moved to the front only when it is exactly full, and
- * when a message that has begun reaches the end of it, the read of no bytes looks like the end of the
- * connection and the connection is closed.  One call of pof_switch_input is one wake-up.
+ * Its way of receiving is theirs: a buffer of 2,560 bytes into which each wake-up reads as much as
+ * there is room for; what is whole is handled; the buffer is moved to the front only when it is
+ * exactly full, and when a message that has begun reaches the end of it, the read of no bytes looks
+ * like the end of the connection and the connection is closed.  One call of pof_switch_input is one
+ * wake-up.
  *
- * The handshake is HELLO, FEATURES_REQUEST, SET_CONFIG, GET_CONFIG_REQUEST, nothing else between, or it
- * closes.  After GET_CONFIG_REQUEST it sleeps a second; then it sends an ECHO_REQUEST every 2 s. */
+ * The handshake is HELLO, FEATURES_REQUEST, SET_CONFIG, GET_CONFIG_REQUEST, nothing else between,
+ * or it closes.  After GET_CONFIG_REQUEST it sleeps a second; then it sends an ECHO_REQUEST every 2
+ * s. */
 #pragma once
 
 #include "ofp/pof.h"

@@ -1,5 +1,5 @@
-/* The example of doc/pof.md: a header that nobody has heard of, declared in a file, matched and rewritten by
- * a switch of either dialect. */
+/* The example of doc/pof.md: a header that nobody has heard of, declared in a file, matched and
+ * rewritten by a switch of either dialect. */
 #include "lib/pof_net.h"
 
 #include "ofd/network.h"

@@ -1,7 +1,7 @@
 /* Both dialects of POF, byte by byte. */
 #include "lib/pof_drawing.h"
 
-/* ---- lengths ---------------------------------------------------------------------------------- */
+/* ---- lengths ------------------------------------------------------------------------- */
 
 static void every_message_has_its_one_length(void **state)
 {
@@ -78,7 +78,7 @@ static void what_a_switch_refuses_is_no_message(void **state)
     assert_true(ofp_can(POF_USTC, OFP_FROM_CONTROLLER, OFP_PACKET_OUT));
 }
 
-/* ---- handshake -------------------------------------------------------------------------------- */
+/* ---- handshake ----------------------------------------------------------------------- */
 
 static void features_and_configuration_lie_where_each_dialect_has_them(void **state)
 {
@@ -216,7 +216,7 @@ static void resources_name_four_kinds_of_tables(void **state)
     }
 }
 
-/* ---- the rest -------------------------------------------------------------------------------------- */
+/* ---- the rest ------------------------------------------------------------------------ */
 
 static void packet_in_and_packet_out_carry_frames(void **state)
 {

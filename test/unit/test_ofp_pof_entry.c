@@ -1,7 +1,7 @@
 /* POF's tables and entries, byte by byte in both dialects. */
 #include "lib/pof_drawing.h"
 
-/* ---- tables and entries --------------------------------------------------------------------------- */
+/* ---- tables and entries -------------------------------------------------------------- */
 
 static void table_mod_is_144_bytes_with_eight_places(void **state)
 {
@@ -150,7 +150,7 @@ static void a_second_instruction_begins_208_or_304_bytes_later(void **state)
         assert_int_equal(load_be32(b + 8 + 360 + 304 * i + 8), i + 1);
 }
 
-/* ---- every instruction, every action ------------------------------------------------------------- */
+/* ---- every instruction, every action ------------------------------------------------- */
 
 /* The bytes of one action of both dialects, its head included. */
 struct action_case {

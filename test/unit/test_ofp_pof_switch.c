@@ -1,4 +1,5 @@
-/* The simulated POF switch is as strict as the real ones: what others are judged by is judged here. */
+/* The simulated POF switch is as strict as the real ones: what others are judged by is judged
+ * here. */
 #include "lib/cmocka_first.h"
 
 #include "lib/pof_switch.h"
@@ -95,7 +96,7 @@ static void entry(const struct pof_entry *e)
     say(pof_emit_entry(rig.d, b, sizeof(b), 1, e));
 }
 
-/* ---- the control side --------------------------------------------------------------------- */
+/* ---- the control side ---------------------------------------------------------------- */
 
 static void the_handshake_has_one_order(void **state)
 {
@@ -309,7 +310,7 @@ static void it_echoes_every_two_seconds_and_forgets_all_when_it_is_cut_off(void 
     assert_true(pof_switch_wants_connection(&rig.w));
 }
 
-/* ---- the packet side ---------------------------------------------------------------------------- */
+/* ---- the packet side ----------------------------------------------------------------- */
 
 static uint8_t in[64];
 

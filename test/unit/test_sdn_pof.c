@@ -7,7 +7,7 @@ static const enum ofp_dialect huawei[NODES] = {POF_HUAWEI, POF_HUAWEI, POF_HUAWE
 static const enum ofp_dialect ustc[NODES] = {POF_USTC, POF_USTC, POF_USTC, POF_USTC};
 static const enum ofp_dialect *const both[] = {huawei, ustc};
 
-/* ---- connections ---------------------------------------------------------------------------- */
+/* ---- connections --------------------------------------------------------------------- */
 
 static void the_handshake_is_in_order_and_every_port_is_enabled(void **state)
 {
@@ -134,7 +134,7 @@ static void bytes_of_any_kind_harm_nobody(void **state)
     }
 }
 
-/* ---- one switch ------------------------------------------------------------------------------- */
+/* ---- one switch ---------------------------------------------------------------------- */
 
 static void a_switch_learns_and_loses_no_packet(void **state)
 {
@@ -210,7 +210,7 @@ static void the_oldest_gives_way_when_a_table_is_full(void **state)
     assert_int_equal(net_got(0, 1, 2), 1);
 }
 
-/* ---- networks --------------------------------------------------------------------------------- */
+/* ---- networks ------------------------------------------------------------------------ */
 
 /*   0 ---- 1      ports 1 and 2 of each; hosts at ports 3
  *    \    /

@@ -54,7 +54,7 @@ static struct pof_rule rule(const char *table, uint32_t priority, const char *fi
         __VA_ARGS__, NULL                                                                          \
     }
 
-/* ---- words ------------------------------------------------------------------------------------- */
+/* ---- words --------------------------------------------------------------------------- */
 
 static void values_come_from_the_left(void **state)
 {
@@ -241,7 +241,7 @@ static void a_table_takes_what_it_has_slots_for_and_nothing_twice(void **state)
     assert_int_equal(program.rule[15].id, 16);
 }
 
-/* ---- on switches ------------------------------------------------------------------------------------- */
+/* ---- on switches --------------------------------------------------------------------- */
 
 static void send_label(uint8_t id)
 {
