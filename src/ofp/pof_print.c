@@ -295,6 +295,8 @@ void pof_body_print(struct fmt *f, enum ofp_dialect d, const struct ofp_msg *m)
     case POF_COUNTER_REPLY:
         small(f, d, m);
         break;
+    case OFP_EXPERIMENTER: /* shorter than OpenFlow's */
+        break;
     default: /* what POF shares with OpenFlow, in its fields if not in its bytes */
         of_body_print(f, d, m);
         break;
