@@ -282,7 +282,8 @@ void of_body_print(struct fmt *f, enum ofp_dialect d, const struct ofp_msg *m)
         fmt_add(f, " %u bytes of payload", m->len - OFP_HLEN);
         break;
     case OFP_EXPERIMENTER:
-        fmt_add(f, " vendor=0x%x", load_be32(m->p + 8));
+        if (m->len >= 12) /* POF says nothing of what stands in it */
+            fmt_add(f, " vendor=0x%x", load_be32(m->p + 8));
         break;
     case OFP_FEATURES_REPLY:
         print_features(f, d, m);
