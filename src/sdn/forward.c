@@ -120,16 +120,16 @@ static void deliver(struct sdn *s, struct sdn_switch *sw, const struct sdn_port 
     }
 }
 
-/* The seat has not answered yet: only what was heard at this switch itself is known. */
-static void forward_early(struct sdn *s, struct sdn_switch *sw, const struct sdn_port *in,
+/* To a host that was heard here and that the seat does not know yet. */
+static bool deliver_early(struct sdn *s, struct sdn_switch *sw, const struct sdn_port *in,
                           const struct ofp_packet_in *p, const struct eth_hdr *eth)
 {
     for (uint32_t i = 0; i < sw->early; i++)
         if (mac_eq(&sw->early_host[i].mac, &eth->dst)) {
             deliver(s, sw, in, p, eth, sw->early_host[i].port);
-            return;
+            return true;
         }
-    drop(s, sw, p);
+    return false;
 }
 
 static void forward(struct sdn *s, struct sdn_switch *sw, const struct sdn_port *in,
@@ -141,7 +141,8 @@ static void forward(struct sdn *s, struct sdn_switch *sw, const struct sdn_port 
     uint32_t out;
 
     if (i == NET_NONE) {
-        flood(s, sw, in, p);
+        if (!deliver_early(s, sw, in, p, eth))
+            flood(s, sw, in, p);
         return;
     }
     h = &s->net->host[i];
@@ -190,10 +191,14 @@ void forward_slow(struct sdn *s, struct sdn_switch *sw, const struct ofp_packet_
         host_seen(s, sw, in, &eth.src, eth.has_vlan ? eth.vlan & 0xfff : 0,
                   says ? arp.spa : (be32){0}, now);
     }
-    if (sw->net == NET_NONE || !sw->accepted)
-        forward_early(s, sw, in, p, &eth);
-    else if (is_arp && in->is != PORT_LINK && mac_is_broadcast(&eth.dst) &&
-             arp_answer(s, sw, p->in_port, &eth, &arp))
+    if (sw->net == NET_NONE || !sw->accepted) {
+        /* The seat has not answered: only what was heard at this switch itself is known. */
+        if (!deliver_early(s, sw, in, p, &eth))
+            drop(s, sw, p);
+        return;
+    }
+    if (is_arp && in->is != PORT_LINK && mac_is_broadcast(&eth.dst) &&
+        arp_answer(s, sw, p->in_port, &eth, &arp))
         drop(s, sw, p);
     else
         forward(s, sw, in, p, &eth);

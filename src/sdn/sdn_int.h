@@ -157,7 +157,8 @@ struct sdn_switch {
     /* net.c */
     instant claimed_at; /* when the seat was last asked for this dpid; 0: it was not */
     instant asked_at;   /* another one claims it: does this one answer? */
-    uint32_t early;     /* host.c: hosts heard before the seat has answered */
+    uint32_t early;     /* host.c: hosts heard before the seat has answered, until it knows them */
+    instant early_until;
     struct sdn_early early_host[SDN_EARLY];
     uint16_t flow_conn; /* in its flows' cookies: this connection */
     bool returned;      /* it was connected before in this run */

@@ -224,7 +224,8 @@ struct ofload {
     uint64_t sent, rx_bytes, errors[OFL_ERRORS];
     uint64_t handshake_ns, late_handshake_ns; /* the longest */
     uint32_t handshakes, late_handshakes;
-    uint64_t least, most; /* of a switch's answers; set by ofl_finish */
+    uint64_t least, most,
+        on_time; /* of a switch's answers, and of all but the late; by ofl_finish */
     int last_err;
     char first_wrong[160];
     struct hist latency; /* nanoseconds */

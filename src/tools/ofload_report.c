@@ -100,6 +100,7 @@ void ofl_merge(struct ofload *to, const struct ofload *from)
     to->late_handshake_ns = max_u64(to->late_handshake_ns, from->late_handshake_ns);
     to->least = min_u64(to->least, from->least);
     to->most = max_u64(to->most, from->most);
+    to->on_time += from->on_time;
     to->last_err = to->last_err != 0 ? to->last_err : from->last_err;
     if (to->first_wrong[0] == '\0')
         memcpy(to->first_wrong, from->first_wrong, sizeof(to->first_wrong));
@@ -117,11 +118,9 @@ static const char *mode_name(const struct ofl_options *o)
 /* What the worst and the best served switch have had, in thousandths of the mean. */
 static uint64_t share(const struct ofload *l, uint64_t answers)
 {
-    uint64_t sum = 0, n = l->opt->switches - l->opt->late;
+    uint64_t n = l->opt->switches - l->opt->late;
 
-    for (uint32_t i = 0; i < l->opt->loops; i++)
-        sum += l->per_loop[l->opt->warmup + i];
-    return sum == 0 ? 0 : (uint64_t)((double)answers * (double)n * 1000.0 / (double)sum);
+    return l->on_time == 0 ? 0 : (uint64_t)((double)answers * (double)n * 1e3 / (double)l->on_time);
 }
 
 static void json_rates(struct json *j, const char *key, struct rates r)

@@ -397,6 +397,7 @@ static void close_switch(struct ofl_switch *s)
     if (!s->late) {
         l->least = min_u64(l->least, s->answers);
         l->most = max_u64(l->most, s->answers);
+        l->on_time += s->answers;
     }
     if (!l->opt->no_check)
         l->errors[OFL_UNANSWERED] +=

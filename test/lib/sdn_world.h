@@ -9,6 +9,8 @@ struct sdn_world {
     struct sdn *s;
     void *memory;
     instant now;
+    struct sdn_world *seat; /* of core 1 of two: core 0; else NULL */
+    bool mute;              /* what core 1 writes to the seat is lost */
 };
 
 /* One connection and all it was sent that has not been looked at. */
@@ -24,6 +26,8 @@ static inline void world_open(struct sdn_world *w, const struct sdn_config *c)
 {
     size_t bytes = sdn_bytes(c, NULL);
 
+    w->seat = NULL;
+    w->mute = false;
     w->memory = aligned_alloc(4096, bytes);
     memset(w->memory, 0, bytes);
     w->now = 1000000;
@@ -58,17 +62,29 @@ static inline struct sdn_config world_config(void)
     return c;
 }
 
-/* Letters to itself arrive at once. */
-static inline void world_pump(struct sdn_world *w)
+static inline void world_post(struct sdn_world *from, unsigned core, struct sdn_world *to,
+                              bool lost)
 {
     struct sdn_letter letter;
     uint8_t copy[SDN_LETTER_MAX];
 
-    while (sdn_letter_next(w->s, 0, &letter)) {
+    while (sdn_letter_next(from->s, 0, &letter)) {
         memcpy(copy, letter.p, letter.n);
-        sdn_letter_done(w->s, letter.to);
-        sdn_letter(w->s, 0, copy, letter.n, w->now);
+        sdn_letter_done(from->s, letter.to);
+        if (!lost)
+            sdn_letter(to->s, core, copy, letter.n, to->now);
     }
+}
+
+/* Letters to itself arrive at once; of two cores, once each way. */
+static inline void world_pump(struct sdn_world *w)
+{
+    if (!w->seat) {
+        world_post(w, 0, w, false);
+        return;
+    }
+    world_post(w, 1, w->seat, w->mute);
+    world_post(w->seat, 0, w, false);
 }
 
 static inline void world_advance(struct sdn_world *w, instant us)

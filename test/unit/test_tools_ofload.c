@@ -288,6 +288,8 @@ static void one_is_on_its_way_in_latency_mode_and_late_switches_join(void **stat
     assert_int_equal(conns, 4);
     assert_int_equal(l->late_handshakes, 2);
     assert_true(l->late_handshake_ns < 10000000);
+    assert_in_range(share(l, l->least), 900, 1000);
+    assert_in_range(share(l, l->most), 1000, 1100);
     drop();
 }
 
