@@ -117,7 +117,7 @@ struct net_guard {
     uint32_t port;
 };
 
-/* ---- the replica: net.c ---------------------------------------------------------------------- */
+/* ---- the replica: net.c, replica.c ---------------------------------------------------------------------- */
 
 struct net {
     struct net_switch *sw;
@@ -146,6 +146,10 @@ struct net {
 
 void net_apply(struct sdn *s, const struct net_change *c, instant now);
 void net_report(struct sdn *s, const struct net_report *r, instant now); /* to the seat */
+/* What net_apply is made of. */
+void replica_switch(struct sdn *s, const struct net_change *c, instant now);
+void replica_link(struct sdn *s, const struct net_change *c);
+void replica_host(struct sdn *s, const struct net_change *c);
 
 uint32_t net_find(const struct sdn *s, uint64_t dpid); /* NET_NONE: unknown */
 uint32_t net_host_find(const struct sdn *s, const struct mac_addr *mac, uint16_t vlan);

@@ -13,12 +13,12 @@
  *   mac.[ch]     learnt addresses of this core's switches
  *   fast.c       packet-ins on the short way: learn, find, one FLOW_MOD
  *   forward.c    packet-ins on the long way: LLDP, ARP, broadcasts, unknown, remote destinations
- *   net.[ch]     the replica: datapaths, links, hosts, and the changes that write it
+ *   net.[ch]     what sessions tell, changes and reports; replica.c: datapaths, links, hosts
  *   path.c tree.c  shortest paths with ECMP; the spanning tree
  *   discover.c lldp.c  probes and what they find
  *   host.c arp.c   hosts, and ARP answered for them
  *   reroute.c    flows that a change of the topology made wrong
- *   seat.c       core 0: the one writer
+ *   seat.[ch]    core 0: the one writer; seat_net.c: what it decides about links and hosts
  *   letter.c     letters: queues out, reading
  *   store.c      what operators have asked for, kept and installed
  *   count.c      port counters, polled; rates

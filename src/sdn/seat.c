@@ -9,32 +9,9 @@
  * A place that changes moves to the end; so a core that was told nothing of its last three changes
  * hears of one, and the order is never longer than there are places.  Letters are filled from it when
  * they are about to leave (seat_tell): nothing is lost and nothing waits anywhere but here. */
-#include "sdn/sdn_int.h"
+#include "sdn/seat.h"
 
 #define PROBE_US (1 * USEC_PER_SEC)
-#define HOLD_MAX_S 16u
-#define EVENTS_A_SECOND 50u
-
-struct seat_link {
-    uint32_t next, before; /* in the order; NET_NONE: the end */
-};
-struct seat_switch {
-    instant gone_at;  /* when it lost its connection */
-    instant claim_at; /* another connection claims it since; 0: none */
-    unsigned claim_core;
-    sdn_conn claim_conn;
-};
-struct seat {
-    struct seat_link *order; /* of all places: switches, links, hosts */
-    uint32_t first, last;
-    uint32_t told[SDN_CORES_MAX]; /* the next place to tell a core of; NET_NONE: none */
-    struct seat_switch *sw;
-    uint8_t *moves;                    /* of hosts: seconds of the next hold */
-    uint32_t *free_links, *free_hosts; /* places given back */
-    uint32_t n_free_links, n_free_hosts;
-    instant look_at;
-    uint32_t events_s, events; /* notes of hosts in this second */
-};
 
 void seat_carve(struct sdn *s)
 {
@@ -102,7 +79,7 @@ static void order_to_end(struct sdn *s, uint32_t i)
             t->told[c] = i;
 }
 
-static void decide(struct sdn *s, const struct net_change *c, instant now)
+void seat_decide(struct sdn *s, const struct net_change *c, instant now)
 {
     net_apply(s, c, now);
     if (s->config.cores > 1)
@@ -110,7 +87,7 @@ static void decide(struct sdn *s, const struct net_change *c, instant now)
 }
 
 /* What is in a place, as a change. */
-static void change_of(const struct sdn *s, uint32_t i, struct net_change *c)
+void seat_change_of(const struct sdn *s, uint32_t i, struct net_change *c)
 {
     const struct net *n = s->net;
 
@@ -155,7 +132,7 @@ void seat_tell(struct sdn *s, unsigned to)
     struct net_change c;
 
     while (t->told[to] != NET_NONE) {
-        change_of(s, t->told[to], &c);
+        seat_change_of(s, t->told[to], &c);
         if (!letter_write(s, to, LETTER_NET_CHANGE, &c, sizeof(c)))
             return;
         t->told[to] = t->order[t->told[to]].next;
@@ -176,203 +153,6 @@ static void tell_one(struct sdn *s, unsigned to, const struct net_change *c, ins
         letter_write(s, to, LETTER_NET_CHANGE, c, sizeof(*c));
 }
 
-/* ---- links ---- */
-
-static void link_note(struct sdn *s, const struct net_link *l, bool up)
-{
-    const struct net *n = s->net;
-    char text[96];
-
-    if (up)
-        s->stats.links_up++;
-    else
-        s->stats.links_down++;
-    fmt_print(text, sizeof(text), "link from %016lx port %u %s", n->sw[l->from].dpid, l->from_port,
-              up ? "found" : "lost");
-    event_note(s, up ? EVENT_LINK_UP : EVENT_LINK_DOWN, n->sw[l->to].dpid, l->to_port, text);
-}
-
-static void link_gone(struct sdn *s, uint32_t place, instant now)
-{
-    struct net_change c;
-
-    change_of(s, s->net->switches + place, &c);
-    link_note(s, &s->net->link[place], false);
-    c.known = false;
-    decide(s, &c, now);
-    s->seat->free_links[s->seat->n_free_links++] = place;
-}
-
-static void links_into_gone(struct sdn *s, uint32_t place, instant now)
-{
-    while (s->net->sw[place].in != NET_NONE)
-        link_gone(s, s->net->sw[place].in, now);
-}
-
-/* ---- hosts ---- */
-
-static void host_gone(struct sdn *s, uint32_t place, instant now)
-{
-    struct net_change c;
-
-    change_of(s, s->net->switches + s->net->links + place, &c);
-    c.known = false;
-    decide(s, &c, now);
-    s->seat->free_hosts[s->seat->n_free_hosts++] = place;
-}
-
-/* port 0: all of the switch. */
-static void hosts_gone(struct sdn *s, uint32_t at, uint32_t port, instant now)
-{
-    for (uint32_t i = s->net->sw[at].hosts, next; i != NET_NONE; i = next) {
-        next = s->net->host[i].next_at;
-        if (!port || s->net->host[i].port == port)
-            host_gone(s, i, now);
-    }
-}
-
-static void host_note(struct sdn *s, const struct net_report *r, bool moved)
-{
-    struct seat *t = s->seat;
-    char text[96];
-    struct fmt f;
-
-    if (t->events_s != s->now_s) {
-        t->events_s = s->now_s;
-        t->events = 0;
-    }
-    if (t->events++ >= EVENTS_A_SECOND)
-        return;
-    fmt_init(&f, text, sizeof(text));
-    fmt_mac(&f, &r->mac);
-    if (r->ip.raw) {
-        fmt_char(&f, ' ');
-        fmt_ip4(&f, r->ip);
-    }
-    event_note(s, moved ? EVENT_HOST_MOVED : EVENT_HOST, s->net->sw[r->net].dpid, r->port, text);
-}
-
-static void host_new(struct sdn *s, const struct net_report *r, instant now)
-{
-    struct seat *t = s->seat;
-    const struct net *n = s->net;
-    uint32_t place = t->n_free_hosts ? t->free_hosts[t->n_free_hosts - 1] : n->host_used;
-
-    if (place >= n->hosts) {
-        s->stats.hosts_full++;
-        return;
-    }
-    t->n_free_hosts -= t->n_free_hosts != 0;
-    t->moves[place] = 0;
-    const struct net_change c = {.kind = CHANGE_HOST,
-                                 .known = true,
-                                 .place = place,
-                                 .mac = r->mac,
-                                 .vlan = r->vlan,
-                                 .ip = r->ip,
-                                 .to = r->net,
-                                 .to_port = r->port};
-    decide(s, &c, now);
-    s->stats.hosts_new++;
-    host_note(s, r, false);
-}
-
-/* Another address takes an IP address over: nobody else may be asked for it any more. */
-static void ip_taken(struct sdn *s, const struct net_report *r, instant now)
-{
-    uint32_t i = net_host_by_ip(s, r->ip, r->vlan);
-    struct net_change c;
-
-    if (i == NET_NONE || mac_eq(&s->net->host[i].mac, &r->mac))
-        return;
-    change_of(s, s->net->switches + s->net->links + i, &c);
-    c.ip = (be32){0};
-    decide(s, &c, now);
-}
-
-/* A move, or another IP address: believed at once if the last was long ago, and the longer not the
- * more often it happens. */
-static void host_changed(struct sdn *s, uint32_t place, const struct net_report *r, instant now)
-{
-    struct seat *t = s->seat;
-    const struct net_host *h = &s->net->host[place];
-    bool moved = h->at != r->net || h->port != r->port;
-    struct net_change c;
-
-    if (moved && (r->flag || h->held_s > s->now_s)) {
-        s->stats.hosts_held++;
-        return;
-    }
-    if (!moved && h->ip.raw && h->held_s > s->now_s)
-        return;
-    if (h->held_s + HOLD_MAX_S < s->now_s)
-        t->moves[place] = 0;
-    t->moves[place] = (uint8_t)clamp_u32(2u * t->moves[place], 1, HOLD_MAX_S);
-    change_of(s, s->net->switches + s->net->links + place, &c);
-    c.to = r->net;
-    c.to_port = r->port;
-    c.ip = r->ip.raw ? r->ip : c.ip;
-    /* To hear an address for the first time is no move. */
-    if (moved || h->ip.raw)
-        c.held_s = s->now_s + t->moves[place];
-    if (r->ip.raw)
-        ip_taken(s, r, now);
-    decide(s, &c, now);
-    if (!moved)
-        return;
-    s->stats.hosts_moved++;
-    host_note(s, r, true);
-}
-
-static void host_reported(struct sdn *s, const struct net_report *r, instant now)
-{
-    uint32_t place = net_host_find(s, &r->mac, r->vlan);
-    const struct net_host *h = &s->net->host[place == NET_NONE ? 0 : place];
-
-    if (net_link_into(s, r->net, r->port) != NET_NONE)
-        return;
-    if (place == NET_NONE) {
-        if (r->ip.raw)
-            ip_taken(s, r, now);
-        host_new(s, r, now);
-    } else if (h->at != r->net || h->port != r->port || (r->ip.raw && h->ip.raw != r->ip.raw)) {
-        host_changed(s, place, r, now);
-    }
-}
-
-/* ---- links, reported ---- */
-
-static void link_reported(struct sdn *s, const struct net_report *r, instant now)
-{
-    struct seat *t = s->seat;
-    const struct net *n = s->net;
-    uint32_t from = net_find(s, r->peer_dpid), place = net_link_into(s, r->net, r->port);
-
-    if (from == NET_NONE)
-        return;
-    if (place != NET_NONE) {
-        const struct net_link *l = &n->link[place];
-        if (l->from == from && l->from_port == r->peer_port)
-            return;
-        link_gone(s, place, now);
-    }
-    place = t->n_free_links ? t->free_links[t->n_free_links - 1] : n->link_used;
-    if (place >= n->links)
-        return;
-    t->n_free_links -= t->n_free_links != 0;
-    const struct net_change c = {.kind = CHANGE_LINK,
-                                 .known = true,
-                                 .flag = r->flag,
-                                 .place = place,
-                                 .from = from,
-                                 .from_port = r->peer_port,
-                                 .to = r->net,
-                                 .to_port = r->port};
-    decide(s, &c, now);
-    link_note(s, &n->link[place], true);
-    hosts_gone(s, r->net, r->port, now);
-}
-
 /* ---- switches ---- */
 
 /* A place for a dpid that nobody knows: a fresh one, or that of the switch gone the longest. */
@@ -389,10 +169,10 @@ static uint32_t switch_place(struct sdn *s, instant now)
             best = i;
     if (best == NET_NONE)
         return NET_NONE;
-    links_into_gone(s, best, now);
+    seat_links_into_gone(s, best, now);
     while (n->sw[best].out != NET_NONE)
-        link_gone(s, n->sw[best].out, now);
-    hosts_gone(s, best, 0, now);
+        seat_link_gone(s, n->sw[best].out, now);
+    seat_hosts_gone(s, best, 0, now);
     return best;
 }
 
@@ -409,7 +189,7 @@ static void accept(struct sdn *s, uint32_t place, unsigned core, const struct ne
                                  .core = (uint16_t)core};
 
     s->seat->sw[place].claim_at = 0;
-    decide(s, &c, now);
+    seat_decide(s, &c, now);
 }
 
 static void refuse(struct sdn *s, unsigned core, sdn_conn conn, uint64_t dpid, instant now)
@@ -494,9 +274,9 @@ static void gone(struct sdn *s, unsigned from, const struct net_report *r, insta
     }
     w->gone_at = now;
     s->seat->look_at = min_u64(s->seat->look_at, now + s->config.link_us);
-    change_of(s, place, &c);
+    seat_change_of(s, place, &c);
     c.connected = false;
-    decide(s, &c, now);
+    seat_decide(s, &c, now);
 }
 
 /* ---- reports, time ---- */
@@ -526,25 +306,25 @@ void seat_report(struct sdn *s, unsigned from, const struct net_report *r, insta
         return;
     case REPORT_LINK:
         if (is_owner(s, from, r))
-            link_reported(s, r, now);
+            seat_link_reported(s, r, now);
         return;
     case REPORT_NOLINK:
         i = is_owner(s, from, r) ? net_link_into(s, r->net, r->port) : NET_NONE;
         if (i != NET_NONE)
-            link_gone(s, i, now);
+            seat_link_gone(s, i, now);
         return;
     case REPORT_HOST:
         if (is_owner(s, from, r))
-            host_reported(s, r, now);
+            seat_host_reported(s, r, now);
         return;
     case REPORT_SILENT:
         i = net_host_find(s, &r->mac, r->vlan);
         if (i != NET_NONE && s->net->host[i].at == r->net && is_owner(s, from, r))
-            host_gone(s, i, now);
+            seat_host_gone(s, i, now);
         return;
     case REPORT_PORT_DOWN:
         if (is_owner(s, from, r))
-            hosts_gone(s, r->net, r->port, now);
+            seat_hosts_gone(s, r->net, r->port, now);
         return;
     case REPORT_KINDS:
         break;
@@ -570,7 +350,7 @@ void seat_advance(struct sdn *s, instant now)
             continue;
         /* For a while it may come back before anybody has to be led around it. */
         if (now - w->gone_at >= s->config.link_us)
-            links_into_gone(s, i, now);
+            seat_links_into_gone(s, i, now);
         else
             t->look_at = min_u64(t->look_at, w->gone_at + s->config.link_us);
     }
