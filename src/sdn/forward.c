@@ -40,6 +40,12 @@ static bool has_looped(struct sdn *s, const struct sdn_switch *sw, const struct 
     return false;
 }
 
+/* It may be passed on by more than one port, if it came in by this one. */
+static bool takes_many(struct sdn *s, const struct sdn_switch *sw, const struct sdn_port *in)
+{
+    return in->is == PORT_EDGE || (in->is == PORT_LINK && tree_has(s, sw, in->desc.no));
+}
+
 static bool is_for_many(const struct sdn *s, const struct eth_hdr *eth)
 {
     return mac_is_multicast(&eth->dst) ||
@@ -88,7 +94,7 @@ static void flood(struct sdn *s, struct sdn_switch *sw, const struct sdn_port *i
     struct net *n = s->net;
     uint32_t k = 0;
 
-    if (in->is == PORT_EDGE || (in->is == PORT_LINK && tree_has(s, sw, in->desc.no)))
+    if (takes_many(s, sw, in))
         k = tree_ports(s, sw, p->in_port, n->flood, n->flood_max);
     else
         s->stats.tree_dropped++;
@@ -179,7 +185,7 @@ void forward_slow(struct sdn *s, struct sdn_switch *sw, const struct ofp_packet_
         drop(s, sw, p);
         return;
     }
-    if (is_for_many(s, &eth) && has_looped(s, sw, p, now)) {
+    if (is_for_many(s, &eth) && takes_many(s, sw, in) && has_looped(s, sw, p, now)) {
         s->stats.tree_dropped++;
         drop(s, sw, p);
         return;
