@@ -24,7 +24,6 @@ import ctypes
 import json
 import os
 import select
-import signal
 import socket
 import struct
 import subprocess
@@ -313,8 +312,9 @@ class Network:
                   for s, dev in self._ends(a, b)])
 
     def mend_silently(self, a, b):
+        # A switch that starts has its devices' queues put right by itself.
         together([[*s.at, "tc", "qdisc", "del", "dev", dev, "root"]
-                  for s, dev in self._ends(a, b)])
+                  for s, dev in self._ends(a, b)], check=False)
 
     # ---- what hosts do -------------------------------------------------------------------------
 
@@ -525,8 +525,47 @@ def keys(where):
     return where
 
 
-def kill_controller(p):
-    """By kill -9; its connections are reset by the kernel, or vanish with a stack of ours."""
-    if p.poll() is None:
-        p.send_signal(signal.SIGKILL)
-    p.wait()
+# ---- the controller --------------------------------------------------------------------------
+
+class Controller:
+    """millrace-ofd; its log is .log."""
+    count = 0
+
+    def __init__(self, *args, dev="kernel", address=lab.KERNEL, port=6653):
+        Controller.count += 1
+        self.address, self.port = address, port
+        self.log = os.path.join(lab.folder(), f"ofd-{Controller.count}.log")
+        self.command = [lab.program("millrace-ofd"), "--dev", dev, "--handshake-timeout", "2",
+                        "--listen", str(self.port), *args]
+        if dev != "kernel":
+            self.command += ["--addr", address + "/24", "--control", "none"]
+        self.start()
+
+    def start(self):
+        with open(self.log, "a") as out:
+            self.process = spawn(*self.command, stdout=out, stderr=out)
+        if not lab.wait_for(lambda: self.listens() or not self.is_alive(), 5) or \
+                not self.is_alive():
+            raise SystemExit("millrace-ofd does not come up: " + self.said()[-2000:])
+
+    def listens(self):
+        try:
+            socket.create_connection((self.address, self.port), 1).close()
+            return True
+        except OSError:
+            return False
+
+    def kill(self):
+        """By kill -9: its connections are reset by the kernel, or vanish with a stack of ours."""
+        self.process.kill()
+        self.process.wait()
+
+    def said(self):
+        with open(self.log) as f:
+            return f.read()
+
+    def is_alive(self):
+        return self.process.poll() is None
+
+    def target(self):
+        return f"tcp:{self.address}:{self.port}"

@@ -16,54 +16,12 @@ import of_lab
 lab.enter()
 lab.program("millrace-ofd")
 lab.need("iperf3")
-PORT, TLS_PORT = 6653, 6654
+TLS_PORT = 6654
 ALL = 56  # pairs of eight hosts
 SILENT_MS = 5000
 
 
-# ---- the controller --------------------------------------------------------------------------
-
-class Controller:
-    """millrace-ofd; its log is .log."""
-    count = 0
-
-    def __init__(self, *args, dev="kernel", address=lab.KERNEL):
-        Controller.count += 1
-        self.address = address
-        self.log = os.path.join(lab.folder(), f"ofd-{Controller.count}.log")
-        self.command = [lab.program("millrace-ofd"), "--dev", dev, "--handshake-timeout", "2",
-                        "--listen", str(PORT), *args]
-        if dev != "kernel":
-            self.command += ["--addr", address + "/24", "--control", "none"]
-        self.start()
-
-    def start(self):
-        with open(self.log, "a") as out:
-            self.process = of_lab.spawn(*self.command, stdout=out, stderr=out)
-        if not lab.wait_for(lambda: self.listens() or not self.is_alive(), 5) or \
-                not self.is_alive():
-            raise SystemExit("millrace-ofd does not come up: " + self.said()[-2000:])
-
-    def listens(self):
-        try:
-            socket.create_connection((self.address, PORT), 1).close()
-            return True
-        except OSError:
-            return False
-
-    def kill(self):
-        of_lab.kill_controller(self.process)
-
-    def said(self):
-        with open(self.log) as f:
-            return f.read()
-
-    def is_alive(self):
-        return self.process.poll() is None
-
-    def target(self):
-        return f"tcp:{self.address}:{PORT}"
-
+# ---- what is looked at ------------------------------------------------------------------------
 
 def is_led(what, target, version, ssl=None, seconds=8):
     """The switches are given to a controller: connected, and all pairs of hosts ping."""
@@ -79,8 +37,8 @@ def is_led(what, target, version, ssl=None, seconds=8):
 
 
 def no_storm(what):
-    """A port that has just come up neither gives nor takes broadcasts, so the first may get nowhere;
-    too many copies are wrong at any time."""
+    """A port that has just come up neither gives nor takes broadcasts, so the first may get
+    nowhere; too many copies are wrong at any time."""
     want = {h.name: 20 * (h.name != "h11") for h in net.hosts}
     got, most = {}, 0
     for _ in range(6):
@@ -138,7 +96,7 @@ def second_switch(c, dpid, seconds=2):
     """Another switch with a datapath id that is taken: how long it was let in, None: until the end;
     and how far it got."""
     HELLO, ECHO, FEATURES, MULTIPART, BARRIER, ROLE = 0, 2, 5, 18, 20, 24
-    s = socket.create_connection((c.address, PORT), 3)
+    s = socket.create_connection((c.address, c.port), 3)
     s.settimeout(0.2)
     s.sendall(message(HELLO))
     began, seen = time.monotonic(), []
@@ -178,9 +136,9 @@ def garbage():
     yield "every type, cut short", message(0) + b"".join(message(k, b"\0" * 3) for k in range(256))
 
 
-def closes(c, data, seconds=3):
+def closes(c, data, seconds=3, port=None):
     """True: the other side ended it."""
-    s = socket.create_connection((c.address, PORT), 3)
+    s = socket.create_connection((c.address, port or c.port), 3)
     s.settimeout(seconds)
     try:
         s.sendall(data)
@@ -259,7 +217,7 @@ def ends(what, c):
 
 def over_kernel():
     what = "1.3"
-    c = Controller()
+    c = of_lab.Controller()
     is_led(what, c.target(), "OpenFlow13")
     no_storm(what)
     throughput(what)
@@ -277,7 +235,7 @@ def over_tap():
     if not net.plug_tap():
         lab.skip(what, "may not make a TAP")
         return
-    c = Controller(dev=lab.spec("tap"), address=lab.OURS)
+    c = of_lab.Controller(dev=lab.spec("tap"), address=lab.OURS)
     is_led(what, c.target(), "OpenFlow10")
     no_storm(what)
     throughput(what)
@@ -289,8 +247,8 @@ def over_tap():
 def over_tls():
     what = "TLS"
     k = of_lab.keys(os.path.join(lab.folder(), "keys"))
-    c = Controller("--tls-listen", str(TLS_PORT), "--tls-cert", f"{k}/controller.pem", "--tls-key",
-                   f"{k}/controller.key", "--tls-ca", f"{k}/ca.pem")
+    c = of_lab.Controller("--tls-listen", str(TLS_PORT), "--tls-cert", f"{k}/controller.pem",
+                          "--tls-key", f"{k}/controller.key", "--tls-ca", f"{k}/ca.pem")
     target = f"ssl:{c.address}:{TLS_PORT}"
     is_led(what, target, "OpenFlow13", (f"{k}/switch.key", f"{k}/switch.pem", f"{k}/ca.pem"))
     before = len(c.said())
@@ -299,7 +257,10 @@ def over_tls():
     said = c.said()[before:]
     lab.point(not any(s.is_connected() for s in net.switches) and "certificate" in said,
               f"{what}: a certificate that a stranger signed is refused, and a line says so", said)
-    lab.note("\n".join(said.split("\n")[:3]))
+    lab.note("\n".join([line for line in said.split("\n") if "certificate" in line][:2]))
+    plain = [name for name, data in garbage() if not closes(c, data, port=TLS_PORT)]
+    lab.point(c.is_alive() and not plain, f"{what}: garbage there: its connections are closed",
+              plain)
     net.lead(target, "OpenFlow13", (f"{k}/switch.key", f"{k}/switch.pem", f"{k}/ca.pem"))
     missing, _ = net.ping_all(20)
     lab.point(not missing, f"{what}: with the right one again all pairs ping", sorted(missing))
