@@ -122,16 +122,18 @@ void say_end_many(struct sdn *s, struct sdn_switch *sw, size_t n, uint32_t messa
 
 /* ---- leaving ---- */
 
-/* Whole messages that one segment of any network can carry, or one that is longer: a POF switch must not
- * see a part of one (pof.md).  Those that go together are answered together: behind an entry goes the
- * ECHO_REQUEST whose answer brings the acknowledgement that the next piece waits for. */
+/* Whole messages that one segment of any network can carry, or one that is longer and an echo: a
+ * POF switch must not see a part of one (pof.md).  Those that go together are answered together:
+ * behind an entry goes the ECHO_REQUEST whose answer brings the acknowledgement that the next piece
+ * waits for; alone it would wait for a delayed one. */
 #define PIECE_BYTES 1400u
+#define PIECE_ECHO 64u
 
 static uint32_t piece(const uint8_t *p, uint32_t n)
 {
-    uint32_t k = load_be16(p + 2);
+    uint32_t k = load_be16(p + 2), most = max_u32(PIECE_BYTES, k + PIECE_ECHO);
 
-    while (k + OFP_HLEN <= n && k + load_be16(p + k + 2) <= PIECE_BYTES)
+    while (k + OFP_HLEN <= n && k + load_be16(p + k + 2) <= most)
         k += load_be16(p + k + 2);
     return k;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The controller on Millrace and on the kernel, with POF switches that are as strict as the real ones."""
+import json
 import os
-import re
 import subprocess
 import threading
 import time
@@ -74,6 +74,41 @@ def frame(to, of, kind="0800", rest=""):
     return f"0200000000{to:02x}0200000000{of:02x}{kind}{rest}".ljust(120, "0")
 
 
+def rest(verb, path, body=None):
+    """Status and answer."""
+    body = ("-H", "Content-Type: application/json", "-d", json.dumps(body)) if body else ()
+    r = lab.run("curl", "-s", "-m", "10", "-X", verb, "-w", "\n%{http_code}", *body,
+                "http://127.0.0.1:8181" + path, check=False)
+    said, _, code = r.stdout.rpartition("\n")
+    return int(code or 0), json.loads(said or "{}")
+
+
+def judge_rest(name, sw):
+    """Entries that come and go by REST."""
+    entry = {"table": "labels", "priority": 10, "match": {"label.id": "0x44"},
+             "steps": ["set label.id 0x45", "output 4"]}
+    packet = frame(2, 1, "88b5", "0044090800" + "45")
+    code, said = rest("POST", "/v1/pof/0000000000000051/entries", entry)
+    number = said.get("id")
+    lab.point(code == 201 and number, f"{name}: an entry is added by REST", (code, said))
+    time.sleep(1)
+    out = sw.frame(2, packet)
+    lab.point([(p, h[24:32]) for p, h in out] == [("4", "88b50045")], f"{name}: and obeyed", out)
+    code, said = rest("POST", "/v1/pof/0000000000000051/entries", entry)
+    lab.point(code == 409, f"{name}: the same again is a conflict", (code, said))
+    code, said = rest("POST", "/v1/pof/0000000000000051/entries",
+                      dict(entry, priority=11, steps=["output everywhere"]))
+    lab.point(code == 400 and "everywhere" in json.dumps(said),
+              f"{name}: what is wrong is said in words", (code, said))
+    code, said = rest("GET", "/v1/pof/0000000000000051")
+    mine = [e for e in said.get("entries", []) if e["id"] == number]
+    lab.point(code == 200 and mine and mine[0]["there"] and mine[0]["do"] == entry["steps"], f"{name}: the switch's tables are shown", said)
+    code, said = rest("DELETE", "/v1/pof/0000000000000051/entries", {"id": number})
+    time.sleep(1)
+    out = sw.frame(2, packet)
+    lab.point(code == 200 and out == [], f"{name}: and deleted", (code, said, out))
+
+
 def judge(where, addr, dialect, late):
     name = f"{where}, {dialect}" + (f", {late} ms late" if late else "")
     sw = Switch(addr, 6643, dialect, "0x51", 5, late)
@@ -93,6 +128,8 @@ def judge(where, addr, dialect, late):
     s = sw.wait(lambda s: s["entries"] >= 40)
     lab.point(s.get("errors") == 0 and s["closed"] == 0 and s["entries"] >= 40,
               f"{name}: twenty hosts at once reset nothing", s)
+    if not late:
+        judge_rest(name, sw)
     sw.say("cut")
     s = sw.wait(lambda s: s["handshakes"] == 2 and s["entries"] >= 16)
     lab.point(s.get("handshakes") == 2 and s["errors"] == 0 and s["closed"] == 0,
@@ -103,7 +140,7 @@ def judge(where, addr, dialect, late):
     sw.end()
 
 
-own = ("--pof-listen", "6643", "--mode", "learn", "--network", example, "--rest", "none", "--quiet")
+own = ("--pof-listen", "6643", "--mode", "learn", "--network", example, "--quiet")
 for where in ("Millrace", "the kernel"):
     ours = where == "Millrace"
     net = ("--dev", lab.dev(), "--addr", lab.OURS + "/24") if ours else ("--dev", "kernel")
