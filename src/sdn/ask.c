@@ -115,6 +115,7 @@ uint64_t ask_wait(struct sdn *s, struct sdn_ask *q, const struct sdn_switch *sw)
         if (w->q)
             continue;
         w->q = q;
+        s->asks->waiting++;
         w->conn = sw->conn;
         w->stage = 0;
         w->until = s->now + ASK_US;
@@ -124,6 +125,15 @@ uint64_t ask_wait(struct sdn *s, struct sdn_ask *q, const struct sdn_switch *sw)
     }
     ask_refused(s, q, 503, "too many questions wait for switches already");
     return 0;
+}
+
+struct sdn_ask *ask_wait_over(struct sdn *s, struct ask_wait *w)
+{
+    struct sdn_ask *q = w->q;
+
+    w->q = NULL;
+    s->asks->waiting--;
+    return q;
 }
 
 struct ask_wait *ask_waiting(const struct sdn *s, uint64_t ticket)
@@ -166,10 +176,7 @@ bool ask_say_barrier(struct sdn *s, struct sdn_switch *sw, uint64_t ticket)
 
 static void wait_end(struct sdn *s, struct ask_wait *w, unsigned status, const char *text)
 {
-    struct sdn_ask *q = w->q;
-
-    w->q = NULL;
-    ask_refused(s, q, status, text);
+    ask_refused(s, ask_wait_over(s, w), status, text);
 }
 
 void ask_error(struct sdn *s, struct sdn_switch *sw, uint64_t arg, const struct ofp_error_msg *e)
@@ -189,24 +196,21 @@ void ask_error(struct sdn *s, struct sdn_switch *sw, uint64_t arg, const struct 
 void ask_barrier(struct sdn *s, struct sdn_switch *sw, uint64_t arg)
 {
     struct ask_wait *w = ask_waiting(s, arg);
-    struct sdn_ask *q = w && w->conn == sw->conn ? w->q : NULL;
 
-    if (!q)
-        return;
-    w->q = NULL;
-    ask_text(s, q, 200, "{\"status\":\"confirmed\"}");
+    if (w && w->conn == sw->conn)
+        ask_text(s, ask_wait_over(s, w), 200, "{\"status\":\"confirmed\"}");
 }
 
 void ask_switch_gone(struct sdn *s, struct sdn_switch *sw)
 {
-    for (uint32_t i = 0; i < ASKS_WAITING; i++)
+    for (uint32_t i = 0; s->asks->waiting > 0 && i < ASKS_WAITING; i++)
         if (s->asks->wait[i].q && s->asks->wait[i].conn == sw->conn)
             wait_end(s, &s->asks->wait[i], 504, "the switch has gone");
 }
 
 void ask_advance(struct sdn *s, instant now)
 {
-    for (uint32_t i = 0; i < ASKS_WAITING; i++)
+    for (uint32_t i = 0; s->asks->waiting > 0 && i < ASKS_WAITING; i++)
         if (s->asks->wait[i].q && now >= s->asks->wait[i].until)
             wait_end(s, &s->asks->wait[i], 504, "the switch has not answered in time");
 }
@@ -215,7 +219,8 @@ instant ask_deadline(const struct sdn *s)
 {
     instant at = INSTANT_NEVER;
 
-    for (uint32_t i = 0; i < ASKS_WAITING; i++)
+    /* Asked with every event: nearly always nobody waits. */
+    for (uint32_t i = 0; s->asks->waiting > 0 && i < ASKS_WAITING; i++)
         if (s->asks->wait[i].q && s->asks->wait[i].until < at)
             at = s->asks->wait[i].until;
     return at;

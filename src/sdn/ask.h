@@ -26,11 +26,14 @@ struct asks {
     struct ask_known *known; /* open addressing, never emptied */
     uint32_t known_mask;
     struct sdn_ask *answered, **answered_end;
+    uint32_t waiting; /* of these */
     struct ask_wait wait[ASKS_WAITING];
 };
 
 /* q waits for sw: a ticket for xid_note, 0: too many do (q is answered). */
 uint64_t ask_wait(struct sdn *s, struct sdn_ask *q, const struct sdn_switch *sw);
+/* It waits no longer; its question, which is to be answered now. */
+struct sdn_ask *ask_wait_over(struct sdn *s, struct ask_wait *w);
 struct ask_wait *ask_waiting(const struct sdn *s, uint64_t ticket); /* NULL: stale */
 /* The switch of q->dpid on this core; NULL: q is answered (404, or 421 and where). */
 struct sdn_switch *ask_switch_of(struct sdn *s, struct sdn_ask *q);

@@ -27,8 +27,8 @@ static void do_port(struct sdn *s, struct sdn_ask *q, struct sdn_switch *sw)
     if (n > 0)
         xid_note(s, sw, xid, XID_ASK, ticket);
     if (n == 0 || !ask_say_barrier(s, sw, ticket)) {
-        ask_waiting(s, ticket)->q = NULL;
-        ask_refused(s, q, 503, "too much is waiting for this switch already");
+        ask_refused(s, ask_wait_over(s, ask_waiting(s, ticket)), 503,
+                    "too much is waiting for this switch already");
         return;
     }
     event_note(s, EVENT_COMMAND, sw->dpid, q->port, q->flag ? "port up" : "port down");
@@ -44,8 +44,8 @@ static void do_role(struct sdn *s, struct sdn_ask *q, struct sdn_switch *sw)
         event_note(s, EVENT_COMMAND, sw->dpid, 0, "role");
         return;
     }
-    ask_waiting(s, ticket)->q = NULL;
-    ask_refused(s, q, 501, "the switch's protocol has no roles");
+    ask_refused(s, ask_wait_over(s, ask_waiting(s, ticket)), 501,
+                "the switch's protocol has no roles");
 }
 
 void ask_role(struct sdn *s, struct sdn_switch *sw, uint64_t ticket, enum ofp_role role)
@@ -57,12 +57,9 @@ void ask_role(struct sdn *s, struct sdn_switch *sw, uint64_t ticket, enum ofp_ro
         [OFP_ROLE_SLAVE] = "{\"role\":\"SLAVE\"}",
     };
     struct ask_wait *w = ask_waiting(s, ticket);
-    struct sdn_ask *q = w && w->conn == sw->conn ? w->q : NULL;
 
-    if (!q)
-        return;
-    w->q = NULL;
-    ask_text(s, q, 200, text[role & 3]);
+    if (w && w->conn == sw->conn)
+        ask_text(s, ask_wait_over(s, w), 200, text[role & 3]);
 }
 
 void ask_do(struct sdn *s, struct sdn_ask *q)

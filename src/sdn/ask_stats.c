@@ -47,10 +47,7 @@ static unsigned request(struct sdn *s, struct sdn_switch *sw, struct ask_wait *w
 
 static void refuse(struct sdn *s, struct ask_wait *w, unsigned status)
 {
-    struct sdn_ask *q = w->q;
-
-    w->q = NULL;
-    ask_refused(s, q, status,
+    ask_refused(s, ask_wait_over(s, w), status,
                 status == 501 ? "the switch's protocol has none of these"
                               : "too much is waiting for this switch already");
 }
@@ -239,8 +236,7 @@ static void stage_done(struct sdn *s, struct sdn_switch *sw, struct ask_wait *w,
             refuse(s, w, status);
         return;
     }
-    struct sdn_ask *q = w->q;
-    w->q = NULL;
+    struct sdn_ask *q = ask_wait_over(s, w);
     while (w->j.depth > 0)
         json_end(&w->j);
     ask_json(s, q, &w->j);
@@ -257,8 +253,7 @@ void ask_multipart(struct sdn *s, struct sdn_switch *sw, uint64_t arg, const str
         return;
     if (mp->type != stages_of(w->q->kind, &n)[w->stage].type ||
         reply_in(&w->j, sw->dialect, mp) < 0) {
-        struct sdn_ask *q = w->q;
-        w->q = NULL;
+        struct sdn_ask *q = ask_wait_over(s, w);
         session_bad(s, sw, m, 1, 6); /* BAD_REQUEST, BAD_LEN */
         ask_refused(s, q, 502, "the switch's answer is malformed");
         return;

@@ -410,6 +410,49 @@ static void a_wrong_body_is_refused_with_where_and_what(void **state)
     assert_int_equal(fake.last.kind, 0);
 }
 
+/* Bodies that were right, changed at random places: each is answered, and the next one too. */
+static void whatever_the_bytes_of_a_body_are_it_is_answered(void **state)
+{
+    static const char *const good[][2] = {
+        {"/v1/switches/1/flows",
+         "{\"priority\":7,\"match\":{\"eth_type\":2048,\"ipv4_dst\":\"10.1.0.0/"
+         "16\",\"vlan_vid\":9},"
+         "\"actions\":[{\"type\":\"SET_FIELD\",\"field\":\"eth_src\",\"value\":"
+         "\"02:00:00:00:00:01\"},{\"type\":\"WRITE_ACTIONS\",\"actions\":[{\"type\":\"OUTPUT\","
+         "\"port\":\"ALL\"}]},{\"type\":\"METER\",\"meter_id\":3}]}"},
+        {"/onos/v1/flows/of:0000000000000001",
+         "{\"treatment\":{\"instructions\":[{\"type\":\"L3MODIFICATION\",\"subtype\":\"IPV4_SRC\","
+         "\"ip\":\"10.0.0.1\"}],\"deferred\":[{\"type\":\"OUTPUT\",\"port\":\"2\"}]},\"selector\":"
+         "{\"criteria\":[{\"type\":\"ETH_TYPE\",\"ethType\":\"0x800\"},{\"type\":\"IPV6_SRC\","
+         "\"ip\":\"fe80::/10\"}]}}"},
+        {"/stats/groupentry/add",
+         "{\"dpid\":1,\"type\":\"SELECT\",\"group_id\":4,\"buckets\":[{\"weight\":3,\"actions\":"
+         "[{\"type\":\"OUTPUT\",\"port\":1}]}]}"},
+        {"/onos/v1/meters/1",
+         "{\"id\":\"7\",\"unit\":\"KB_PER_SEC\",\"bands\":[{\"type\":\"REMARK\",\"rate\":\"5\"}]}"},
+        {"/v1/pof/1/entries", "{\"table\":\"t\",\"match\":{\"a.b\":\"1\"},\"steps\":[\"drop\"]}"},
+    };
+    static const char some[] = "{}[]\",:0129afx/.-\\ \x01\xff";
+    uint32_t draw = 1;
+    (void)state;
+
+    for (unsigned i = 0; i < 1500; i++) {
+        char body[1024];
+        size_t which = i % ARRAY_LEN(good), n = strlen(good[which][1]);
+        memcpy(body, good[which][1], n + 1);
+        for (unsigned k = 0; k <= i % 4; k++) {
+            draw = draw * 1664525u + 1013904223u;
+            body[(draw >> 8) % n] = some[(draw >> 24) % (sizeof(some) - 1)];
+        }
+        if (i % 7 == 0)
+            body[(draw >> 4) % n] = '\0'; /* cut there */
+        http("POST", good[which][0], NULL, body);
+        assert_true(reply->status == 200 || reply->status == 201 || reply->status == 400 ||
+                    reply->status == 404);
+        assert_true(reply->status < 400 || json_object_get(reply->json, "error") != NULL);
+    }
+}
+
 static void more_than_the_limit_is_refused(void **state)
 {
     size_t n = 2u << 20;
@@ -643,6 +686,7 @@ int main(void)
         PLAIN(what_the_core_says_is_the_answer),
         PLAIN(an_entry_of_pof_is_passed_on_in_words),
         PLAIN(a_wrong_body_is_refused_with_where_and_what),
+        PLAIN(whatever_the_bytes_of_a_body_are_it_is_answered),
         PLAIN(more_than_the_limit_is_refused),
         PLAIN(paths_and_verbs_that_are_none_are_refused),
         PLAIN(ryus_users_find_what_they_know),
