@@ -10,8 +10,8 @@
  * (done counts bytes, since pieces come back in any order).  The pool gives out the chunk that came
  * back last, so a few that the processor's cache holds serve all connections.
  *
- * Each lane of each connection can always have one chunk; more of them as long as others' first ones
- * are not touched. */
+ * Each lane of each connection can always have one chunk; more of them as long as others' first
+ * ones are not touched. */
 #include "sdn/sdn_int.h"
 
 #define CONTROL_CHUNKS 4u

@@ -1,11 +1,11 @@
 /* Packet-ins on the short way: the source is known at its port, the destination at another one of
  * the same switch, and one FLOW_MOD with the buffer's id is the answer.
  *
- * Packet-ins come in bursts.  A burst is walked three times: the first walk parses them and calls the
- * first buckets of their addresses from memory, the second looks there and calls the other bucket
- * of those that are not in it (one in five), the third answers.  So the misses of a burst overlap,
- * where one by one each would cost more than all the rest.  Answers are written straight into the
- * switch's output.
+ * Packet-ins come in bursts.  A burst is walked three times: the first walk parses them and calls
+ * the first buckets of their addresses from memory, the second looks there and calls the other
+ * bucket of those that are not in it (one in five), the third answers.  So the misses of a burst
+ * overlap, where one by one each would cost more than all the rest.  Answers are written straight
+ * into the switch's output.
  *
  * In learn mode everything is decided here.  In network mode the table has only what the tracker of
  * hosts has put there: hosts at edge ports of this core's switches; whatever does not fit (unknown,
@@ -13,8 +13,8 @@
 #include "ofp/fast.h"
 #include "sdn/sdn_int.h"
 
-/* As many as a slice of a transport's memory holds: until all of them are parsed, the first lines have
- * come from memory. */
+/* As many as a slice of a transport's memory holds: until all of them are parsed, the first lines
+ * have come from memory. */
 #define BATCH 64u
 #define SLOW_BYTES 12288u /* a flow as flow_say would have it, a packet without its frame */
 
@@ -270,9 +270,9 @@ static MR_NO_INLINE bool learn_slow(struct sdn *s, struct sdn_switch *sw, struct
     return true;
 }
 
-/* The long way looks at a packet-in once: without room for all it may write (a flow, and the frame to
- * every port) the packet-in waits, or it would be dropped (millrace-ofload missed one answer each time
- * the output filled up). */
+/* The long way looks at a packet-in once: without room for all it may write (a flow, and the frame
+ * to every port) the packet-in waits, or it would be dropped (millrace-ofload missed one answer
+ * each time the output filled up). */
 static bool slow_has_room(struct sdn *s, struct sdn_switch *sw, const struct seen *x)
 {
     size_t n = SLOW_BYTES + x->len + 16 * (size_t)sw->n_ports;

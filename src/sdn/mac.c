@@ -2,8 +2,8 @@
 
 #define MAC_IDS 65536u
 #define FIRST_BUCKETS 64u
-/* The table doubles when so many sixteenths of its places are used; each new entry then splits so many
- * buckets, so that it is through long before it must double again. */
+/* The table doubles when so many sixteenths of its places are used; each new entry then splits so
+ * many buckets, so that it is through long before it must double again. */
 #define FULL_16THS 13u
 #define SPLIT_STEP 4u
 #define SWEEP_STEP 4096u
@@ -49,8 +49,8 @@ static bool is_gone(const struct mac_table *t, uint64_t key)
 
 /* ---- growing ---- */
 
-/* Bucket `split` becomes two: what one more bit of its hash says moves up.  Its other half has never
- * been used: all its places are free. */
+/* Bucket `split` becomes two: what one more bit of its hash says moves up.  Its other half has
+ * never been used: all its places are free. */
 static void split_one(struct mac_table *t)
 {
     uint32_t i = t->split, both = t->mask << 1 | 1;
@@ -101,8 +101,8 @@ static struct mac_entry *free_place(struct mac_table *t, struct mac_entry *b)
     return NULL;
 }
 
-/* An entry of the full bucket b moves to its other bucket; where that is full too, one of those moves
- * first, `deep` times. */
+/* An entry of the full bucket b moves to its other bucket; where that is full too, one of those
+ * moves first, `deep` times. */
 static struct mac_entry *make_place(struct mac_table *t, struct mac_entry *b, unsigned deep)
 {
     for (unsigned w = 0; w < MAC_WAYS; w++) {

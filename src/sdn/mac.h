@@ -2,10 +2,10 @@
  *
  * One table for all switches of the core; an entry is 16 bytes, its key the switch's id and the
  * address in one word, beside it the VLAN.  A bucket is one cache line of four entries.  An address
- * lies in the first of its two buckets, or, that one full, in the second (an entry moves to its other
- * bucket to make room for a new one), so that four fifths of the places can be filled and what is
- * known is nearly always found in one line.  A lookup is two steps (prefetch, then find or learn), so
- * a burst of packet-ins overlaps its cache misses.
+ * lies in the first of its two buckets, or, that one full, in the second (an entry moves to its
+ * other bucket to make room for a new one), so that four fifths of the places can be filled and
+ * four of five addresses are found in one line.  A lookup is two steps (prefetch, then find or
+ * learn), so a burst of packet-ins overlaps its cache misses.
  *
  * The table grows with its entries: when four fifths are used the number of buckets doubles, and
  * every new entry then splits a few of them, so that nobody waits for it.  It is bounded: at its
@@ -34,8 +34,8 @@ struct mac_table {
 };
 #define MAC_WAYS 4u
 
-/* A switch's id from its connection to its end.  What it has learnt is forgotten with the id: at once
- * for whoever looks, and its places are swept up step by step before the id is used again. */
+/* A switch's id from its connection to its end.  What it has learnt is forgotten with the id: at
+ * once for whoever looks, and its places are swept up step by step before the id is used again. */
 uint16_t mac_id_get(struct mac_table *t);
 void mac_id_put(struct mac_table *t, uint16_t id);
 /* A step of sweeping; false: nothing is left to be swept. */

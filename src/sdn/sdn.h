@@ -4,14 +4,15 @@
  *
  * Switches connect, and their connections are spread over the cores.  Each core has one struct sdn,
  * which owns the switches that are connected to it and all that belongs to them.  What concerns the
- * whole network (which switch is where, links, hosts, what an operator has asked for) has one writer,
- * the seat, core 0; every core holds a replica of it that the seat's letters change.
+ * whole network (which switch is where, links, hosts, what an operator has asked for) has one
+ * writer, the seat, core 0; every core holds a replica of it that the seat's letters change.
  *
  *        switch's bytes --sdn_input--> session -> packet-ins -> forward ---+
  *                                         |                               |
  *        switch's bytes <--sdn_output-- chunks <----- FLOW_MOD, PACKET_OUT +
  *                                         |
- *        other cores <--sdn_letter_next-- news for the seat; the seat's changes --sdn_letter--> replica
+ *        other cores <--sdn_letter_next-- news for the seat
+ *                                         the seat's changes --sdn_letter--> replica
  *
  *        REST, command line --sdn_ask--> ... --sdn_next_answered--> JSON
  *
@@ -93,8 +94,8 @@ struct sdn_config {
 /* Defaults for n switches; secret, core and cores are the caller's. */
 void sdn_config_init(struct sdn_config *c);
 
-/* Memory for it: address space, committed as it is touched; zeroed, aligned to 4096.  A breakdown in
- * words, a line a pool, goes to f where it is not NULL. */
+/* Memory for it: address space, committed as it is touched; zeroed, aligned to 4096.  A breakdown
+ * in words, a line a pool, goes to f where it is not NULL. */
 size_t sdn_bytes(const struct sdn_config *c, struct fmt *f);
 struct sdn *sdn_init(void *memory, const struct sdn_config *c, instant now);
 
@@ -156,15 +157,15 @@ enum sdn_do sdn_do(const struct sdn *s, sdn_conn c);
 /* Why, for the log; "" if nothing is wrong. */
 const char *sdn_why(const struct sdn *s, sdn_conn c);
 
-/* ---- time ------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 void sdn_advance(struct sdn *s, instant now);
 instant sdn_deadline(const struct sdn *s);
 
-/* ---- other cores -------------------------------------------------------------------------------- */
+/* ---- other cores ----------------------------------------------------------------------------- */
 
-/* The oldest letter that is to go to some core; it stays until sdn_letter_done(to).  to_blocked: bit
- * by core: those that take none at present. */
+/* The oldest letter that is to go to some core; it stays until sdn_letter_done(to).  to_blocked:
+ * bit by core: those that take none at present. */
 struct sdn_letter {
     unsigned to;
     const uint8_t *p;
@@ -174,7 +175,7 @@ bool sdn_letter_next(struct sdn *s, uint64_t to_blocked, struct sdn_letter *out)
 void sdn_letter_done(struct sdn *s, unsigned to);
 void sdn_letter(struct sdn *s, unsigned from, const uint8_t *p, size_t n, instant now);
 
-/* ---- questions and commands ----------------------------------------------------------------------- */
+/* ---- questions and commands ------------------------------------------------------------------ */
 
 /* Answers are JSON (stat/json.h) in the asker's buffer.  Shapes: doc/rest.md. */
 enum sdn_ask_kind {
@@ -191,8 +192,9 @@ enum sdn_ask_kind {
     SDN_ASK_HOST,     /* mac */
     SDN_ASK_PATHS,    /* from mac to mac2 (or dpid to dpid2): every shortest path, at most max */
     SDN_ASK_STORED,   /* dpid or 0: what operators have asked for; cursor */
-    SDN_ASK_STORE_FILE, /* core 0: sdn_store_save's bytes; cursor: the version that the asker has, and
-                         * that it gets.  304: the same; 413: max bytes are wanted */
+    /* core 0: sdn_store_save's bytes; cursor: the version that the asker has,
+     * and that it gets.  304: the same; 413: max bytes are wanted */
+    SDN_ASK_STORE_FILE,
     SDN_ASK_EVENTS,   /* of this core, numbers above cursor */
     SDN_ASK_COUNTERS, /* of this core */
     SDN_ASK_METRICS,  /* of this core: switches with their ports; flag: how often each has come */
@@ -226,7 +228,8 @@ struct sdn_ask {
     char *buf;             /* the answer's text, cap bytes of room */
     size_t cap, n;
     /* As in HTTP: 200, 202 stored but the switch is not connected, 400, 404, 409, 413, 501 the
-     * dialect cannot, 502 the switch refused, 503 a limit, 504 no answer in time; 421: ask `core`. */
+     * dialect cannot, 502 the switch refused, 503 a limit, 504 no answer in time; 421: ask
+     * `core`. */
     unsigned status;
     unsigned core;
     instant asked; /* sdn's own from here */
@@ -240,7 +243,7 @@ void sdn_ask(struct sdn *s, struct sdn_ask *q, instant now);
 /* The next one that is answered, or NULL. */
 struct sdn_ask *sdn_next_answered(struct sdn *s);
 
-/* ---- what operators have asked for, as a file ------------------------------------------------------ */
+/* ---- what operators have asked for, as a file ------------------------------------------------ */
 
 /* On core 0.  A number that changes whenever what is kept has changed: time to save it. */
 uint64_t sdn_store_version(const struct sdn *s);
@@ -250,7 +253,7 @@ size_t sdn_store_save(const struct sdn *s, uint8_t *b, size_t cap);
  * (nothing was kept). */
 int sdn_store_load(struct sdn *s, const uint8_t *p, size_t n);
 
-/* ---- counters ---------------------------------------------------------------------------------- */
+/* ---- counters -------------------------------------------------------------------------------- */
 
 #define SDN_STATS(X)                                                                               \
     X(conns_opened, "connections accepted from switches")                                          \

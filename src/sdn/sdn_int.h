@@ -166,7 +166,8 @@ struct sdn_switch {
     instant renew_at, sweep_at;
     uint32_t lost;      /* places in reroute's bits that are set */
     bool flush_all;     /* all flows of ours are to go */
-    /* store_send.c: where sending what is kept goes on; the command whose barrier follows it, or 0 */
+    /* store_send.c: where sending what is kept goes on; the command whose barrier follows it, or
+     * 0 */
     uint64_t store_next, store_op;
     void *pof; /* pof_*.c; NULL: none */
     struct xid_slot *xids; /* xid.c; pool */
@@ -203,10 +204,10 @@ static inline bool sdn_is_seat(const struct sdn *s)
 
 /* core.c */
 struct sdn_switch *sdn_switch_of(const struct sdn *s, sdn_conn c);      /* NULL: stale */
-struct sdn_switch *sdn_switch_find(const struct sdn *s, uint64_t dpid); /* of this core, up; or NULL */
+struct sdn_switch *sdn_switch_find(const struct sdn *s, uint64_t dpid); /* of this core, up */
 struct sdn_switch *sdn_switch_at(const struct sdn *s, uint32_t net);    /* the same by net index */
 
-/* ---- chunk.c: output ---------------------------------------------------------------------------- */
+/* ---- chunk.c: output ------------------------------------------------------------------------- */
 
 /* Room for one message of at most n bytes to sw, or NULL: its output is full (counted; for data the
  * switch's input then waits).  control: it may pass packet-in answers and has room of its own. */
@@ -241,17 +242,17 @@ bool say_frame(struct sdn *s, struct sdn_switch *sw, uint32_t port, const void *
 /* To the list of sdn_next_ready. */
 void ready_mark(struct sdn *s, struct sdn_switch *sw);
 
-/* ---- alive.c -------------------------------------------------------------------------------------- */
+/* ---- alive.c --------------------------------------------------------------------------------- */
 
-/* The connection ends: after its output (SDN_DO_CLOSE) or at once.  why: static text or formatted by
- * fmt into sw->why before. */
+/* The connection ends: after its output (SDN_DO_CLOSE) or at once.  why: static text or formatted
+ * by fmt into sw->why before. */
 void session_close(struct sdn *s, struct sdn_switch *sw, const char *why);
 void session_abort(struct sdn *s, struct sdn_switch *sw, const char *why);
 /* Another connection claims its dpid: if it says nothing soon it is aborted. */
 void session_probe(struct sdn *s, struct sdn_switch *sw);
 void alive_advance(struct sdn *s);
 
-/* ---- hello.c, session.c, role.c, count.c: a connection's life -------------------------------------- */
+/* ---- hello.c, session.c, role.c, count.c: a connection's life -------------------------------- */
 
 void hello_begin(struct sdn *s, struct sdn_switch *sw);
 /* HELLO or ERROR while a version is being found. */
@@ -276,18 +277,18 @@ void role_refused(struct sdn *s, struct sdn_switch *sw, uint64_t arg,
                   const struct ofp_error_msg *e);
 void count_refused(struct sdn_switch *sw);
 
-/* ---- fast.c: packet-ins ----------------------------------------------------------------------------- */
+/* ---- fast.c: packet-ins ---------------------------------------------------------------------- */
 
-/* Packet-ins, whole ones of usual shape: `first` (NULL, 0: none), which lies elsewhere, then those at
- * the beginning of p.  They are answered, or handed to forward_slow.  Returns their bytes, first_n
- * included; 0: there is none, or no room to answer (sw->blocked). */
+/* Packet-ins, whole ones of usual shape: `first` (NULL, 0: none), which lies elsewhere, then those
+ * at the beginning of p.  They are answered, or handed to forward_slow.  Returns their bytes,
+ * first_n included; 0: there is none, or no room to answer (sw->blocked). */
 size_t fast_input(struct sdn *s, struct sdn_switch *sw, const uint8_t *first, size_t first_n,
                   const uint8_t *p, size_t n);
 /* One of any shape.  False: no room to answer, it must come again. */
 bool fast_packet_in(struct sdn *s, struct sdn_switch *sw, const struct ofp_packet_in *p);
 void fast_carve(struct sdn *s);
 
-/* ---- port.c ---------------------------------------------------------------------------------------- */
+/* ---- port.c ---------------------------------------------------------------------------------- */
 
 struct sdn_port *port_find(const struct sdn_switch *sw, uint32_t no); /* or NULL */
 static inline bool port_is_up(const struct sdn_port *p)
@@ -307,7 +308,7 @@ static inline bool port_is_short(const struct sdn_switch *sw, uint32_t no)
     return no < SHORT_PORTS && (sw->short_ports[no / 64] >> no % 64 & 1) != 0;
 }
 
-/* ---- xid.c: requests whose answer somebody waits for ----------------------------------------------- */
+/* ---- xid.c: requests whose answer somebody waits for ----------------------------------------- */
 
 enum xid_for {
     XID_FREE,
@@ -326,17 +327,18 @@ enum xid_for xid_take(struct sdn_switch *sw, uint32_t xid, uint64_t *arg);
 /* The same, and keeps it: a reply in parts. */
 enum xid_for xid_look(const struct sdn_switch *sw, uint32_t xid, uint64_t *arg);
 
-/* ---- role.c ------------------------------------------------------------------------------------------ */
+/* ---- role.c ---------------------------------------------------------------------------------- */
 
 /* Ask the switch for a role; ticket: whose question it is (ask_role, ask_error), or 0.  False: the
  * dialect has no roles, or no room. */
 bool role_want(struct sdn *s, struct sdn_switch *sw, enum ofp_role role, uint64_t ticket);
 
-/* ---- what a session tells the rest -------------------------------------------------------------------
+/* ---- what a session tells the rest --------------------------------------------------------------
  *
  * Called by session.c and hello.c in this order of a connection's life. */
 
-/* FEATURES_REPLY is in; packet-ins count from here (OpenFlow and POF: by session_known).  Asks the seat for the datapath's index. */
+/* FEATURES_REPLY is in; packet-ins count from here (OpenFlow and POF: by session_known).  Asks the
+ * seat for the datapath's index. */
 void net_switch_known(struct sdn *s, struct sdn_switch *sw, instant now);
 /* Ports are known and the miss entry (1.3) is on its way; discovery begins.  session_up calls
  * store_switch_up next. */
@@ -348,8 +350,9 @@ void net_port_changed(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p,
 /* A packet-in that the short way did not answer.  The short way answers where both addresses are in
  * s->macs (key: sw->mac_id), the source at the port it came from, the destination at another, and
  * both ports are PORT_EDGE and up.  In network mode only the tracker of hosts writes that table: a
- * host at an edge port of a switch of this core is learnt there, and forgotten when it is elsewhere.
- * (What was learnt of a switch is forgotten with its connection.)  ARP comes here always. */
+ * host at an edge port of a switch of this core is learnt there, and forgotten when it is
+ * elsewhere. (What was learnt of a switch is forgotten with its connection.)  ARP comes here
+ * always. */
 void forward_slow(struct sdn *s, struct sdn_switch *sw, const struct ofp_packet_in *p, instant now);
 void net_flow_removed(struct sdn *s, struct sdn_switch *sw, const struct ofp_flow_removed *f);
 /* A part of the flows of a 1.0 switch, asked for by XID_SWEEP. */
@@ -404,7 +407,7 @@ void ask_answered(struct sdn *s, struct sdn_ask *q, unsigned status);
 /* The same with {"error": text}. */
 void ask_refused(struct sdn *s, struct sdn_ask *q, unsigned status, const char *text);
 
-/* ---- letter.c: to other cores ------------------------------------------------------------------------ */
+/* ---- letter.c: to other cores ---------------------------------------------------------------- */
 
 enum letter_kind {
     LETTER_NET_REPORT = 1, /* to the seat: struct net_report */
@@ -417,7 +420,7 @@ enum letter_kind {
  * kept by whoever wanted to say it, and said from its advance. */
 bool letter_write(struct sdn *s, unsigned to, enum letter_kind k, const void *p, size_t n);
 
-/* ---- event.c ------------------------------------------------------------------------------------------- */
+/* ---- event.c --------------------------------------------------------------------------------- */
 
 enum event_kind {
     EVENT_SWITCH_UP,
@@ -445,7 +448,7 @@ struct event {
 const struct event *event_after(const struct sdn *s, uint64_t no);
 const char *event_kind_name(enum event_kind k); /* "switch_up" */
 
-/* ---- carving: each measures when s->mem does ----------------------------------------------------------- */
+/* ---- carving: each measures when s->mem does ------------------------------------------------- */
 
 void chunks_carve(struct sdn *s);
 void letters_carve(struct sdn *s);

@@ -1,7 +1,7 @@
 /* Requests under way: a switch's answers find their way back to whoever asked.
  *
- * A request's xid counts up, so it names its place in a ring; the place keeps the whole number and is
- * worth something only while that is the same. */
+ * A request's xid counts up, so it names its place in a ring; the place keeps the whole number and
+ * is worth something only while that is the same. */
 #include "sdn/sdn_int.h"
 
 struct xid_slot {

@@ -326,7 +326,8 @@ static void bursts_cut_anywhere_give_the_same_answers(void **state)
     in_both_dialects(burst_body);
 }
 
-/* A switch that does not read its answers is not read either; nothing is lost when it reads again. */
+/* A switch that does not read its answers is not read either; nothing is lost when it reads
+ * again. */
 static void full_body(struct sdn_line *l)
 {
     enum { N = 3000 };
