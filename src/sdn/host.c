@@ -11,7 +11,7 @@
  *
  * Nothing is kept here for a report that is lost: the host's next packet-in makes another one.  Only
  * the first hosts of a new switch are told again until the seat knows them. */
-#include "sdn/sdn_int.h"
+#include "sdn/seat.h"
 
 #define SAY_MS 100u
 #define STAY_S 10u
@@ -180,11 +180,14 @@ void host_advance(struct sdn *s, instant now)
     if (s->config.host_us == 0)
         return;
     for (uint32_t k = 0; k < SCAN && k < n->host_used; k++) {
-        struct net_host *h = &n->host[n->host_cursor];
+        uint32_t place = n->host_cursor;
+        struct net_host *h = &n->host[place];
         n->host_cursor = n->host_cursor + 1 < n->host_used ? n->host_cursor + 1 : 0;
         if (h->at == NET_NONE || s->now_s - h->seen_s <= max_s)
             continue;
         const struct sdn_switch *sw = net_local(s, h->at);
+        if (!sw && sdn_is_seat(s) && !n->sw[h->at].connected)
+            seat_host_gone(s, place, now); /* nobody else would say so */
         if (!sw || was_heard(s, sw, h, max_s))
             continue;
         const struct net_report r = {

@@ -269,6 +269,10 @@ static void hosts_beyond_the_limit_are_not_tracked_and_come_when_others_are_forg
     assert_int_equal(d.core[0]->net->hosts_n, 0);
     host_seen(d.core[0], sw, port_find(sw, 1), &mac, 0, (be32){0}, d.now);
     assert_int_equal(d.core[0]->net->hosts_n, 1);
+    /* Also where its switch is gone for as long. */
+    sdn_closed(d.core[0], sw->conn, d.now);
+    desk_pass(&d, 7 * USEC_PER_SEC);
+    assert_int_equal(d.core[0]->net->hosts_n, 0);
     net_check(d.core[0]);
     desk_end(&d);
 }
