@@ -229,7 +229,7 @@ bool ofd_ask(void *ofd, unsigned core, struct sdn_ask *q);
 void questions_take(struct ofd_core *c);
 void questions_answer(struct ofd_core *c);
 
-/* ---- store_file.c: what operators have asked for, in a file ----------------------------------------- */
+/* ---- store_file.c: what operators have asked for, in a file --------------------------- */
 
 /* Reads it, if it is there.  path is borrowed.  NULL, and why. */
 struct store_file *store_file_open(struct ofd *o, const char *path, char *why, size_t n);
