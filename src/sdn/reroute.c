@@ -13,7 +13,8 @@
  * A switch that comes back brings flows of its earlier connection, and what changed meanwhile nobody
  * could tell it: they are removed as soon as its links are known again.  Flows of an earlier run of
  * the controller go on forwarding until the whole network has been found again; then they are removed
- * too. */
+ * too.  Meanwhile old ones and new ones, made from what is found so far, may lead one host's frames in
+ * a circle: 0.8 s in the worst of 5,000 simulated networks (2268). */
 #include "sdn/sdn_int.h"
 
 #define FLOW_BYTES 1024u

@@ -93,7 +93,7 @@ struct world {
     size_t frames, frames_cap;
     uint32_t loss_ppm; /* of frames on links */
     uint64_t digest;   /* of everything that arrived */
-    uint64_t faults, restarts;
+    uint64_t faults, restarts, restarted_us;
 };
 
 /* Draw, run and judge the world of a seed.  False: w->why. */
