@@ -1,7 +1,8 @@
 /* Discovery of links.
  *
- * Every port that is up sends signed probes (lldp.c): at once, then every lldp_us.  The core whose switch hears one owns what it means: who is behind this port.  It
- * tells the seat, and again until the replica says the same.
+ * Every port that is up sends signed probes (lldp.c): at once, then every lldp_us.  The core whose
+ * switch hears one owns what it means: who is behind this port.  It tells the seat, and again until
+ * the replica says the same.
  *
  *            up                 quiet_us, nobody heard
  *      (down) ----> QUIET --------------------------------> EDGE
