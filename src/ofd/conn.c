@@ -282,8 +282,10 @@ void ofd_conn_read(struct ofd_core *c, struct ofd_conn *k)
         }
         k->held_at = k->held_off = 0;
         k->held_n = (uint32_t)n;
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; i++) {
             left -= min_u32(left, k->held[i].len);
+            c->left -= min_u32(c->left, k->held[i].len);
+        }
     }
 }
 
@@ -291,7 +293,7 @@ void ofd_conn_readable(struct ofd_core *c, struct ofd_conn *k)
 {
     if (link_is_in(&k->turn))
         return; /* put off, or stalled: read when its turn comes */
-    if (c->news > 0 && k->state == CONN_UP && !k->is_new)
+    if ((c->news > 0 || c->left == 0) && k->state == CONN_UP && !k->is_new)
         put_off(c, k);
     else
         ofd_conn_read(c, k);
@@ -310,13 +312,24 @@ void ofd_conns_later(struct ofd_core *c)
         else
             link_append(&c->stalled, &k->turn);
     }
+    /* Those whose turn does not come stay before those that are put off once more. */
+    c->left = TURN_BYTES;
     link_take_all(&now, &c->later);
-    while (!link_is_empty(&now)) {
+    while (!link_is_empty(&now) && c->left > 0) {
         struct ofd_conn *k = container_of(now.next, struct ofd_conn, turn);
         link_remove(&k->turn);
         ofd_conn_read(c, k);
         ofd_conns_send_ready(c);
     }
+    if (link_is_empty(&now))
+        return;
+    while (!link_is_empty(&c->later)) {
+        struct ofd_conn *k = container_of(c->later.next, struct ofd_conn, turn);
+        link_remove(&k->turn);
+        link_append(&now, &k->turn);
+    }
+    link_take_all(&c->later, &now);
+    core_again(c);
 }
 
 /* ---- time ----------------------------------------------------------------------------- */

@@ -13,10 +13,11 @@
  * What a burst brought is read in place and answered in chunks of up to 64 KB that are given to the
  * stack, not copied; a chunk comes back to sdn when the network has let go of it.
  *
- * FAIRNESS.  A connection is read at most QUANTUM bytes a turn; what is left waits in a list until
- * the next.  While anybody's handshake is not over, those who are through wait in that list too, so
- * a flood is read after the newcomers.  A connection whose output is full is not read at all, and
- * its slices hold the peer's window shut.
+ * FAIRNESS.  A connection is read at most QUANTUM bytes a turn, all together TURN_BYTES, so that
+ * answers leave and letters are read before the next; what is left waits in a list until then.
+ * While anybody's handshake is not over, those who are through wait in that list too, so a flood is
+ * read after the newcomers.  A connection whose output is full is not read at all, and its slices
+ * hold the peer's window shut.
  *
  * LIMITS.  sdn's, and as many sockets; a handshake of TLS may take as long as a switch's; a
  * connection that is closed has LINGER_US to take what was said last.

@@ -6,6 +6,7 @@
 #include "ofd/ofd.h"
 
 #define QUANTUM (128u << 10)
+#define TURN_BYTES (512u << 10) /* of all connections */
 #define HELD_MAX 32u
 #define PLAIN_BYTES (16u << 10)
 #define COPY_MAX 2048u /* a shorter piece of output is copied */
@@ -138,7 +139,8 @@ struct ofd_core {
     uint32_t buckets;
     uint32_t news; /* connections whose handshake is not over */
     struct link later, stalled, handshakes, lingering, alone;
-    bool again; /* we have knocked at ourselves */
+    bool again;    /* we have knocked at ourselves */
+    uint32_t left; /* of TURN_BYTES */
 
     struct give *gives; /* owned */
     uint32_t max_gives;
@@ -155,7 +157,7 @@ struct ofd_core {
 
 struct ofd {
     struct ofd_config config;
-    struct tls_context *tls; /* owned; NULL: no listener wants it */
+    struct tls_context *tls;  /* owned; NULL: no listener wants it */
     struct store_file *store; /* owned; NULL: there is no such file */
     instant started;
     unsigned cores;

@@ -209,6 +209,37 @@ static void who_does_not_read_is_not_read_and_loses_nothing(void **state)
     assert_true(counter("stalls") > 0 && counter("gives") > 0);
 }
 
+/* Twelve connections with less than a quantum each: after every half megabyte of all together the
+ * core turns, or answers to the first would wait for the last (256 switches of millrace-ofload had
+ * none for a second, and then all). */
+static void a_turn_ends_after_a_bound_of_all_connections(void **state)
+{
+    enum { N = 12, BYTES = 96 << 10 };
+    static char text[BYTES];
+    int fd[N];
+
+    (void)state;
+    memset(text, 'a', sizeof(text));
+    begin(1, NULL);
+    for (int i = 0; i < N; i++) {
+        fd[i] = dial();
+        expect_echo(fd[i], "hello", 5);
+    }
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(os_write_all(fd[i], text, sizeof(text)), 0);
+        for (size_t got = 0; got < sizeof(text);) {
+            static char back[BYTES];
+            ssize_t r = read(fd[i], back, sizeof(back));
+            assert_true(r > 0);
+            got += (size_t)r;
+        }
+    }
+    for (int i = 0; i < N; i++)
+        close(fd[i]);
+    end();
+    assert_in_range(counter("put_off"), 1, 100);
+}
+
 static void what_the_controller_wants_closed_is_closed_after_its_last_words(void **state)
 {
     char back[16];
@@ -516,6 +547,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_is_given_to_the_controller_and_its_answers_go_back),
         cmocka_unit_test(who_does_not_read_is_not_read_and_loses_nothing),
+        cmocka_unit_test(a_turn_ends_after_a_bound_of_all_connections),
         cmocka_unit_test(what_the_controller_wants_closed_is_closed_after_its_last_words),
         cmocka_unit_test(there_are_no_more_connections_than_there_may_be_and_places_come_free),
         cmocka_unit_test(nothing_is_left_of_two_thousand_connections),
