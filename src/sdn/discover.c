@@ -17,8 +17,9 @@
  * What is believed: signed by us; not older than two rounds of probes; newer than the last one from
  * there; and not at a port where a host lives (host.c), unless the sender's switch has only just
  * connected (it carried frames before we knew it).  A port that hears a good probe and is a host's
- * is quiet while it does: somebody is about to close a loop there, or to pretend one.  While one neighbour is heard in time another one is not
- * believed, so a segment with many switches does not flap. */
+ * is quiet while it does: somebody is about to close a loop there, or to pretend one.  While one
+ * neighbour is heard in time another one is not believed, so a segment with many switches does not
+ * flap. */
 #include "base/sha256.h"
 #include "sdn/sdn_int.h"
 
@@ -251,7 +252,8 @@ void discover_port_down(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p
     port_set_is(s, sw, p, PORT_QUIET);
     if (!tell || !had || sw->net == NET_NONE)
         return;
-    /* Once, and not from a queue: the port may be about to go.  If this is lost the audit says it. */
+    /* Once, and not from a queue: the port may be about to go.  If this is lost the audit says
+     * it. */
     const struct net_report r = {
         .kind = REPORT_NOLINK, .dpid = sw->dpid, .net = sw->net, .port = p->desc.no};
     net_report(s, &r, now);

@@ -24,9 +24,9 @@ static bool is_source(const struct mac_addr *m)
 }
 
 /* The same frame for many, a moment ago at the same switch by another port: it has gone around a
- * loop that nobody knows yet (a link between two ports that were thought edges).  To pass it on would
- * be a storm, and where it comes from now says nothing of its host.  What an entry holds is only
- * compared, so one that gave way to another costs no more than a frame that passes. */
+ * loop that nobody knows yet (a link between two ports that were thought edges).  To pass it on
+ * would be a storm, and where it comes from now says nothing of its host.  What an entry holds is
+ * only compared, so one that gave way to another costs no more than a frame that passes. */
 static bool has_looped(struct sdn *s, const struct sdn_switch *sw, const struct ofp_packet_in *p,
                        instant now)
 {

@@ -1,16 +1,16 @@
 /* Hosts: what this core sees of them, as reports to the seat.
  *
- * A host is an address (and a VLAN) heard at an edge port.  One that nobody knew is believed also at
- * a port that is still quiet (the first frame of a benchmark's switch comes right behind its
+ * A host is an address (and a VLAN) heard at an edge port.  One that nobody knew is believed also
+ * at a port that is still quiet (the first frame of a benchmark's switch comes right behind its
  * features); if the port turns out to be a link the seat forgets it.  Its IP address is learnt from
  * ARP only.
  *
- * A move is believed when the new port has been asked who is there and no switch has answered: else a
- * frame that came through a link which has only just begun to carry anything would put its host
- * behind that link, and traffic for it in a circle.
+ * A move is believed when the new port has been asked who is there and no switch has answered:
+ * else a frame that came through a link which has only just begun to carry anything would put its
+ * host behind that link, and traffic for it in a circle.
  *
- * Nothing is kept here for a report that is lost: the host's next packet-in makes another one.  Only
- * the first hosts of a new switch are told again until the seat knows them. */
+ * Nothing is kept here for a report that is lost: the host's next packet-in makes another one.
+ * Only the first hosts of a new switch are told again until the seat knows them. */
 #include "sdn/seat.h"
 
 #define SAY_MS 100u
@@ -48,8 +48,9 @@ static void keep_early(struct sdn_switch *sw, uint32_t port, const struct mac_ad
             (struct sdn_early){.mac = *mac, .vlan = vlan, .port = port, .ip = ip};
 }
 
-/* A host that nobody knew, or that has been here for a while.  One that has just come from somewhere
- * else proves nothing: it may be a frame that has passed a link which nobody knows yet. */
+/* A host that nobody knew, or that has been here for a while.  One that has just come from
+ * somewhere else proves nothing: it may be a frame that has passed a link which nobody knows
+ * yet. */
 static bool lives(const struct sdn *s, const struct sdn_switch *sw, const struct sdn_port *p,
                   uint32_t i)
 {
@@ -116,8 +117,8 @@ void host_moved(struct sdn *s, struct sdn_port *p, instant now)
 }
 
 /* Early hosts are told to the seat, and told again until the replica has them: too many letters may
- * wait, and a benchmark's host never speaks twice (of_load.py with two cores: the told host's report
- * was lost, and each packet-in for it dropped from then on). */
+ * wait, and a benchmark's host never speaks twice (of_load.py with two cores: the told host's
+ * report was lost, and each packet-in for it dropped from then on). */
 static void early_tell(struct sdn *s, struct sdn_switch *sw, instant now)
 {
     uint32_t kept = 0;

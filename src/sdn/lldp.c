@@ -7,8 +7,8 @@
  *     127: 02:4d:52 1        dpid:8 port:4 nonce:8 mac:16
  *     end
  *
- * mac is HMAC-SHA-256 over dpid, port and nonce, its first 16 bytes (RFC 2104, 5).  The nonce is the
- * time of sending: whoever receives it, on whatever core, sees how old it is. */
+ * mac is HMAC-SHA-256 over dpid, port and nonce, its first 16 bytes (RFC 2104, 5).  The nonce is
+ * the time of sending: whoever receives it, on whatever core, sees how old it is. */
 #include "base/sha256.h"
 #include "sdn/sdn_int.h"
 

@@ -3,7 +3,8 @@
  * The seat (core 0) decides what is so; each core, the seat too, applies what it decides, so that a
  * path or the tree computed anywhere is computed everywhere.
  *
- *     any core: something was seen --net_report--> seat: decides --net_change--> every core: net_apply
+ *     any core: something was seen --net_report--> seat: decides --net_change--> every core
+ *                  (net_apply)
  *
  * The replica is three arrays of places: switches, links, hosts.  A change says what is in a place
  * now, whatever was there.  The seat keeps its places in the order of their last change and for
@@ -117,7 +118,7 @@ struct net_guard {
     uint32_t port;
 };
 
-/* ---- the replica: net.c, replica.c ---------------------------------------------------------------------- */
+/* ---- the replica: net.c, replica.c ---------------------------------------------------------- */
 
 struct net {
     struct net_switch *sw;
@@ -204,7 +205,7 @@ uint32_t tree_ports(struct sdn *s, struct sdn_switch *sw, uint32_t not_port, uin
 /* A broadcast may come in by this link port, and leave by it. */
 bool tree_has(struct sdn *s, const struct sdn_switch *sw, uint32_t port);
 
-/* ---- reroute.c ----------------------------------------------------------------------------------- */
+/* ---- reroute.c ------------------------------------------------------------ */
 
 void reroute_carve(struct sdn *s);
 /* A FLOW_MOD among the answers to packet-ins, in their order; false: no room. */
@@ -222,7 +223,7 @@ void reroute_topology_changed(struct sdn *s);
 void reroute_advance(struct sdn *s, instant now);
 instant reroute_deadline(const struct sdn *s);
 
-/* ---- discover.c, lldp.c ---------------------------------------------------------------------------- */
+/* ---- discover.c, lldp.c ------------------------------------------------------------ */
 
 #define LLDP_LEN 92u
 struct lldp {
@@ -249,7 +250,7 @@ void discover_verify(struct sdn *s, struct sdn_port *p, instant now);
 void discover_advance(struct sdn *s, instant now);
 instant discover_deadline(const struct sdn *s);
 
-/* ---- host.c, arp.c ------------------------------------------------------------------------------------ */
+/* ---- host.c, arp.c ------------------------------------------------------------ */
 
 /* A frame with this source came in at p.  ip: from ARP, or 0. */
 void host_seen(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p, const struct mac_addr *mac,
@@ -264,7 +265,7 @@ struct eth_hdr;
 bool arp_answer(struct sdn *s, struct sdn_switch *sw, uint32_t in_port, const struct eth_hdr *eth,
                 const struct arp_pkt *arp);
 
-/* ---- seat.c: core 0 -------------------------------------------------------------------------------------- */
+/* ---- seat.c: core 0 ------------------------------------------------------------ */
 
 void seat_report(struct sdn *s, unsigned from, const struct net_report *r, instant now);
 /* Put the changes that core `to` has not been told into its letters, as they fit. */

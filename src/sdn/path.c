@@ -7,7 +7,8 @@
  * gained or lost one next hop.  Only where distances may differ is the table made anew.
  *
  * What a change took from a next-hop set is told to reroute.c: flows that stay behind then all lead
- * nearer to where they go, by the new distances, so there is no loop whatever is still installed. */
+ * nearer to where they go, by the new distances, so there is no loop whatever is still
+ * installed. */
 #include "base/hash.h"
 #include "sdn/sdn_int.h"
 
@@ -155,8 +156,8 @@ static void table_renew(struct sdn *s, uint32_t to)
 
 /* ---- a lost next hop, mended ----
  *
- * A switch that has lost its last next hop is farther away now, and with it those that were near only
- * by it: in a network with many ways they are few.  Only their distances are made anew. */
+ * A switch that has lost its last next hop is farther away now, and with it those that were near
+ * only by it: in a network with many ways they are few.  Only their distances are made anew. */
 
 #define FEW 32u
 

@@ -1,20 +1,20 @@
 /* Flows that a change has made wrong.
  *
- * path.c says which next hops of this core's switches are no longer next hops of a destination.  Here
- * that becomes deletions: in 1.3 of the flows with that destination's cookie, in 1.0, which has no
- * cookies to choose by, of the flows that leave at the lost port (and what operators have asked for
- * is put back).  Nothing is put in their place: the next packet comes as a packet-in and finds the new
- * way.  Where most destinations are concerned the ports are faster named in 1.3 too.
+ * path.c says which next hops of this core's switches are no longer next hops of a destination.
+ * Here that becomes deletions: in 1.3 of the flows with that destination's cookie, in 1.0, which
+ * has no cookies to choose by, of the flows that leave at the lost port (and what operators have
+ * asked for is put back).  Nothing is put in their place: the next packet comes as a packet-in and
+ * finds the new way.  Where most destinations are concerned the ports are faster named in 1.3 too.
  *
- * What could not be said for want of room stays marked and is said later.  Deletions take the way of
- * packet-ins' answers, behind them, never past them: an answer from before the change that arrived
- * after the deletion would stay.
+ * What could not be said for want of room stays marked and is said later.  Deletions take the way
+ * of packet-ins' answers, behind them, never past them: an answer from before the change that
+ * arrived after the deletion would stay.
  *
- * A switch that comes back brings flows of its earlier connection, and what changed meanwhile nobody
- * could tell it: they are removed as soon as its links are known again.  Flows of an earlier run of
- * the controller go on forwarding until the whole network has been found again; then they are removed
- * too.  Meanwhile old ones and new ones, made from what is found so far, may lead one host's frames in
- * a circle: 0.8 s in the worst of 5,000 simulated networks (2268). */
+ * A switch that comes back brings flows of its earlier connection, and what changed meanwhile
+ * nobody could tell it: they are removed as soon as its links are known again.  Flows of an
+ * earlier run of the controller go on forwarding until the whole network has been found again;
+ * then they are removed too.  Meanwhile old ones and new ones, made from what is found so far, may
+ * lead one host's frames in a circle: 0.8 s in the worst of 5,000 simulated networks (2268). */
 #include "sdn/sdn_int.h"
 
 #define FLOW_BYTES 1024u

@@ -1,14 +1,14 @@
 /* The seat: the one writer of what concerns the whole network.
  *
- * What is so is in this core's own replica, written as everybody else's (net_apply).  What others have
- * to be told is kept as an order of places, the last changed at the end:
+ * What is so is in this core's own replica, written as everybody else's (net_apply).  What others
+ * have to be told is kept as an order of places, the last changed at the end:
  *
  *     [switch 3] [link 17] [host 9] [host 4] [switch 1] [host 12]
  *         ^ core 2 was told up to here          ^ core 1           ^ core 3: everything
  *
  * A place that changes moves to the end; so a core that was told nothing of its last three changes
- * hears of one, and the order is never longer than there are places.  Letters are filled from it when
- * they are about to leave (seat_tell): nothing is lost and nothing waits anywhere but here. */
+ * hears of one, and the order is never longer than there are places.  Letters are filled from it
+ * when they are about to leave (seat_tell): nothing is lost and nothing waits anywhere but here. */
 #include "sdn/seat.h"
 
 #define PROBE_US (1 * USEC_PER_SEC)

@@ -1,8 +1,8 @@
 /* The spanning tree that broadcasts take: of every part of the network that hangs together, breadth
- * first from its lowest datapath id; a switch's way to the root is through the lowest neighbour that
- * is nearer, by its lowest port.  Nothing in it depends on the order in which things were learnt, so
- * two replicas that hold the same have the same tree.  A switch without a connection is no part of
- * it: it would answer no broadcast. */
+ * first from its lowest datapath id; a switch's way to the root is through the lowest neighbour
+ * that is nearer, by its lowest port.  Nothing in it depends on the order in which things were
+ * learnt, so two replicas that hold the same have the same tree.  A switch without a connection is
+ * no part of it: it would answer no broadcast. */
 #include "sdn/sdn_int.h"
 
 /* Places in the order of their datapath ids; a heap sort: what is in them is bounded, its order is

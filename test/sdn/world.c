@@ -212,7 +212,7 @@ static void host_receive(struct world *w, unsigned h, const uint8_t *p, uint32_t
         host_send(w, h, arp_make(me, ARP_REPLY, a.sha.b, be32_get(a.spa), 0));
 }
 
-/* ---- the controller ---------------------------------------------------------------------------- */
+/* ---- the controller -------------------- */
 
 static void core_settle(struct world *w, unsigned core);
 
@@ -390,7 +390,7 @@ static void pump(struct world *w, unsigned i)
         pump_later(w, i);
 }
 
-/* ---- the data network ----------------------------------------------------------------------------- */
+/* ---- the data network -------------------- */
 
 /* Frames a switch has sent go on their way, what it says to the controller too. */
 static void switch_settle(struct world *w, unsigned i)
@@ -471,7 +471,7 @@ static void host_move(struct world *w, unsigned h)
     host_arp(w, h, me->ip); /* it announces itself, as hosts do */
 }
 
-/* ---- faults ------------------------------------------------------------------------------------------ */
+/* ---- faults -------------------- */
 
 static void fault(struct world *w)
 {
@@ -544,7 +544,7 @@ static void chatter(struct world *w, unsigned h)
     put(w, w->now_us + 20 * MS + rng_below(&w->rng, 400000), W_HOST, h, 0);
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------ */
+/* ---- running -------------------- */
 
 static void step(struct world *w)
 {
