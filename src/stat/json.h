@@ -17,14 +17,16 @@ struct json {
     unsigned depth;
 };
 
-/* libjansson has functions of these names, and a program may be linked with both: ours have others for
- * the linker. */
+/* libjansson has functions of these names, and a program may be linked with both: ours have others
+ * for the linker. */
 #define JSON_LINKED_AS(name) __asm__("stat_" #name)
 
 /* size > 0. */
 void json_init(struct json *j, char *buf, size_t size);
-void json_object(struct json *j, const char *key) JSON_LINKED_AS(json_object); /* until the matching json_end */
-void json_array(struct json *j, const char *key) JSON_LINKED_AS(json_array);   /* until the matching json_end */
+void json_object(struct json *j, const char *key)
+    JSON_LINKED_AS(json_object); /* until the matching json_end */
+void json_array(struct json *j, const char *key)
+    JSON_LINKED_AS(json_array); /* until the matching json_end */
 void json_end(struct json *j);
 
 void json_u64(struct json *j, const char *key, uint64_t v);

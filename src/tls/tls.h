@@ -9,7 +9,8 @@
  *      network <--tls_output-- [ records out ] <--tls_write-- plain text
  *
  * Any call may leave records to send, a read too: the handshake is made by reading.  So the
- * caller's order is: tls_input, tls_read until TLS_AGAIN, tls_write, and then tls_output until it is empty.
+ * caller's order is: tls_input, tls_read until TLS_AGAIN, tls_write, and then tls_output until it
+ * is empty.
  *
  * LIMITS.  What is put in is read before more is put in, and nothing is written while records wait
  * to go out, so that a connection holds about a record of each kind; tls_input and tls_write refuse

@@ -180,7 +180,8 @@ static void loop_over(struct ofload *l)
 }
 
 /* After cbench's pause a switch that sends one at a time sends again, whatever was answered.  In
- * throughput mode what is on its way goes on counting: a controller may be slower than the pause. */
+ * throughput mode what is on its way goes on counting: a controller may be slower than the
+ * pause. */
 static void end_pause(struct ofload *l)
 {
     l->discards = false;

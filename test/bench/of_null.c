@@ -1,7 +1,7 @@
 /* An OpenFlow 1.0 controller that learns nothing: each packet-in is answered by one FLOW_MOD of 80
  * bytes for its destination and its buffer, out of port 2, and what one read brought is answered by
- * one write.  The ceiling of of/throughput and of/latency.  It ends after ten minutes at the latest:
- * with --busy it would keep a processor for ever.
+ * one write.  The ceiling of of/throughput and of/latency.  It ends after ten minutes at the
+ * latest: with --busy it would keep a processor for ever.
  *
  *   of_null PORT [network options] */
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* A controller of one core and two switches that say anything, cut anywhere, at any time.
  *
- * The first byte picks mode and speech.  Then each byte is an act and names a connection by its lowest
- * bit; what it needs follows it.  Laws: sdn_check, and when the connections are gone nothing of theirs
- * is left. */
+ * The first byte picks mode and speech.  Then each byte is an act and names a connection by its
+ * lowest bit; what it needs follows it.  Laws: sdn_check, and when the connections are gone
+ * nothing of theirs is left. */
 #include <stdlib.h>
 
 #include "lib/fuzz_target.h"

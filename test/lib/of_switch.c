@@ -114,7 +114,7 @@ static void packet_in(struct of_switch *sw, uint32_t port, const uint8_t *p, siz
     sw->packet_ins++;
 }
 
-/* ---- the pipeline ----------------------------------------------------------------------------- */
+/* ---- the pipeline ---------------------------------------------------------------------------- */
 
 struct key {
     struct eth_hdr eth;
@@ -292,7 +292,7 @@ void ofsw_receive(struct of_switch *sw, uint32_t port, const uint8_t *p, size_t 
     pipeline(sw, port, p, n);
 }
 
-/* ---- flows --------------------------------------------------------------------------------------- */
+/* ---- flows ----------------------------------------------------------------------------------- */
 
 static void flow_removed(struct of_switch *sw, const struct ofsw_flow *f, uint8_t reason)
 {
@@ -470,7 +470,7 @@ static void packet_out(struct of_switch *sw, const struct ofp_msg *m)
     k->n = 0;
 }
 
-/* ---- messages ---------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static void flow_stats(struct of_switch *sw, const struct ofp_msg *m)
 {
@@ -601,7 +601,7 @@ void ofsw_input(struct of_switch *sw, const uint8_t *p, size_t n, uint64_t now_u
     ofsw_bytes_drop(&sw->in, at);
 }
 
-/* ---- life ----------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 void ofsw_init(struct of_switch *sw, enum ofp_dialect d, uint64_t dpid, unsigned ports,
                bool buffers)

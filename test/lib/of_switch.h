@@ -1,10 +1,10 @@
-/* A simulated OpenFlow switch, 1.0 or 1.3: bytes from a controller in, bytes out; frames in at a port,
- * frames out at ports; virtual time.
+/* A simulated OpenFlow switch, 1.0 or 1.3: bytes from a controller in, bytes out; frames in at a
+ * port, frames out at ports; virtual time.
  *
- * It does what a real one does as far as a controller of layer 2 can tell: one table with priorities,
- * time-outs, cookies and counters; buffers, or none; PORT_STATUS; a HELLO with a bitmap; errors for
- * what it does not know. It keeps its flows when the controller is gone (fail-secure) and loses them
- * when it reboots.
+ * It does what a real one does as far as a controller of layer 2 can tell: one table with
+ * priorities, time-outs, cookies and counters; buffers, or none; PORT_STATUS; a HELLO with a
+ * bitmap; errors for what it does not know. It keeps its flows when the controller is gone
+ * (fail-secure) and loses them when it reboots.
  *
  * What it has to say gathers in out (to the controller) and tx (frames); the owner takes both. */
 #pragma once

@@ -21,7 +21,8 @@
 #define ID_AT_ARP 42u
 #define WANDER_MAX 400u /* switches passed by any one frame, all copies together */
 /* While the last run's flows lie beside this run's (reroute.c leaves them for some seconds, so that
- * forwarding goes on), a frame for one host may circle among both: until the links are found again. */
+ * forwarding goes on), a frame for one host may circle among both: until the links are found
+ * again. */
 #define BOTH_RUNS_US (5 * S)
 #define WANDER_BOTH 20000u
 #define PROTO_TEST 253

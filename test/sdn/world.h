@@ -1,9 +1,10 @@
 /* A simulated network of OpenFlow switches under our controller, in virtual time.
  *
- * A seed draws everything: topology (line, ring, tree, mesh), dialects, buffers, cores, how the bytes of
- * a control connection are cut and how long letters between cores take, and a plan of faults: links cut
- * (loudly, with PORT_STATUS, and silently), frames lost, control connections cut, switches rebooted, the
- * controller restarted, hosts moved. Then everything heals, and the judges look:
+ * A seed draws everything: topology (line, ring, tree, mesh), dialects, buffers, cores, how the
+ * bytes of a control connection are cut and how long letters between cores take, and a plan of
+ * faults: links cut (loudly, with PORT_STATUS, and silently), frames lost, control connections
+ * cut, switches rebooted, the controller restarted, hosts moved. Then everything heals, and the
+ * judges look:
  *
  *     always                   no frame wanders: a bound on how many switches it passes
  *     after the healing        a broadcast reaches every host exactly once;
