@@ -38,8 +38,10 @@ bool dpid_read(const char *s, bool hex, uint64_t *out)
         hex = true;
     }
     n = strlen(s);
+    if (n == 0)
+        return false;
     if (n == 16 || (hex && s[1] != 'x')) {
-        if (n == 0 || n > 16 || s[strspn(s, "0123456789abcdefABCDEF")] != '\0')
+        if (n > 16 || s[strspn(s, "0123456789abcdefABCDEF")] != '\0')
             return false;
         *out = strtoull(s, NULL, 16);
         return true;

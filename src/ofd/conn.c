@@ -184,6 +184,15 @@ static void forget(struct ofd_core *c, struct ofd_conn *k)
     link_remove(&k->alone);
 }
 
+/* What is still to be sent lies in sdn's chunks: a peer that has hung up and does not read would keep
+ * them for as long as it answers the stack's probes of its window. */
+static bool holds_output(const struct ofd_core *c, mr_sock s)
+{
+    int64_t queued = 0;
+
+    return mr_getopt(c->m, s, MR_SNDQ, &queued) == MR_OK && queued > COPY_MAX;
+}
+
 void ofd_conn_gone(struct ofd_core *c, struct ofd_conn *k, bool reset, const char *why)
 {
     mr_sock s = k->sock;
@@ -191,7 +200,7 @@ void ofd_conn_gone(struct ofd_core *c, struct ofd_conn *k, bool reset, const cha
     say_end(c, k, why);
     forget(c, k);
     conn_put(c, k);
-    if (reset)
+    if (reset || holds_output(c, s))
         mr_abort(c->m, s);
     else
         mr_close(c->m, s);

@@ -9,6 +9,7 @@
 #include "lib/cmocka_first.h"
 
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "sdn/sdn.h"
 
@@ -42,6 +43,7 @@ struct sdn {
 static _Atomic unsigned toy_open, toy_lent, toy_letters_in, toy_advanced;
 static _Atomic uint64_t toy_in;
 static _Atomic bool toy_keeps_questions;
+static _Atomic bool toy_asker_waits; /* the test's: its question is still its own to write to */
 
 void sdn_config_init(struct sdn_config *c)
 {
@@ -117,6 +119,12 @@ void sdn_closed(struct sdn *s, sdn_conn id, instant now)
 
     (void)now;
     assert_true(c->open);
+    /* As sdn does: who waits for this switch is answered, in the asker's memory. */
+    if (s->asked) {
+        usleep(20000);
+        assert_true(toy_asker_waits);
+        s->asked->status = 504;
+    }
     toy_open--;
     c->open = false;
     c->ready = false;
@@ -236,8 +244,10 @@ void sdn_letter(struct sdn *s, unsigned from, const uint8_t *p, size_t n, instan
 void sdn_ask(struct sdn *s, struct sdn_ask *q, instant now)
 {
     (void)now;
-    if (toy_keeps_questions)
+    if (toy_keeps_questions) {
+        s->asked = q;
         return;
+    }
     q->n = (size_t)snprintf(q->buf, q->cap, "core %u", s->config.core);
     q->status = 200;
     q->next = s->answered;

@@ -154,6 +154,11 @@ static void a_wrong_body_is_refused_with_where_and_what(void **state)
     }
     http("POST", "/v1/switches/1/flows", NULL, "{\"match\":{\"ipv4_dst\":\"10.0.0.1\"}}");
     assert_int_equal(reply->status, 400); /* no eth_type beside it */
+    /* No datapath id, and none behind its prefix: one byte beyond the string was looked at. */
+    http("POST", "/onos/v1/flows", NULL, "{\"flows\":[{}]}");
+    assert_int_equal(reply->status, 400);
+    http("POST", "/onos/v1/flows", NULL, "{\"flows\":[{\"deviceId\":\"of:\"}]}");
+    assert_int_equal(reply->status, 400);
     assert_int_equal(fake.last.kind, 0);
 }
 

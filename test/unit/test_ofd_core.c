@@ -358,7 +358,9 @@ static void waiting_asker(void *arg)
     char text[32];
     struct sdn_ask q = {.buf = text, .cap = sizeof(text)};
 
+    toy_asker_waits = true;
     *(bool *)arg = ofd_source(ofd).ask(ofd, 0, &q);
+    toy_asker_waits = false;
 }
 
 static void a_question_that_is_open_at_the_end_is_refused(void **state)
@@ -369,11 +371,12 @@ static void a_question_that_is_open_at_the_end_is_refused(void **state)
     (void)state;
     begin(1, NULL);
     toy_keeps_questions = true;
-    close(dial());
+    int fd = dial();
     assert_int_equal(os_thread_start(&t, waiting_asker, &answered), 0);
     usleep(20000);
     end_run();
     os_thread_join(&t);
+    close(fd);
     ofd_close(ofd);
     assert_false(answered);
 }
