@@ -81,8 +81,8 @@ static int flows_in(struct json *j, enum ofp_dialect d, const struct ofp_multipa
         ask_json_flow(j, &f.flow);
         json_u64(j, "duration_s", f.duration_s);
         json_u64(j, "duration_ns", f.duration_ns);
-        json_u64(j, "packets", f.packets);
-        json_u64(j, "bytes", f.bytes);
+        ask_json_count(j, "packets", f.packets);
+        ask_json_count(j, "bytes", f.bytes);
         json_end(j);
     }
     return more;
@@ -98,8 +98,8 @@ static int tables_in(struct json *j, enum ofp_dialect d, const struct ofp_multip
         json_object(j, NULL);
         json_u64(j, "table_id", t.table);
         json_u64(j, "active", t.active);
-        json_u64(j, "lookups", t.lookups);
-        json_u64(j, "matched", t.matched);
+        ask_json_count(j, "lookups", t.lookups);
+        ask_json_count(j, "matched", t.matched);
         if (d == OFP_10) {
             json_u64(j, "max", t.max);
             json_str(j, "name", t.name);
@@ -149,8 +149,8 @@ static int group_stats_in(struct json *j, enum ofp_dialect d, const struct ofp_m
         json_object(j, NULL);
         json_u64(j, "group_id", g.id);
         json_u64(j, "ref_count", g.ref_count);
-        json_u64(j, "packets", g.packets);
-        json_u64(j, "bytes", g.bytes);
+        ask_json_count(j, "packets", g.packets);
+        ask_json_count(j, "bytes", g.bytes);
         json_u64(j, "duration_s", g.duration_s);
         json_end(j);
     }
@@ -202,8 +202,8 @@ static int meter_stats_in(struct json *j, enum ofp_dialect d, const struct ofp_m
         json_object(j, NULL);
         json_u64(j, "meter_id", m.id);
         json_u64(j, "flows", m.flows);
-        json_u64(j, "packets_in", m.packets_in);
-        json_u64(j, "bytes_in", m.bytes_in);
+        ask_json_count(j, "packets_in", m.packets_in);
+        ask_json_count(j, "bytes_in", m.bytes_in);
         json_u64(j, "duration_s", m.duration_s);
         json_end(j);
     }

@@ -23,24 +23,24 @@ static void port_counters(struct json *j, const struct sdn_rate *r)
 {
     const struct ofp_port_stats *a = &r->at;
 
-    json_u64(j, "rx_packets", a->rx_packets);
-    json_u64(j, "tx_packets", a->tx_packets);
-    json_u64(j, "rx_bytes", a->rx_bytes);
-    json_u64(j, "tx_bytes", a->tx_bytes);
-    json_u64(j, "rx_dropped", a->rx_dropped);
-    json_u64(j, "tx_dropped", a->tx_dropped);
-    json_u64(j, "rx_errors", a->rx_errors);
-    json_u64(j, "tx_errors", a->tx_errors);
-    json_u64(j, "rx_frame_err", a->rx_frame_err);
-    json_u64(j, "rx_over_err", a->rx_over_err);
-    json_u64(j, "rx_crc_err", a->rx_crc_err);
-    json_u64(j, "collisions", a->collisions);
-    json_u64(j, "duration_s", a->duration_s);
-    json_u64(j, "duration_ns", a->duration_ns);
-    json_u64(j, "rx_bps", r->rx_bps);
-    json_u64(j, "tx_bps", r->tx_bps);
-    json_u64(j, "rx_pps", r->rx_pps);
-    json_u64(j, "tx_pps", r->tx_pps);
+    ask_json_count(j, "rx_packets", a->rx_packets);
+    ask_json_count(j, "tx_packets", a->tx_packets);
+    ask_json_count(j, "rx_bytes", a->rx_bytes);
+    ask_json_count(j, "tx_bytes", a->tx_bytes);
+    ask_json_count(j, "rx_dropped", a->rx_dropped);
+    ask_json_count(j, "tx_dropped", a->tx_dropped);
+    ask_json_count(j, "rx_errors", a->rx_errors);
+    ask_json_count(j, "tx_errors", a->tx_errors);
+    ask_json_count(j, "rx_frame_err", a->rx_frame_err);
+    ask_json_count(j, "rx_over_err", a->rx_over_err);
+    ask_json_count(j, "rx_crc_err", a->rx_crc_err);
+    ask_json_count(j, "collisions", a->collisions);
+    ask_json_count(j, "duration_s", a->duration_s);
+    ask_json_count(j, "duration_ns", a->duration_ns);
+    ask_json_count(j, "rx_bps", r->rx_bps);
+    ask_json_count(j, "tx_bps", r->tx_bps);
+    ask_json_count(j, "rx_pps", r->rx_pps);
+    ask_json_count(j, "tx_pps", r->tx_pps);
 }
 
 static void port_value(struct json *j, const struct sdn_port *p)
@@ -251,7 +251,7 @@ void ask_events(struct sdn *s, struct sdn_ask *q)
         last = e->no;
     }
     json_end(&l.j);
-    json_u64(&l.j, "last", last);
+    ask_json_count(&l.j, "last", last);
     json_end(&l.j);
     ask_json(s, q, &l.j);
 }

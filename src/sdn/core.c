@@ -49,7 +49,8 @@ static void carve(struct sdn *s, struct fmt *f)
     said(s, f, "requests under way", &before);
     pool_init(&s->partials, &s->mem, c->conns, OFP_MSG_MAX + 1, 4096);
     said(s, f, "messages cut anywhere", &before);
-    pool_init(&s->ports, &s->mem, c->ports, sizeof(struct sdn_port), MEM_UNIT);
+    pool_init(&s->ports, &s->mem, c->ports + OWN_PORTS * c->conns, sizeof(struct sdn_port),
+              MEM_UNIT);
     said(s, f, "ports", &before);
     chunks_carve(s);
     said(s, f, "output", &before);

@@ -23,6 +23,7 @@
 #include "base/sha256.h"
 #include "sdn/sdn_int.h"
 
+#define HOSTS_LOOKED_AT 256u
 #define BATCH 256u /* probes an advance: the rest follow in the next */
 #define GRACE_US (1 * USEC_PER_SEC)
 #define SAY_US (200 * USEC_PER_MSEC)
@@ -286,13 +287,17 @@ static bool is_fresh(const struct sdn *s, const struct sdn_port *p, const struct
     return !p->peer_port || same || !p->peer_nonce || now - p->peer_seen >= round + round / 2;
 }
 
+/* Of many it looks at some: a host that repeats our probe must not make us walk through all. */
 static bool hosts_live_at(const struct sdn *s, const struct sdn_port *p)
 {
     const struct net *n = s->net;
     uint32_t i = p->owner->net == NET_NONE ? NET_NONE : n->sw[p->owner->net].hosts;
 
-    while (i != NET_NONE && n->host[i].port != p->desc.no)
+    for (uint32_t k = 0; i != NET_NONE && n->host[i].port != p->desc.no; k++) {
+        if (k == HOSTS_LOOKED_AT)
+            return true;
         i = n->host[i].next_at;
+    }
     return i != NET_NONE;
 }
 

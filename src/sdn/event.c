@@ -2,6 +2,7 @@
 #include "sdn/sdn_int.h"
 
 #define EVENTS 1024u
+#define NOTES_A_SECOND 16u /* a switch */
 
 struct events {
     uint64_t last; /* number of the newest; 0: none yet */
@@ -22,11 +23,25 @@ void event_note(struct sdn *s, enum event_kind k, uint64_t dpid, uint32_t port, 
     fmt_print(e->text, sizeof(e->text), "%s", text);
 }
 
+void event_note_some(struct sdn *s, struct sdn_switch *sw, enum event_kind k, uint32_t port,
+                     const char *text)
+{
+    if (sw->notes_s != s->now_s) {
+        sw->notes_s = s->now_s;
+        sw->notes = 0;
+    }
+    if (sw->notes++ < NOTES_A_SECOND)
+        event_note(s, k, sw->dpid, port, text);
+}
+
 const struct event *event_after(const struct sdn *s, uint64_t no)
 {
     uint64_t last = s->events->last;
 
-    if (no >= last)
+    /* A number of another run: all that is kept. */
+    if (no > last)
+        no = 0;
+    if (no == last)
         return NULL;
     if (last - no > EVENTS)
         no = last - EVENTS;

@@ -101,7 +101,7 @@ static void ask_handshake(struct sdn *s, struct sdn_switch *sw, enum ofp_stats t
 static void port_take(struct sdn *s, struct sdn_switch *sw, const struct ofp_port *desc)
 {
     if (!port_put(s, sw, desc))
-        event_note(s, EVENT_REFUSED, sw->dpid, desc->no, "the limit of ports is reached");
+        event_note_some(s, sw, EVENT_REFUSED, desc->no, "the limit of ports is reached");
 }
 
 void hello_features(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *m)

@@ -31,6 +31,13 @@ void port_set_is(struct sdn *s, struct sdn_switch *sw, struct sdn_port *p, enum 
     short_refresh(s, sw, p);
 }
 
+/* Its first ones, or one that is not kept for others. */
+static bool may_have_more(const struct sdn *s, const struct sdn_switch *sw)
+{
+    return sw->n_ports < OWN_PORTS ||
+           pool_available(&s->ports) > OWN_PORTS * (size_t)s->config.conns;
+}
+
 struct sdn_port *port_put(struct sdn *s, struct sdn_switch *sw, const struct ofp_port *desc)
 {
     struct sdn_port **at = &sw->ports, *p;
@@ -39,7 +46,7 @@ struct sdn_port *port_put(struct sdn *s, struct sdn_switch *sw, const struct ofp
         at = &(*at)->next;
     p = *at;
     if (!p || p->desc.no != desc->no) {
-        p = pool_get(&s->ports);
+        p = may_have_more(s, sw) ? pool_get(&s->ports) : NULL;
         if (!p)
             return NULL;
         *p = (struct sdn_port){.next = *at, .is = PORT_QUIET};

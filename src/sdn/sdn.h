@@ -68,7 +68,7 @@ struct sdn_config {
     uint64_t secret[4];
     /* Limits, a core unless it says network. */
     uint32_t conns;        /* connections, handshakes included */
-    uint32_t ports;        /* ports of all its switches */
+    uint32_t ports;        /* of all its switches, beyond 64 that each may have */
     uint32_t macs;         /* learnt addresses of all its switches */
     uint32_t hosts;        /* network: tracked hosts */
     uint32_t switches;     /* network: datapaths known, connected or not */

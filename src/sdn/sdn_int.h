@@ -93,6 +93,7 @@ struct sdn_port {
 /* ---- switches ------------------------------------------------------------------------------ */
 
 #define SDN_EARLY 2u
+#define OWN_PORTS 64u /* so many a switch can always have, whatever others have */
 #define SHORT_PORTS 1024u
 #define SDN_CONNS_MAX 0xffffu /* sdn_conn: generation << 16 | place in the pool + 1 */
 #define XID_BYTES 4096u       /* xid.c: requests under way, a switch */
@@ -137,6 +138,7 @@ struct sdn_switch {
     instant opened, heard, echo_sent, up_since, stats_at;
     instant give_up_at; /* probed: when silence is long enough; closing: when its output is lost */
     uint64_t packet_ins, flow_mods, packet_outs, errors;
+    uint32_t notes, notes_s; /* event.c: lines about it, in the second notes_s */
     uint32_t last_error; /* type << 16 | code */
     char why[96];
     /* session.c: a message that is not whole yet */
@@ -436,6 +438,9 @@ enum event_kind {
 };
 /* A line for people; text is copied. */
 void event_note(struct sdn *s, enum event_kind k, uint64_t dpid, uint32_t port, const char *text);
+/* The same about what a switch says as often as it likes: a few a second. */
+void event_note_some(struct sdn *s, struct sdn_switch *sw, enum event_kind k, uint32_t port,
+                     const char *text);
 struct event {
     uint64_t no; /* from 1, one by one */
     instant when;

@@ -64,7 +64,7 @@ static void note_error(struct sdn *s, struct sdn_switch *sw, const struct ofp_er
         fmt_init(&f, text, sizeof(text));
         ofp_error_print(&f, sw->dialect, e->type, e->code);
         fmt_add(&f, ", %llu errors of this connection", (unsigned long long)sw->errors);
-        event_note(s, EVENT_ERROR, sw->dpid, 0, text);
+        event_note_some(s, sw, EVENT_ERROR, 0, text);
     }
     sw->last_error = is;
 }
@@ -146,7 +146,7 @@ static void note_port(struct sdn *s, struct sdn_switch *sw, const struct ofp_por
               reason == OFPPR_DELETE ? "removed"
               : up                   ? "up"
                                      : "down");
-    event_note(s, EVENT_PORT, sw->dpid, p->no, text);
+    event_note_some(s, sw, EVENT_PORT, p->no, text);
 }
 
 void session_port(struct sdn *s, struct sdn_switch *sw, enum ofp_port_reason reason,
@@ -167,7 +167,7 @@ void session_port(struct sdn *s, struct sdn_switch *sw, enum ofp_port_reason rea
     reason = p ? OFPPR_MODIFY : OFPPR_ADD;
     p = port_put(s, sw, desc);
     if (!p) {
-        event_note(s, EVENT_REFUSED, sw->dpid, desc->no, "the limit of ports is reached");
+        event_note_some(s, sw, EVENT_REFUSED, desc->no, "the limit of ports is reached");
         return;
     }
     if (tell && (reason == OFPPR_ADD || was_up != port_is_up(p)))
@@ -187,10 +187,22 @@ static void on_port(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *
         session_port(s, sw, reason, &desc);
 }
 
+/* The main connection of an auxiliary one: from the same host, with the same certificate. */
+static struct sdn_switch *main_of(const struct sdn *s, const struct sdn_switch *sw)
+{
+    struct sdn_switch *at = sdn_switch_find(s, sw->dpid);
+
+    if (!at || at->peer.tls != sw->peer.tls ||
+        memcmp(&at->peer.ip, &sw->peer.ip, sizeof(sw->peer.ip)) != 0 ||
+        memcmp(at->peer.subject, sw->peer.subject, sizeof(sw->peer.subject)) != 0)
+        return NULL;
+    return at;
+}
+
 /* False: no room to answer now. */
 static bool on_packet_in(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *m)
 {
-    struct sdn_switch *at = sw->auxiliary ? sdn_switch_find(s, sw->dpid) : sw;
+    struct sdn_switch *at = sw->auxiliary ? main_of(s, sw) : sw;
     struct ofp_packet_in p;
 
     if (!at || at->phase < PHASE_PORTS) {

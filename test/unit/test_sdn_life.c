@@ -163,6 +163,66 @@ static void port_counters_give_rates(void **state)
     line_close(&l);
 }
 
+/* A counter that is not kept is all ones; a reader of JSON that takes no more than 2^63 - 1 refused the
+ * whole list of switches for it. */
+static void counters_of_all_ones_can_be_read(void **state)
+{
+    struct ofp_port_stats st;
+    static char text[16384];
+    struct sdn_ask q = {.kind = SDN_ASK_SWITCH, .dpid = 1, .buf = text, .cap = sizeof(text) - 1};
+    uint8_t b[256];
+    const uint8_t *m;
+    size_t used;
+
+    (void)state;
+    memset(&st, 0xff, sizeof(st));
+    st.port = 2;
+    w.s->config.stats_us = 1000000;
+    line_open(&l, &w, OFP_13);
+    line_up(&l, 1);
+    world_advance(&w, 1000000);
+    m = expect(&l, MULTIPART);
+    line_say(&l, b,
+             ofp_emit_port_stats_reply(OFP_13, b, sizeof(b), load_be32(m + 4), &st, 1, &used));
+    sdn_ask(w.s, &q, w.now);
+    assert_ptr_equal(sdn_next_answered(w.s), &q);
+    assert_int_equal(q.status, 200);
+    text[q.n] = '\0';
+    assert_non_null(strstr(text, "\"rx_bytes\":9223372036854775807"));
+    assert_null(strstr(text, "18446744073709551615"));
+    line_close(&l);
+}
+
+/* One switch takes all the ports there are, and says so much about them that nothing else is read in
+ * the list of events: another one has its own ports all the same, and is heard of. */
+static void a_switch_of_too_many_ports_leaves_others_theirs(void **state)
+{
+    static struct sdn_line other;
+    struct ofp_port p = {.name = "p"};
+    const struct event *e;
+    unsigned notes = 0;
+    struct sdn_switch *sw;
+
+    (void)state;
+    line_open(&l, &w, OFP_13);
+    line_up(&l, 1);
+    sw = sdn_switch_of(w.s, l.conn);
+    for (p.no = 10; p.no < 2000; p.no++)
+        session_port(w.s, sw, OFPPR_ADD, &p);
+    assert_int_equal(sw->n_ports, w.s->config.ports);
+    /* A number of an earlier run begins anew. */
+    assert_ptr_equal(event_after(w.s, UINT64_MAX), event_after(w.s, 0));
+    for (e = event_after(w.s, 0); e; e = event_after(w.s, e->no))
+        notes += e->kind == EVENT_PORT || e->kind == EVENT_REFUSED;
+    assert_in_range(notes, 1, 32);
+    line_open(&other, &w, OFP_10);
+    line_up(&other, 2);
+    assert_int_equal(sdn_switch_of(w.s, other.conn)->n_ports, 4);
+    line_close(&other);
+    line_close(&l);
+    assert_int_equal(w.s->ports.used, 0);
+}
+
 static void an_auxiliary_connection_speaks_for_the_main_one(void **state)
 {
     static struct sdn_line aux;
@@ -180,9 +240,16 @@ static void an_auxiliary_connection_speaks_for_the_main_one(void **state)
     a_frame(frame, mac, mac);
     line_say(&aux, b, packet_in_bytes(OFP_13, b, sizeof(b), 7, 1, frame, 64));
     assert_int_equal(mac_find(&w.s->macs, mac_key(mac, sdn_switch_of(w.s, l.conn)->mac_id), 0), 1);
+    /* Whoever calls from elsewhere speaks for nobody. */
+    sdn_switch_of(w.s, aux.conn)->peer.ip.w[3] ^= 1;
+    mac[5] = 9;
+    a_frame(frame, mac, mac);
+    line_say(&aux, b, packet_in_bytes(OFP_13, b, sizeof(b), 7, 1, frame, 64));
+    assert_int_equal(mac_find(&w.s->macs, mac_key(mac, sdn_switch_of(w.s, l.conn)->mac_id), 0), 0);
+    assert_int_equal(w.s->stats.packet_ins_dropped, 1);
     line_close(&l);
     line_say(&aux, b, packet_in_bytes(OFP_13, b, sizeof(b), 7, 1, frame, 64));
-    assert_int_equal(w.s->stats.packet_ins_dropped, 1);
+    assert_int_equal(w.s->stats.packet_ins_dropped, 2);
     line_close(&aux);
 }
 
@@ -270,6 +337,8 @@ int main(void)
         A_TEST(an_old_connection_number_means_nothing),
         A_TEST(a_role_is_asked_for_with_the_next_generation),
         A_TEST(port_counters_give_rates),
+        A_TEST(counters_of_all_ones_can_be_read),
+        A_TEST(a_switch_of_too_many_ports_leaves_others_theirs),
         A_TEST(an_auxiliary_connection_speaks_for_the_main_one),
         A_TEST(the_first_connection_keeps_its_datapath_while_it_lives),
         A_TEST(a_silent_connection_loses_its_datapath_to_another),
