@@ -184,8 +184,8 @@ static void forget(struct ofd_core *c, struct ofd_conn *k)
     link_remove(&k->alone);
 }
 
-/* What is still to be sent lies in sdn's chunks: a peer that has hung up and does not read would keep
- * them for as long as it answers the stack's probes of its window. */
+/* What is still to be sent lies in sdn's chunks: a peer that has hung up and does not read would
+ * keep them for as long as it answers the stack's probes of its window. */
 static bool holds_output(const struct ofd_core *c, mr_sock s)
 {
     int64_t queued = 0;

@@ -178,8 +178,8 @@ void ofd_fini(struct mr *m, void *core_state)
     struct ofd_core *c = core_state;
 
     c->now = mr_now_us(m);
-    /* Before their askers are told that nobody will answer: a connection's end answers those that wait
-     * for its switch, in the askers' memory. */
+    /* Before their askers are told that nobody will answer: a connection's end answers those that
+     * wait for its switch, in the askers' memory. */
     ofd_conns_fini(c);
     questions_end(&c->ofd->questions[c->index]);
     if (c->ofd->store && c->index == 0 && c->sdn)

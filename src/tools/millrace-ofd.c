@@ -137,7 +137,8 @@ static char *read_file(const char *path)
     char *text = f ? calloc(1, CONFIG_BYTES_MAX) : NULL;
     size_t n = text ? fread(text, 1, CONFIG_BYTES_MAX - 1, f) : 0;
 
-    if (f && (ferror(f) || n == CONFIG_BYTES_MAX - 1)) {
+    /* A file that is no text would end where its first zero is. */
+    if (f && (ferror(f) || n == CONFIG_BYTES_MAX - 1 || (text && strlen(text) != n))) {
         free(text);
         text = NULL;
     }
@@ -175,7 +176,7 @@ static int take_file(struct program *p, const char *path)
 
     p->text = read_file(path);
     if (!p->text)
-        return tool_refuse(name, "--config %s: cannot be read, or is longer than 1 MB", path);
+        return tool_refuse(name, "--config %s: cannot be read, is no text, or is longer than 1 MB", path);
     rest = p->text;
     while (rest) {
         char *line = strsep(&rest, "\n");
