@@ -122,12 +122,32 @@ static bool begin_tls(struct ofd_core *c, struct ofd_conn *k)
     return false;
 }
 
+static struct ofd_conn *first_timed(const struct link *list)
+{
+    return link_is_empty(list) ? NULL : container_of(list->next, struct ofd_conn, timed);
+}
+
+/* No place is left: the oldest handshake of TLS ends, unless it has only just begun. */
+static struct ofd_conn *place_made(struct ofd_core *c)
+{
+    uint64_t patience = c->ofd->config.sdn.handshake_us;
+    struct ofd_conn *k = first_timed(&c->handshakes);
+
+    if (!k || k->until > c->now + patience - patience / GIVE_WAY)
+        return NULL;
+    c->stats.tls_failed++;
+    ofd_conn_gone(c, k, true, "TLS: others wait for its place");
+    return conn_get(c);
+}
+
 static void begin(struct ofd_core *c, mr_sock s, const struct mr_addr *peer,
                   const struct ofd_listener *l)
 {
     struct ofd_conn *k = conn_get(c);
 
     c->stats.accepted++;
+    if (!k)
+        k = place_made(c);
     if (!k) {
         c->stats.refused++;
         mr_abort(c->m, s);
@@ -342,11 +362,6 @@ void ofd_conns_later(struct ofd_core *c)
 }
 
 /* ---- time ----------------------------------------------------------------------------- */
-
-static struct ofd_conn *first_timed(const struct link *list)
-{
-    return link_is_empty(list) ? NULL : container_of(list->next, struct ofd_conn, timed);
-}
 
 void ofd_conns_timed(struct ofd_core *c)
 {

@@ -10,6 +10,7 @@
 #define HELD_MAX 32u
 #define PLAIN_BYTES (16u << 10)
 #define COPY_MAX 2048u /* a shorter piece of output is copied */
+#define GIVE_WAY 10u /* when there is no place, a handshake may take this part of its time */
 #define LINGER_US (2 * USEC_PER_SEC)
 #define RETRY_US 500u /* nothing tells when another core has read, or a peer has acknowledged all */
 

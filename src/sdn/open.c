@@ -1,6 +1,24 @@
 /* Connections begin and end. */
 #include "sdn/sdn_int.h"
 
+/* A handshake that takes longer ends when others find no place. */
+#define GIVE_WAY_US (1 * USEC_PER_SEC)
+
+/* Whoever comes next may find a place: many connections that say nothing keep switches away only
+ * for a moment. */
+static void make_place(struct sdn *s)
+{
+    struct sdn_switch *oldest = NULL;
+
+    for (struct sdn_switch *sw = s->first; sw; sw = sw->next)
+        if (sw->phase < PHASE_PORTS && (!oldest || sw->opened < oldest->opened))
+            oldest = sw;
+    if (!oldest || s->now < oldest->opened + GIVE_WAY_US)
+        return;
+    s->stats.handshake_timeouts++;
+    session_abort(s, oldest, "the handshake took too long while others waited");
+}
+
 sdn_conn sdn_open(struct sdn *s, enum sdn_speech speech, const struct sdn_peer *peer, instant now)
 {
     struct sdn_switch *sw = pool_get(&s->switches);
@@ -9,7 +27,9 @@ sdn_conn sdn_open(struct sdn *s, enum sdn_speech speech, const struct sdn_peer *
     s->now = now > s->now ? now : s->now;
     if (!sw) {
         s->stats.conns_refused++;
-        event_note(s, EVENT_REFUSED, 0, 0, "the limit of connections is reached");
+        if (is_pow2(s->stats.conns_refused))
+            event_note(s, EVENT_REFUSED, 0, 0, "the limit of connections is reached");
+        make_place(s);
         return 0;
     }
     generation = (uint16_t)(sw->generation + 1);

@@ -301,7 +301,7 @@ static void nothing_is_left_of_two_thousand_connections(void **state)
             setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
         close(fd);
     }
-    for (int i = 0; i < 200 && toy_open > 0; i++)
+    for (int i = 0; i < 200 && (toy_open > 0 || toy_lent > 0); i++)
         usleep(10000);
     assert_int_equal(toy_open, 0);
     end();
@@ -517,6 +517,38 @@ static void a_switch_may_come_by_tls_and_must_show_its_certificate(void **state)
     rmdir(dir);
 }
 
+/* As many as there are places begin TLS and say nothing more: a switch comes in all the same. */
+static void silent_peers_of_tls_give_way_to_a_switch(void **state)
+{
+    static char dir[] = "/tmp/test_ofd_XXXXXX";
+    struct identity ca, own, sw;
+    struct secure s;
+    int silent[80];
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    identity_make(&ca, dir, "authority", NULL, 1);
+    identity_make(&own, dir, "controller", &ca, 2);
+    identity_make(&sw, dir, "switch", &ca, 3);
+    begin(1, &(struct tls_config){.cert = own.cert_file, .key = own.key_file, .ca = ca.cert_file});
+    for (unsigned i = 0; i < ARRAY_LEN(silent); i++)
+        silent[i] = dial();
+    usleep(20000);
+    const struct tls_config good = {
+        .cert = sw.cert_file, .key = sw.key_file, .ca = ca.cert_file, .client = true};
+    secure_dial(&s, &good);
+    secure_echo(&s, 10);
+    secure_hang_up(&s);
+    for (unsigned i = 0; i < ARRAY_LEN(silent); i++)
+        close(silent[i]);
+    end();
+    assert_int_equal(counter("refused"), 0);
+    identity_forget(&ca);
+    identity_forget(&own);
+    identity_forget(&sw);
+    rmdir(dir);
+}
+
 /* The same again on Millrace, with the kernel as its peer across a TAP device. */
 static void all_of_it_on_a_stack_of_our_own(void **state)
 {
@@ -558,6 +590,7 @@ int main(void)
         cmocka_unit_test(questions_of_many_threads_are_answered_by_the_core_they_name),
         cmocka_unit_test(a_question_that_is_open_at_the_end_is_refused),
         cmocka_unit_test(a_switch_may_come_by_tls_and_must_show_its_certificate),
+        cmocka_unit_test(silent_peers_of_tls_give_way_to_a_switch),
         cmocka_unit_test(all_of_it_on_a_stack_of_our_own),
         cmocka_unit_test(a_certificate_that_cannot_be_read_is_said_at_once),
     };

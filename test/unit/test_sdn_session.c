@@ -303,6 +303,17 @@ static void connections_and_ports_have_limits(void **state)
     assert_int_equal(sdn_open(w.s, SDN_SPEAKS_OPENFLOW, &peer, w.now), 0);
     assert_int_equal(w.s->stats.conns_refused, 1);
     line_up(&many[0], 1);
+    /* One that says nothing gives way to those who come later; who has just come does not, nor
+     * does a switch. */
+    for (unsigned i = 1; i < 8; i++)
+        assert_int_equal(sdn_do(w.s, many[i].conn), SDN_DO_NOTHING);
+    world_advance(&w, 1000000);
+    assert_int_equal(sdn_open(w.s, SDN_SPEAKS_OPENFLOW, &peer, w.now), 0);
+    unsigned gone = 0;
+    for (unsigned i = 1; i < 8; i++)
+        gone += sdn_do(w.s, many[i].conn) == SDN_DO_ABORT;
+    assert_int_equal(gone, 1);
+    assert_int_equal(sdn_do(w.s, many[0].conn), SDN_DO_NOTHING);
     for (uint32_t i = 5; i < 100; i++) {
         struct ofp_port p = a_port(i);
         line_say(&many[0], b, ofp_emit_port_status(OFP_10, b, sizeof(b), 0, OFPPR_ADD, &p));
