@@ -45,7 +45,7 @@ void ask_json(struct sdn *s, struct sdn_ask *q, struct json *j);
 bool ask_say_barrier(struct sdn *s, struct sdn_switch *sw, uint64_t ticket);
 
 /* A counter.  One that a switch does not keep is all ones (1.3.5, A.3.5), and readers of JSON
- * commonly refuse a whole document for a number above 2^63 - 1, so that is the most that is said. */
+ * commonly refuse a whole document for a number above 2^63 - 1, so that is the most said. */
 static inline void ask_json_count(struct json *j, const char *key, uint64_t v)
 {
     json_u64(j, key, v < INT64_MAX ? v : INT64_MAX);

@@ -176,7 +176,8 @@ static int take_file(struct program *p, const char *path)
 
     p->text = read_file(path);
     if (!p->text)
-        return tool_refuse(name, "--config %s: cannot be read, is no text, or is longer than 1 MB", path);
+        return tool_refuse(name, "--config %s: cannot be read, is no text, or is longer than 1 MB",
+                           path);
     rest = p->text;
     while (rest) {
         char *line = strsep(&rest, "\n");
