@@ -163,8 +163,8 @@ static void port_counters_give_rates(void **state)
     line_close(&l);
 }
 
-/* A counter that is not kept is all ones; a reader of JSON that takes no more than 2^63 - 1 refused the
- * whole list of switches for it. */
+/* A counter that is not kept is all ones; a reader of JSON that takes no more than 2^63 - 1 refused
+ * the whole list of switches for it. */
 static void counters_of_all_ones_can_be_read(void **state)
 {
     struct ofp_port_stats st;
@@ -193,8 +193,8 @@ static void counters_of_all_ones_can_be_read(void **state)
     line_close(&l);
 }
 
-/* One switch takes all the ports there are, and says so much about them that nothing else is read in
- * the list of events: another one has its own ports all the same, and is heard of. */
+/* One switch takes all the ports there are, and says so much about them that nothing else is read
+ * in the list of events: another one has its own ports all the same, and is heard of. */
 static void a_switch_of_too_many_ports_leaves_others_theirs(void **state)
 {
     static struct sdn_line other;
