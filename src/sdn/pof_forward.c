@@ -419,14 +419,17 @@ static void learn(struct sdn *s, struct sdn_switch *sw, struct sdn_port *in,
 void forward_packet(struct sdn *s, struct sdn_switch *sw, const struct ofp_packet_in *said)
 {
     struct ofp_packet_in p = *said;
-    uint32_t port = port_of(sw, &p);
-    struct sdn_port *in = port_find(sw, port);
+    struct sdn_port *in;
     struct eth_hdr eth;
     struct arp_pkt arp;
     be32 ip = {0};
+    uint32_t port;
 
+    /* A switch that has too few tables for ours has none, and may say packets all the same. */
     if (s->config.mode == SDN_NONE || pof_on(sw)->tables == 0)
         return;
+    port = port_of(sw, &p);
+    in = port_find(sw, port);
     if (!in || eth_parse(&eth, p.frame, p.frame_len) != WIRE_OK) {
         s->stats.packet_ins_dropped++;
         return;

@@ -236,7 +236,7 @@ void pof_topology_changed(struct sdn *s, struct sdn_switch *sw, instant now)
     struct pof_on *on = pof_on(sw);
 
     (void)now;
-    if (!on || on->stage < STAGE_PORTS)
+    if (!on || on->stage < STAGE_PORTS || on->tables == 0)
         return;
     forward_look(s, sw);
     forward_hosts(s, sw);

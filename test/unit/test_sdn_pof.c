@@ -136,6 +136,33 @@ static void bytes_of_any_kind_harm_nobody(void **state)
 
 /* ---- one switch ---------------------------------------------------------------------- */
 
+/* It is told nothing, whatever it says and whatever becomes of the network. */
+static void a_switch_of_too_few_tables_is_left_alone(void **state)
+{
+    struct sdn_switch *sw;
+    uint8_t frame[64] = {0, 1, 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8};
+
+    (void)state;
+    for (uint8_t tables = 0; tables < 2; tables++) {
+        net_begin(SDN_NETWORK, 1, huawei, 4);
+        memset(net.node[0].w.tables, tables, sizeof(net.node[0].w.tables));
+        net_start();
+        net_run(4 * SECOND);
+        sw = net.s->first;
+        assert_non_null(sw);
+        assert_int_equal(pof_on(sw)->tables, 0);
+        const struct ofp_packet_in p = {
+            .buffer_id = OFP_NO_BUFFER, .table = 1, .frame = frame, .frame_len = sizeof(frame)};
+        forward_packet(net.s, sw, &p);
+        host_seen(net.s, sw, sw->ports, &(struct mac_addr){{2, 0, 0, 0, 0, 9}}, 0, (be32){0},
+                  net.s->now);
+        net_run(SECOND);
+        pof_topology_changed(net.s, sw, net.s->now);
+        net_run(SECOND);
+        assert_int_equal(pof_switch_entries(&net.node[0].w), 0);
+    }
+}
+
 static void a_switch_learns_and_loses_no_packet(void **state)
 {
     (void)state;
@@ -305,6 +332,7 @@ int main(void)
         cmocka_unit_test(what_connects_again_is_told_everything_again),
         cmocka_unit_test(the_interface_that_leads_to_us_is_left_alone),
         cmocka_unit_test(bytes_of_any_kind_harm_nobody),
+        cmocka_unit_test(a_switch_of_too_few_tables_is_left_alone),
         cmocka_unit_test(a_switch_learns_and_loses_no_packet),
         cmocka_unit_test(a_host_that_moves_is_found_at_its_new_port),
         cmocka_unit_test(the_oldest_gives_way_when_a_table_is_full),
