@@ -10,7 +10,7 @@ void sdn_config_init(struct sdn_config *c)
         .conns = 1024,
         .ports = 16384,
         .macs = 2000000,
-        .hosts = 262144,
+        .hosts = 2000000,
         .switches = 4096,
         .links = 16384,
         .stored = 16384,
