@@ -17,11 +17,13 @@ void letters_read(struct ofd_core *c)
     core_again(c);
 }
 
-/* Who takes none now is tried again by the timer (core.c). */
+/* Who takes none now is tried again after the next event, or by the timer (core.c): a core under
+ * load comes to its timer late. */
 void letters_post(struct ofd_core *c)
 {
     struct sdn_letter l;
 
+    c->blocked = 0;
     while (sdn_letter_next(c->sdn, c->blocked, &l)) {
         int rc = mr_post(c->m, l.to, l.p, l.n);
         if (rc == MR_EAGAIN)

@@ -154,6 +154,10 @@ void replica_host(struct sdn *s, const struct net_change *c);
 
 uint32_t net_find(const struct sdn *s, uint64_t dpid); /* NET_NONE: unknown */
 uint32_t net_host_find(const struct sdn *s, const struct mac_addr *mac, uint16_t vlan);
+/* Call from memory what net_host_find of this address (as a number) looks at first. */
+void net_host_prefetch(const struct sdn *s, uint64_t mac);
+/* And, that being there, what it looks at next. */
+void net_host_prefetch_next(const struct sdn *s, uint64_t mac);
 /* Any VLAN: the first one. */
 uint32_t net_host_by_mac(const struct sdn *s, const struct mac_addr *mac);
 uint32_t net_host_by_ip(const struct sdn *s, be32 ip, uint16_t vlan);

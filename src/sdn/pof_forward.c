@@ -362,6 +362,9 @@ void forward_hosts(struct sdn *s, struct sdn_switch *sw)
 
 void pof_host_changed(struct sdn *s, const struct mac_addr *mac)
 {
+    /* Most networks have no such switch, and a million hosts. */
+    if (s->pof->switches.used == 0)
+        return;
     uint32_t i = net_host_by_mac(s, mac);
 
     for (struct sdn_switch *sw = s->first; sw; sw = sw->next) {

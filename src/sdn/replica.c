@@ -19,6 +19,24 @@ static uint32_t *mac_slot(const struct sdn *s, const struct mac_addr *m)
     return &s->net->mac_hash[mix64(mac_word(m) ^ s->config.secret[1]) & s->net->host_mask];
 }
 
+static const uint32_t *slot_of_word(const struct sdn *s, uint64_t mac)
+{
+    return &s->net->mac_hash[mix64(mac ^ s->config.secret[1]) & s->net->host_mask];
+}
+
+void net_host_prefetch(const struct sdn *s, uint64_t mac)
+{
+    prefetch(slot_of_word(s, mac));
+}
+
+void net_host_prefetch_next(const struct sdn *s, uint64_t mac)
+{
+    uint32_t i = *slot_of_word(s, mac);
+
+    if (i)
+        prefetch(&s->net->host[i - 1]);
+}
+
 static uint32_t *ip_slot(const struct sdn *s, be32 ip)
 {
     return &s->net->ip_hash[mix64(ip.raw ^ s->config.secret[2]) & s->net->host_mask];
@@ -34,13 +52,22 @@ uint32_t net_find(const struct sdn *s, uint64_t dpid)
     return i ? i - 1 : NET_NONE;
 }
 
+_Static_assert(offsetof(struct net_host, vlan) == sizeof(struct mac_addr), "one word with it");
+
 uint32_t net_host_find(const struct sdn *s, const struct mac_addr *mac, uint16_t vlan)
 {
     const struct net *n = s->net;
     uint32_t i = *mac_slot(s, mac);
+    uint64_t want = 0, is;
 
-    while (i && !(mac_eq(&n->host[i - 1].mac, mac) && n->host[i - 1].vlan == vlan))
-        i = n->host[i - 1].next_mac;
+    /* Both as one word, as they lie in struct net_host. */
+    memcpy(&want, mac, sizeof(*mac));
+    memcpy((uint8_t *)&want + sizeof(*mac), &vlan, sizeof(vlan));
+    for (; i; i = n->host[i - 1].next_mac) {
+        memcpy(&is, &n->host[i - 1], sizeof(is));
+        if (is == want)
+            break;
+    }
     return i ? i - 1 : NET_NONE;
 }
 
