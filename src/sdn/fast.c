@@ -130,7 +130,7 @@ static inline void locate(const struct sdn *s, struct seen *x)
     x->to = locate_one(&s->macs, x->dst_hash, x->dst, x->vlan);
 }
 
-/* The hosts not found in the first bucket may be in the second; or the tracker will look further. */
+/* Hosts not found in the first bucket: in the second, or the tracker will look further. */
 static inline void locate_new(const struct sdn *s, const struct seen *burst, uint32_t count)
 {
     if (s->config.mode != SDN_NETWORK)
