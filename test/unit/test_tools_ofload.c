@@ -487,6 +487,20 @@ static void a_controller_that_falls_silent_is_not_waited_for(void **state)
     drop();
 }
 
+static void a_rate_names_no_buffer_again_before_it_is_answered(void **state)
+{
+    (void)state;
+    opt.rate = 20000;
+    opt.buffers = 100;
+    start(GOOD);
+    run_ms(40);
+    mute = true;
+    run_ms(100);
+    assert_int_equal(l->sw[0].probes.in_flight, 100);
+    assert_int_equal(l->sw[0].probes.lost, 0);
+    drop();
+}
+
 static void without_the_check_it_counts_as_cbench_does(void **state)
 {
     (void)state;
@@ -517,6 +531,7 @@ int main(void)
         RUN(a_controller_that_hangs_up_is_told),
         RUN(a_controller_that_says_nothing_is_not_waited_for),
         RUN(a_controller_that_falls_silent_is_not_waited_for),
+        RUN(a_rate_names_no_buffer_again_before_it_is_answered),
         RUN(without_the_check_it_counts_as_cbench_does),
     };
 
