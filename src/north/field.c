@@ -54,14 +54,6 @@ static const struct {
     {"LOCAL", OFPP_LOCAL},     {"ANY", OFPP_ANY},
 };
 
-const char *port_name(uint32_t no)
-{
-    for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
-        if (reserved[i].no == no)
-            return reserved[i].name;
-    return NULL;
-}
-
 bool port_in(json_t *v, const char *where, uint32_t *out, struct why *w)
 {
     const char *s = json_string_value(v);

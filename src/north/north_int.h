@@ -149,7 +149,6 @@ bool number_read(const char *s, uint64_t *out); /* decimal or 0x */
 /* An integer of at most max, or its digits in a string. */
 bool number_in(json_t *v, uint64_t max, const char *where, uint64_t *out, struct why *w);
 bool port_in(json_t *v, const char *where, uint32_t *out, struct why *w);
-const char *port_name(uint32_t no); /* of a reserved one, or NULL */
 bool field_in(enum ofp_field f, json_t *v, const char *where, struct ofp_match *m, struct why *w);
 
 /* body.c: our manner and Ryu's.  Strictly: what is not known is refused. */

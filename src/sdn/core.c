@@ -128,14 +128,6 @@ struct sdn_switch *sdn_switch_find(const struct sdn *s, uint64_t dpid)
     return NULL;
 }
 
-struct sdn_switch *sdn_switch_at(const struct sdn *s, uint32_t net)
-{
-    for (struct sdn_switch *sw = s->first; net != NET_NONE && sw; sw = sw->next)
-        if (sw->phase == PHASE_UP && sw->net == net && sw->accepted && !sw->auxiliary)
-            return sw;
-    return NULL;
-}
-
 bool sdn_is_new(const struct sdn *s, sdn_conn c)
 {
     const struct sdn_switch *sw = sdn_switch_of(s, c);

@@ -274,6 +274,5 @@ bool arp_answer(struct sdn *s, struct sdn_switch *sw, uint32_t in_port, const st
 void seat_report(struct sdn *s, unsigned from, const struct net_report *r, instant now);
 /* Put the changes that core `to` has not been told into its letters, as they fit. */
 void seat_tell(struct sdn *s, unsigned to);
-bool seat_has_news(const struct sdn *s, unsigned to);
 void seat_advance(struct sdn *s, instant now);
 instant seat_deadline(const struct sdn *s);

@@ -207,7 +207,6 @@ static inline bool sdn_is_seat(const struct sdn *s)
 /* core.c */
 struct sdn_switch *sdn_switch_of(const struct sdn *s, sdn_conn c);      /* NULL: stale */
 struct sdn_switch *sdn_switch_find(const struct sdn *s, uint64_t dpid); /* of this core, up */
-struct sdn_switch *sdn_switch_at(const struct sdn *s, uint32_t net);    /* the same by net index */
 
 /* ---- chunk.c: output ------------------------------------------------------------------------- */
 

@@ -139,11 +139,6 @@ void seat_tell(struct sdn *s, unsigned to)
     }
 }
 
-bool seat_has_news(const struct sdn *s, unsigned to)
-{
-    return s->seat->told[to] != NET_NONE;
-}
-
 /* To one core only; it may be lost: whoever asked asks again. */
 static void tell_one(struct sdn *s, unsigned to, const struct net_change *c, instant now)
 {
