@@ -82,15 +82,13 @@ size_t of13_emit_group_mod(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t 
 int of13_next_group_desc(enum ofp_dialect d, const struct ofp_multipart *m, uint32_t *off,
                          struct ofp_group *out)
 {
-    uint32_t left = m->body_len - *off;
-    const uint8_t *p = m->body + *off;
+    const uint8_t *p;
+    uint32_t len;
+    int rc = of_next_entry(m, *off, 8, 0, &p, &len);
 
     (void)d;
-    if (*off >= m->body_len)
-        return 0;
-    uint32_t len = left >= 8 ? load_be16(p) : 0;
-    if (len < 8 || len > left)
-        return -OFP_BAD_LEN;
+    if (rc <= 0)
+        return rc;
     if (p[2] > OFPGT_FF)
         return -OFP_BAD_FIELD;
     out->command = OFPMC_ADD;
@@ -121,14 +119,14 @@ void of13_emit_group_desc(struct ofp_out *o, const struct ofp_group *g)
 int of13_next_group_stats(enum ofp_dialect d, const struct ofp_multipart *m, uint32_t *off,
                           struct ofp_group_stats *out)
 {
-    uint32_t left = m->body_len - *off;
-    const uint8_t *p = m->body + *off;
+    const uint8_t *p;
+    uint32_t len;
+    int rc = of_next_entry(m, *off, 40, 0, &p, &len);
 
     (void)d;
-    if (*off >= m->body_len)
-        return 0;
-    uint32_t len = left >= 40 ? load_be16(p) : 0;
-    if (len < 40 || len > left || (len - 40) % 16 != 0)
+    if (rc <= 0)
+        return rc;
+    if ((len - 40) % 16 != 0)
         return -OFP_BAD_LEN;
     *out = (struct ofp_group_stats){
         .id = load_be32(p + 4),

@@ -75,15 +75,13 @@ size_t of13_emit_meter_mod(enum ofp_dialect d, uint8_t *b, size_t cap, uint32_t 
 int of13_next_meter_config(enum ofp_dialect d, const struct ofp_multipart *m, uint32_t *off,
                            struct ofp_meter *out)
 {
-    uint32_t left = m->body_len - *off;
-    const uint8_t *p = m->body + *off;
+    const uint8_t *p;
+    uint32_t len;
+    int rc = of_next_entry(m, *off, 8, 0, &p, &len);
 
     (void)d;
-    if (*off >= m->body_len)
-        return 0;
-    uint32_t len = left >= 8 ? load_be16(p) : 0;
-    if (len < 8 || len > left)
-        return -OFP_BAD_LEN;
+    if (rc <= 0)
+        return rc;
     out->command = OFPMC_ADD;
     out->flags = load_be16(p + 2);
     out->id = load_be32(p + 4);
@@ -110,14 +108,14 @@ void of13_emit_meter_config(struct ofp_out *o, const struct ofp_meter *m)
 int of13_next_meter_stats(enum ofp_dialect d, const struct ofp_multipart *m, uint32_t *off,
                           struct ofp_meter_stats *out)
 {
-    uint32_t left = m->body_len - *off;
-    const uint8_t *p = m->body + *off;
+    const uint8_t *p;
+    uint32_t len;
+    int rc = of_next_entry(m, *off, 40, 4, &p, &len);
 
     (void)d;
-    if (*off >= m->body_len)
-        return 0;
-    uint32_t len = left >= 40 ? load_be16(p + 4) : 0;
-    if (len < 40 || len > left || (len - 40) % 16 != 0)
+    if (rc <= 0)
+        return rc;
+    if ((len - 40) % 16 != 0)
         return -OFP_BAD_LEN;
     *out = (struct ofp_meter_stats){
         .id = load_be32(p),

@@ -51,14 +51,12 @@ static enum ofp_err parse13(const uint8_t *p, uint32_t len, struct ofp_flow_stat
 int of_next_flow_stats(enum ofp_dialect d, const struct ofp_multipart *m, uint32_t *off,
                        struct ofp_flow_stats *out)
 {
-    uint32_t left = m->body_len - *off;
+    const uint8_t *p;
+    uint32_t len;
+    int rc = of_next_entry(m, *off, 8, 0, &p, &len);
 
-    if (*off >= m->body_len)
-        return 0;
-    const uint8_t *p = m->body + *off;
-    uint32_t len = left >= 8 ? load_be16(p) : 0;
-    if (len < 8 || len > left)
-        return -OFP_BAD_LEN;
+    if (rc <= 0)
+        return rc;
     entry_init(&out->flow);
     out->flow.table = p[2];
     enum ofp_err e = d == OFP_10 ? parse10(p, len, out) : parse13(p, len, out);

@@ -37,6 +37,19 @@ void ofp13_emit_actions(struct ofp_out *o, const struct ofp_actions *a);
 enum ofp_err ofp13_parse_instructions(const uint8_t *p, size_t n, struct ofp_instructions *out);
 void ofp13_emit_instructions(struct ofp_out *o, const struct ofp_instructions *i);
 
+/* The next entry of a reply, of at least `fixed` bytes, which says its own length in the 16 bits at
+ * len_at: 1, and *p and *len are set; 0: the end; else what is wrong.  *off is the caller's to move,
+ * when it has read the rest. */
+static inline int of_next_entry(const struct ofp_multipart *m, uint32_t off, uint32_t fixed,
+                                uint32_t len_at, const uint8_t **p, uint32_t *len)
+{
+    if (off >= m->body_len)
+        return 0;
+    *p = m->body + off;
+    *len = m->body_len - off >= fixed ? load_be16(*p + len_at) : 0;
+    return *len < fixed || *len > m->body_len - off ? -OFP_BAD_LEN : 1;
+}
+
 /* ---- messages: what the codecs name ---------------------------------------------------- */
 
 enum ofp_err of_parse_error(enum ofp_dialect d, const struct ofp_msg *m, struct ofp_error_msg *out);
