@@ -206,6 +206,8 @@ void pof_message(struct sdn *s, struct sdn_switch *sw, const struct ofp_msg *m, 
 void pof_advance(struct sdn *s, instant now)
 {
     rules_advance(s);
+    if (s->pof->switches.used == 0)
+        return;
     for (struct sdn_switch *sw = s->first; sw; sw = sw->next) {
         struct pof_on *on = pof_on(sw);
 
@@ -225,6 +227,9 @@ instant pof_deadline(const struct sdn *s)
 {
     instant t = INSTANT_NEVER;
 
+    /* Asked every turn: without POF switches nobody is walked. */
+    if (s->pof->switches.used == 0)
+        return t;
     for (const struct sdn_switch *sw = s->first; sw; sw = sw->next)
         if (sw->pof && sw->phase != PHASE_CLOSING && pof_on(sw)->look_at < t)
             t = pof_on(sw)->look_at;
