@@ -38,7 +38,7 @@ enum ofp_err ofp13_parse_instructions(const uint8_t *p, size_t n, struct ofp_ins
 void ofp13_emit_instructions(struct ofp_out *o, const struct ofp_instructions *i);
 
 /* The next entry of a reply, of at least `fixed` bytes, which says its own length in the 16 bits at
- * len_at: 1, and *p and *len are set; 0: the end; else what is wrong.  *off is the caller's to move,
+ * len_at: 1, and *p and *len are set; 0: the end; else what is wrong.  The caller moves its offset
  * when it has read the rest. */
 static inline int of_next_entry(const struct ofp_multipart *m, uint32_t off, uint32_t fixed,
                                 uint32_t len_at, const uint8_t **p, uint32_t *len)
