@@ -1,0 +1,56 @@
+/* posix/inst: an instance: a stack, its queue of the port, and a lock.
+ *
+ * Any thread of any process of the session may enter an instance; who has claimed it nearly always
+ * does.  Inside, nothing may wait and no signal handler of the program runs (tls.h).
+ *
+ * A turn (inst_turn) receives, advances, delivers events to files (file_event), and sends.  Calls
+ * on sockets only queue; what was queued leaves with the next turn, which comes when the thread
+ * polls again, when it blocks, when inst_leave finds that it has been away from polling for long, or
+ * from the janitor. */
+#pragma once
+
+#include "posix/session.h"
+#include "shard/shard.h"
+
+struct px_inst {
+    MR_ALIGNED(CACHE_LINE) _Atomic uint32_t lock; /* tid of who is inside; bit 31: others wait */
+    unsigned slot;
+    _Atomic uint32_t live; /* formatted; else the first inst_enter does it */
+    struct shard shard;
+    struct mail mail;
+    uint32_t law_seen;          /* generation of the law's table that the stack knows */
+    bool unsent;                /* something was queued since the last turn */
+    uint64_t now_us;            /* of the last turn */
+    _Atomic uint64_t turns;     /* counted, for the janitor to see whether somebody turns it */
+    _Atomic uint32_t files;     /* that live here */
+    _Atomic int32_t pid, tid;   /* who has claimed it; 0: nobody */
+    _Atomic uint32_t attendant; /* index + 1 of the waiter that sleeps on its port and will turn it;
+                                 * 0: nobody does */
+    _Atomic uint64_t broken;    /* somebody died inside, so often: it was made anew */
+    uint8_t *memory;            /* its stack's, in the segment */
+    size_t bytes;
+};
+
+/* Enter and leave.  Entering may wait for another thread that is inside. */
+void inst_enter(struct px_inst *i);
+/* False: somebody is inside. */
+bool inst_try_enter(struct px_inst *i);
+/* Sends what was queued if this thread is not in the middle of a round of events (tls.h: round). */
+void inst_leave(struct px_inst *i);
+
+static inline struct mr *inst_mr(struct px_inst *i)
+{
+    return native_mr(i->shard.native);
+}
+
+/* One turn; inside.  True: something was done. */
+bool inst_turn(struct px_inst *i);
+/* Turn until nothing more is to be done, at most a few times; inside. */
+void inst_settle(struct px_inst *i);
+/* When it wants to be turned again if nothing arrives, by os_now_us; inside. */
+uint64_t inst_deadline(struct px_inst *i);
+/* What to sleep on besides the slot's bell: the port's descriptor, or -1: look again after
+ * *patience_us (lowered if the port has none).  False: frames or letters wait: do not sleep.
+ * inst_awake afterwards, whichever it was; inside. */
+bool inst_asleep(struct px_inst *i, int *fd, uint64_t *patience_us);
+void inst_awake(struct px_inst *i);

@@ -1,0 +1,157 @@
+/* posix/session: the memory that all processes of a session share, and who is in it.
+ *
+ * Made once, before the program (`millrace run`), inherited by fork, joined again after exec.  See
+ * posix.h for the whole. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "mail/mail.h"
+#include "nic/nic.h"
+#include "posix/posix.h"
+
+#include <millrace/millrace.h>
+
+#define PX_BASE UINT64_C(0x300000000000) /* of the segment, in every process */
+#define PX_SLOTS_MAX 64u
+#define PX_WAITERS 64u
+#define PX_PROCS 256u
+#define PX_FDS (1u << 17)   /* descriptors of a process that can be ours */
+#define PX_FILES (1u << 18) /* open file descriptions of a session */
+#define PX_NETS 16u
+#define PX_NAME 64u
+
+/* ---- which destinations are ours --------------------------------------------------------- */
+
+struct px_route {
+    uint32_t net, mask; /* host order */
+    bool ours;
+};
+/* 127/8, multicast, broadcast and what no rule covers are the kernel's; our own address is ours. */
+struct px_net {
+    struct mr_addr addr; /* our own */
+    unsigned prefix_len;
+    struct mr_addr gateway;         /* any: only our network can be ours */
+    struct px_route route[PX_NETS]; /* the first that matches; the last of a session with a gateway
+                                     * is 0/0: all that is not excluded */
+    unsigned routes;
+};
+
+/* ---- the session ---------------------------------------------------------------------------- */
+
+/* An entry of a process's table: which file a descriptor names. */
+struct px_fd {
+    _Atomic uint32_t file; /* index; 0: the kernel's */
+    uint8_t cloexec;
+    uint8_t why; /* enum px_why: the reason why it is the kernel's, or how it is ours */
+    uint16_t spare;
+};
+
+enum px_why {
+    PX_WHY_NOTHING,  /* never was a socket of ours, or nothing is decided */
+    PX_WHY_OURS,     /* accelerated */
+    PX_WHY_BOTH,     /* a wildcard listener or datagram socket: ours and the kernel's */
+    PX_WHY_FAMILY,   /* UNIX, IPv6, netlink ... */
+    PX_WHY_TYPE,     /* raw, SCTP ... */
+    PX_WHY_LOOPBACK, /* bound to or connected with 127/8 */
+    PX_WHY_ROUTE,    /* no route of ours leads there, or it was excluded */
+    PX_WHY_LOCAL,    /* bound to an address of the kernel's */
+    PX_WHY_FULL,     /* the session has no file, socket or descriptor left for it */
+    PX_WHY_OPTION,   /* needs an option that only the kernel has */
+    PX_WHY_KINDS
+};
+extern const char *const px_why_text[PX_WHY_KINDS]; /* a sentence each */
+
+struct px_proc {
+    _Atomic int32_t pid;  /* 0: free; < 0: being cleared */
+    uint64_t started;     /* of /proc/PID/stat: tells it from a later one of this pid */
+    _Atomic uint32_t fds; /* one more than the highest entry ever used */
+    char name[PX_NAME];   /* of the program */
+    struct px_fd *fd;     /* PX_FDS; in the segment */
+};
+
+/* A thread that may sleep; its index is its bit in every set of waiters. */
+struct px_waiter {
+    MR_ALIGNED(CACHE_LINE) _Atomic int32_t tid; /* 0: free */
+    _Atomic int32_t pid;
+    _Atomic int32_t slot;      /* that its thread has claimed; -1: none */
+    _Atomic uint32_t kicked;   /* there is news since it was cleared */
+    _Atomic uint32_t sleeping; /* ... and its bell must be rung to say so */
+    int bell;
+};
+
+struct px_inst; /* inst.h */
+struct px_file; /* file.h */
+
+struct px_session {
+    uint64_t magic;
+    const void *image; /* where the library's code is in every process */
+    struct px_net net;
+    unsigned slots;  /* 1 to PX_SLOTS_MAX */
+    struct nic *nic; /* in the segment; queue k is slot k's */
+    struct rss *law; /* the janitor writes its table, relaxed; all read */
+    _Atomic uint32_t law_generation;
+    _Atomic uint64_t claimed; /* bit k: slot k is some thread's, and in the law's table */
+    _Atomic uint32_t claims;  /* counts changes of `claimed` */
+    struct px_inst *inst;     /* slots of them */
+    struct px_file *file;     /* PX_FILES; index 0 is none */
+    struct px_proc *proc;     /* PX_PROCS */
+    struct px_waiter waiter[PX_WAITERS];
+    uint64_t spin_us; /* look so long before sleeping */
+
+    /* Descriptors that every process has under the same numbers, and that no program sees. */
+    int hidden_lo, hidden_hi; /* inclusive */
+    int memory_fd, placeholder_fd, janitor_bell;
+    int slot_bell[PX_SLOTS_MAX];
+    uint64_t placeholder_cookie;
+    _Atomic int32_t janitor_pid;
+    _Atomic uint32_t janitor_sleeps; /* ring its bell when you leave an instance unattended */
+    char control[108];               /* path of the janitor's socket; "": none */
+};
+
+/* This process's session; NULL: none. */
+extern struct px_session *px_session;
+/* This process's record in it; not NULL when px_session is not. */
+extern struct px_proc *px_proc;
+
+struct px_session_config {
+    struct mr_config net; /* dev, addr, prefix_len, gateway, mtu, vlan, mac, max_conns (of an
+                           * instance), spin_us, congestion, control, exception, eal */
+    unsigned slots;       /* 0: as many as make sense on this machine and port */
+    const char *kernel[PX_NETS], *only[PX_NETS]; /* "10.1.0.0/16"; NULL ends: destinations that are
+                                                  * the kernel's; that alone are ours */
+};
+
+/* Make a session: open the port, lay out the memory, put the hidden descriptors where they will
+ * stay.  The caller is its first process (px_proc).  0; or a negative error, and one line in why. */
+int session_create(const struct px_session_config *c, char *why, size_t n);
+/* Become the janitor: returns when the session is over.  In a child of session_create's process. */
+int session_janitor(void);
+
+/* After exec, in a process that has inherited the session's descriptors: memory_fd is said by the
+ * environment.  0; or a negative error and why: this process then uses the kernel. */
+int session_join(int memory_fd, char *why, size_t n);
+/* In the child of a fork, before anything else: a record of its own, with its parent's entries and
+ * a reference to each file. */
+void session_forked(void);
+/* Let the calling process go on without the session, leaving its descriptors. */
+void session_leave(void);
+
+/* Is the descriptor one of the session's own, which a program neither sees nor closes? */
+static inline bool session_hides(int fd)
+{
+    return px_session && fd >= px_session->hidden_lo && fd <= px_session->hidden_hi;
+}
+
+/* Does a route of ours lead to a (host order)?  PX_WHY_OURS, or why not. */
+enum px_why session_route(uint32_t a);
+
+/* ---- slots ----------------------------------------------------------------------------- */
+
+/* The calling thread's instance: claims a slot the first time; when all are claimed, one that
+ * another thread of this process has, else the least used.  Never NULL. */
+struct px_inst *session_mine(void);
+/* Its instance, if it has claimed one. */
+struct px_inst *session_mine_if(void);
+/* The calling thread ends, or the process does. */
+void session_thread_ends(void);
