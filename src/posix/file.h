@@ -127,9 +127,9 @@ void scm_received(struct msghdr *m);
 void file_event(struct mr *m, void *inst, const struct mr_event *ev);
 /* Recompute f->level after a call on it; inside its instance. */
 void file_refresh(struct px_file *f);
-/* What poll would say now to the calling thread: f->level, and of a listener EPOLLIN if its slot, or
- * one that nobody accepts from any more, has a connection.  The kernel's side of a file that is both
- * is not in it. */
+/* What poll would say now to the calling thread: f->level, and of a listener EPOLLIN if its slot,
+ * or one that nobody accepts from any more, has a connection.  The kernel's side of a file that is
+ * both is not in it. */
 uint32_t file_level(const struct px_file *f);
 /* The last reference went. */
 void file_closed(struct px_file *f);

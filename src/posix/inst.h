@@ -5,8 +5,8 @@
  *
  * A turn (inst_turn) receives, advances, delivers events to files (file_event), and sends.  Calls
  * on sockets only queue; what was queued leaves with the next turn, which comes when the thread
- * polls again, when it blocks, when inst_leave finds that it has been away from polling for long, or
- * from the janitor. */
+ * polls again, when it blocks, when inst_leave finds that it has been away from polling for long,
+ * or from the janitor. */
 #pragma once
 
 #include "posix/session.h"

@@ -123,7 +123,8 @@ struct px_session_config {
 };
 
 /* Make a session: open the port, lay out the memory, put the hidden descriptors where they will
- * stay.  The caller is its first process (px_proc).  0; or a negative error, and one line in why. */
+ * stay.  The caller is its first process (px_proc).  0; or a negative error, and one line in why.
+ */
 int session_create(const struct px_session_config *c, char *why, size_t n);
 /* Become the janitor: returns when the session is over.  In a child of session_create's process. */
 int session_janitor(void);

@@ -34,7 +34,8 @@ struct px_watch {
  * are concerned (listeners); -1: all. */
 void wait_notify(struct px_file *f, uint32_t bits, int slot);
 void wait_kick(uint64_t waiters);
-/* The last descriptor of f has gone, or it is the kernel's from now on (`kernel`): no set has it. */
+/* The last descriptor of f has gone, or it is the kernel's from now on (`kernel`): no set has it.
+ */
 void wait_forget(struct px_file *f, bool kernel);
 
 /* One sleep of the calling thread. */
