@@ -25,6 +25,16 @@
 #include "base/addr.h"
 #include "nic/nic.h"
 
+/* Where a port's buffers lie, for who wants to share them with other processes. */
+struct dev_memory {
+    /* Zero, on whole pages, committed on touch; NULL: there is none left.  Never given back. */
+    void *(*reserve)(void *arg, size_t bytes);
+    /* Map a file shared, as os_map_shared does; the descriptor is closed afterwards, and the mapping
+     * never given back. */
+    int (*map_file)(void *arg, int fd, size_t bytes, void **out);
+    void *arg;
+};
+
 struct dev_config {
     const char *name;        /* what follows "KIND:"; borrowed for the port's life */
     uint32_t queues;         /* wanted, 1 to 64: one a core.  nic.caps.queues says how many it is */
@@ -42,11 +52,17 @@ struct dev_config {
     const char *eal; /* further arguments of DPDK's environment; NULL: none */
     /* Somebody wants the program to stop: a driver that waits for a peer gives up. */
     bool (*stop_asked)(void);
+    const struct dev_memory *memory; /* borrowed while it is opened; NULL: this process's own */
 };
 
 struct dev_kind {
     const char *name;   /* "tap" */
     const char *syntax; /* "tap:IFNAME[,no-offload]": a line for --help */
+    /* Several processes may use one port of it: they have its descriptors (nic_ops.descriptors)
+     * under the same numbers, and its struct nic with all that it points to, m's memory and
+     * dev_config.memory's, at the same address, as they have the code.  One process at a time, or
+     * one that is told by a lock, uses a queue. */
+    bool shared;
     /* Bytes of descriptor memory open carves at most. */
     size_t (*bytes)(const struct dev_config *c);
     /* NULL, and one line about what is missing and what to do about it in why. */
@@ -82,7 +98,7 @@ bool dev_number(const char *text, uint32_t min, uint32_t max, uint32_t *out);
 
 /* ---- modules --------------------------------------------------------------------------- */
 
-#define DEV_ABI 1u
+#define DEV_ABI 2u
 
 struct dev_module {
     uint32_t abi;

@@ -268,6 +268,33 @@ static void close_port(struct nic *nic)
     tap_nic(e->tap)->ops->close(tap_nic(e->tap));
 }
 
+static int set_rss(struct nic *nic, const struct rss *r)
+{
+    return nic_set_rss(of(nic)->inner, r);
+}
+
+/* The kernel's own frames for the others leave by whichever queue they come to. */
+static int queue_enable(struct nic *nic, unsigned queue, bool on)
+{
+    int rc = nic_queue_enable(of(nic)->inner, queue, on);
+
+    return rc < 0 ? rc : nic_queue_enable(tap_nic(of(nic)->tap), queue, on);
+}
+
+/* The sets are made now, for all who share the port; they go on watching what they were given under
+ * other numbers. */
+static unsigned descriptors(struct nic *nic, int **fds, unsigned max)
+{
+    struct except *e = of(nic);
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < nic->caps.queues; i++)
+        if (wait_fd(nic, i) >= 0 && n++ < max)
+            fds[n - 1] = &e->queue[i].epoll;
+    n += nic_descriptors(e->inner, fds + min_u32(n, max), max - min_u32(n, max));
+    return n + nic_descriptors(tap_nic(e->tap), fds + min_u32(n, max), max - min_u32(n, max));
+}
+
 static const struct nic_ops except_ops = {
     .rx_burst = rx_burst,
     .tx_burst = tx_burst,
@@ -280,17 +307,23 @@ static const struct nic_ops except_ops = {
     .is_gone = is_gone,
     .link_is_up = link_is_up,
     .counters = counters,
+    .set_rss = set_rss,
+    .queue_enable = queue_enable,
+    .descriptors = descriptors,
 };
 
-static struct tap_config tap_config_for(const char *name, uint32_t queues)
+static struct tap_config tap_config_for(const struct except_config *c, uint32_t queues)
 {
-    return (struct tap_config){
-        .name = name, .queues = queues, .buffers = TAP_QUEUE_BUFFERS, .no_offload = true};
+    return (struct tap_config){.name = c->name,
+                               .queues = queues,
+                               .buffers = TAP_QUEUE_BUFFERS,
+                               .no_offload = true,
+                               .memory = c->memory};
 }
 
 size_t except_bytes(uint32_t queues)
 {
-    struct tap_config tc = tap_config_for("", queues);
+    struct tap_config tc = tap_config_for(&(struct except_config){0}, queues);
 
     return sizeof(struct except) + CACHE_LINE + queues * sizeof(struct except_queue) +
            tap_bytes(&tc);
@@ -299,7 +332,7 @@ size_t except_bytes(uint32_t queues)
 static bool open_tap(struct except *e, struct mem *m, const struct except_config *c, char *why,
                      size_t n)
 {
-    struct tap_config tc = tap_config_for(c->name, e->inner->caps.queues);
+    struct tap_config tc = tap_config_for(c, e->inner->caps.queues);
 
     e->tap = tap_open(m, &tc, why, n);
     if (!e->tap)

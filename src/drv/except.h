@@ -27,9 +27,10 @@
 #include "drv/dev.h"
 
 struct except_config {
-    const char *name;    /* of the TAP device */
-    struct ip_addr addr; /* ours */
-    uint16_t vlan;       /* ours; 0: untagged */
+    const char *name;                /* of the TAP device */
+    struct ip_addr addr;             /* ours */
+    uint16_t vlan;                   /* ours; 0: untagged */
+    const struct dev_memory *memory; /* for its buffers; NULL: this process's */
 };
 
 /* Bytes of descriptor memory except_open carves at most. */

@@ -59,7 +59,8 @@ static bool queues_open(struct packet *t, struct mem *m, const struct dev_config
     while (t->queues < c->queues) {
         struct packet_queue *q = &t->queue[t->queues++];
         if (packet_queue_open(q, t, why, n) < 0 ||
-            !drv_rx_pool_init(&q->pool, &q->bufs, m, "packet rx", buffers, PACKET_BUF_SIZE, why, n))
+            !drv_rx_pool_init(&q->pool, &q->bufs, m, "packet rx", buffers, PACKET_BUF_SIZE,
+                              c->memory, why, n))
             return false;
     }
     return true;

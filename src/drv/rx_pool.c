@@ -7,10 +7,12 @@
 #define PAGE 4096u
 
 bool drv_rx_pool_init(struct pkt_pool *p, struct drv_buffers *b, struct mem *m, const char *name,
-                      uint32_t buffers, uint32_t buf_size, char *why, size_t n)
+                      uint32_t buffers, uint32_t buf_size, const struct dev_memory *memory,
+                      char *why, size_t n)
 {
     b->bytes = (size_t)buffers * buf_size;
-    b->at = os_reserve(b->bytes, false);
+    b->lent = memory != NULL;
+    b->at = memory ? memory->reserve(memory->arg, b->bytes) : os_reserve(b->bytes, false);
     if (!b->at) {
         snprintf(why, n, "no address space for %u receive buffers", buffers);
         return false;
@@ -23,5 +25,6 @@ bool drv_rx_pool_init(struct pkt_pool *p, struct drv_buffers *b, struct mem *m, 
 
 void drv_buffers_release(struct drv_buffers *b)
 {
-    os_release(b->at, b->bytes);
+    if (!b->lent)
+        os_release(b->at, b->bytes);
 }

@@ -25,6 +25,7 @@ _Static_assert(PKT_HEADROOM + FRAME_MAX <= BUF_SIZE && BUF_SIZE % 4096 == 0, "a 
 struct tap_queue {
     MR_ALIGNED(CACHE_LINE) int fd;
     _Atomic bool gone; /* every core asks */
+    bool off;          /* the kernel puts nothing here */
     struct pkt_pool pool;
     struct drv_buffers bufs;
 };
@@ -173,6 +174,53 @@ static bool link_is_up(struct nic *nic)
     return tap_is_up(((struct tap *)(void *)nic)->queue[0].fd);
 }
 
+/* Others may be reading what nic.rss says: of two rules with one key only the table differs. */
+static int set_rss(struct nic *nic, const struct rss *r)
+{
+    struct tap *t = (struct tap *)(void *)nic;
+
+    if (t->map < 0)
+        return NIC_ENOTSUP;
+    int rc = tap_steer_change(t->queue[0].fd, t->map, t->rss, r);
+    if (rc < 0)
+        return rc;
+    if (memcmp(t->rss->key, r->key, sizeof(r->key)) == 0)
+        rss_set_table(t->rss, r->table, r->mask + 1);
+    else
+        *t->rss = *r;
+    return 0;
+}
+
+/* With steering the table alone decides; and the program names queues by their place among those
+ * that are attached, which would change. */
+static int queue_enable(struct nic *nic, unsigned queue, bool on)
+{
+    struct tap *t = (struct tap *)(void *)nic;
+
+    MR_ASSERT(queue < t->queues);
+    if (t->map >= 0 || t->queues == 1)
+        return NIC_ENOTSUP;
+    if (t->queue[queue].off == !on)
+        return 0;
+    int rc = tap_queue_enable(t->queue[queue].fd, on);
+    if (rc == 0)
+        t->queue[queue].off = !on;
+    return rc;
+}
+
+static unsigned descriptors(struct nic *nic, int **fds, unsigned max)
+{
+    struct tap *t = (struct tap *)(void *)nic;
+    unsigned n = 0;
+
+    for (uint32_t i = 0; i < t->queues; i++)
+        if (n++ < max)
+            fds[i] = &t->queue[i].fd;
+    if (t->map >= 0 && n++ < max)
+        fds[n - 1] = &t->map;
+    return n;
+}
+
 static const struct nic_ops tap_ops = {
     .rx_burst = rx_burst,
     .tx_burst = tx_burst,
@@ -181,6 +229,9 @@ static const struct nic_ops tap_ops = {
     .rx_pool = rx_pool,
     .is_gone = gone,
     .link_is_up = link_is_up,
+    .set_rss = set_rss,
+    .queue_enable = queue_enable,
+    .descriptors = descriptors,
 };
 
 static uint32_t buffers_of(const struct tap_config *c)
@@ -200,8 +251,8 @@ static bool queue_open(struct tap_queue *q, struct mem *m, const struct tap_conf
                        char *why, size_t n)
 {
     q->fd = tap_attach(c, one, why, n);
-    return q->fd >= 0 &&
-           drv_rx_pool_init(&q->pool, &q->bufs, m, "tap rx", buffers_of(c), BUF_SIZE, why, n);
+    return q->fd >= 0 && drv_rx_pool_init(&q->pool, &q->bufs, m, "tap rx", buffers_of(c), BUF_SIZE,
+                                          c->memory, why, n);
 }
 
 static bool queues_open(struct tap *t, struct mem *m, const struct tap_config *c, char *why,
@@ -280,16 +331,6 @@ const char *tap_steering_why(const struct tap *t)
     return t->why;
 }
 
-int tap_set_steering(struct tap *t, const struct rss *r)
-{
-    if (t->map < 0)
-        return -ENOTSUP;
-    int rc = tap_steer_change(t->queue[0].fd, t->map, t->rss, r);
-    if (rc == 0)
-        *t->rss = *r;
-    return rc;
-}
-
 struct nic *tap_nic(struct tap *t)
 {
     return &t->nic;
@@ -354,7 +395,8 @@ static struct nic *kind_open(struct mem *m, const struct dev_config *c, char *wh
                             .queues = c->queues,
                             .buffers = c->buffers,
                             .steer = c->steer,
-                            .no_offload = c->no_offload};
+                            .no_offload = c->no_offload,
+                            .memory = c->memory};
 
     if (!read_name(c->name, name, sizeof(name), &tc.no_offload, why, n))
         return NULL;
@@ -366,4 +408,9 @@ static struct nic *kind_open(struct mem *m, const struct dev_config *c, char *wh
 }
 
 const struct dev_kind dev_kind_tap = {
-    .name = "tap", .syntax = "tap:IFNAME[,no-offload]", .bytes = kind_bytes, .open = kind_open};
+    .name = "tap",
+    .syntax = "tap:IFNAME[,no-offload]",
+    .shared = true,
+    .bytes = kind_bytes,
+    .open = kind_open,
+};

@@ -22,6 +22,7 @@
 #include "nic/nic.h"
 
 struct tap;
+struct dev_memory;
 
 struct tap_config {
     const char *name; /* of the device, at most 15 characters */
@@ -31,6 +32,7 @@ struct tap_config {
     const struct rss
         *steer; /* how the kernel is to spread frames over the queues, entries < queues;
                               * copied; NULL: as it likes */
+    const struct dev_memory *memory; /* drv/dev.h; NULL: this process's */
 };
 #define TAP_BUFFERS 2048u
 
@@ -41,7 +43,10 @@ size_t tap_bytes(const struct tap_config *c);
  *
  * What can be done without is done without: a device that was made with one queue is opened with
  * one, and where the kernel takes no steering program frames are spread as it likes.
- * nic.caps.queues and nic.spread say what is so, and tap_steering_why says why. */
+ * nic.caps.queues and nic.spread say what is so, and tap_steering_why says why.
+ *
+ * nic_set_rss changes table and key, but not the number of entries.  Without steering
+ * nic_queue_enable takes a queue out of what the kernel uses, with all that waits there. */
 struct tap *tap_open(struct mem *m, const struct tap_config *c, char *why, size_t n);
 struct nic *tap_nic(struct tap *t);
 struct pkt_pool *tap_rx_pool(struct tap *t, unsigned queue);
@@ -49,8 +54,5 @@ struct pkt_pool *tap_rx_pool(struct tap *t, unsigned queue);
 bool tap_set_up(const char *name, const struct mac_addr *mac, uint32_t mtu, char *why, size_t n);
 /* One line about why frames are not spread as asked; "" when they are, or nothing was asked. */
 const char *tap_steering_why(const struct tap *t);
-/* Spread frames as r says from the next one on: r has the entries that `steer` had, its key may
- * differ.  0, or an error: -ENOTSUP without steering. */
-int tap_set_steering(struct tap *t, const struct rss *r);
 /* The device was removed under us: nothing will ever come or go again. */
 bool tap_is_gone(const struct tap *t);

@@ -98,6 +98,13 @@ int tap_attach(const struct tap_config *c, bool *one, char *why, size_t n)
     return fd;
 }
 
+int tap_queue_enable(int fd, bool on)
+{
+    struct ifreq r = {.ifr_flags = on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE};
+
+    return ioctl(fd, TUNSETQUEUE, &r) < 0 ? -errno : 0;
+}
+
 bool tap_mtu(const char *name, uint32_t *out, char *why, size_t n)
 {
     struct ifreq r = {0};

@@ -16,6 +16,8 @@ int tap_attach(const struct tap_config *c, bool *one, char *why, size_t n);
 int tap_steer_start(int fd, const struct rss *r, int *map);
 /* The same with another key or table of as many entries. */
 int tap_steer_change(int fd, int map, const struct rss *was, const struct rss *r);
+/* The kernel uses this queue of several, or does not. */
+int tap_queue_enable(int fd, bool on);
 /* As the kernel likes. */
 void tap_steer_clear(int fd);
 

@@ -18,8 +18,9 @@
 
 struct wire_shm {
     struct memwire_port *port;
-    void *shared; /* owned mapping */
+    void *shared; /* owned mapping, but for a dev_memory's */
     size_t bytes;
+    bool lent;
     unsigned side;
     dev_t device; /* side 0: the file that it made */
     ino_t file;
@@ -61,6 +62,19 @@ static bool parse(struct wire_shm *w, const char *spec, char *why, size_t n)
     return true;
 }
 
+static int map(struct wire_shm *w, int fd, const struct dev_memory *memory)
+{
+    w->lent = memory != NULL;
+    return memory ? memory->map_file(memory->arg, fd, w->bytes, &w->shared)
+                  : os_map_shared(fd, w->bytes, &w->shared);
+}
+
+static void unmap(const struct wire_shm *w)
+{
+    if (!w->lent)
+        os_release(w->shared, w->bytes);
+}
+
 static int remember_file(struct wire_shm *w, int fd)
 {
     struct stat st;
@@ -83,7 +97,7 @@ static void remove_file(const struct wire_shm *w)
 
 /* Formatted under another name first: side 1 never sees half a wire, and the memory of a wire that
  * somebody still uses does not shrink under them. */
-static int create(struct wire_shm *w, uint32_t queues)
+static int create(struct wire_shm *w, uint32_t queues, const struct dev_memory *memory)
 {
     struct memwire_config c = wire_config(queues);
     char fresh[PATH_BYTES + 8];
@@ -94,7 +108,7 @@ static int create(struct wire_shm *w, uint32_t queues)
     int fd = open(fresh, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
-    int rc = os_map_shared(fd, w->bytes, &w->shared);
+    int rc = map(w, fd, memory);
     if (rc == 0)
         rc = remember_file(w, fd);
     os_close(fd);
@@ -107,7 +121,7 @@ static int create(struct wire_shm *w, uint32_t queues)
     return rc;
 }
 
-static int attach(struct wire_shm *w)
+static int attach(struct wire_shm *w, const struct dev_memory *memory)
 {
     struct stat st;
     int fd = open(w->path, O_RDWR | O_CLOEXEC);
@@ -117,18 +131,18 @@ static int attach(struct wire_shm *w)
     int rc = fstat(fd, &st) < 0 ? -errno : 0;
     if (rc == 0) {
         w->bytes = (size_t)st.st_size;
-        rc = w->bytes < 4096 ? -EINVAL : os_map_shared(fd, w->bytes, &w->shared);
+        rc = w->bytes < 4096 ? -EINVAL : map(w, fd, memory);
     }
     os_close(fd);
     return rc;
 }
 
-static int attach_patiently(struct wire_shm *w)
+static int attach_patiently(struct wire_shm *w, const struct dev_memory *memory)
 {
     uint64_t until = os_now_us() + WAIT_FOR_PEER_US;
     int rc;
 
-    while ((rc = attach(w)) == -ENOENT && os_now_us() < until && !os_stop_asked())
+    while ((rc = attach(w, memory)) == -ENOENT && os_now_us() < until && !os_stop_asked())
         nanosleep(&(struct timespec){0, LOOK_AGAIN_NS}, NULL);
     return rc;
 }
@@ -151,26 +165,25 @@ static bool join(struct wire_shm *w, struct mem *m, uint32_t queues, char *why, 
     return w->port != NULL;
 }
 
-struct wire_shm *wire_shm_open(struct mem *m, const char *spec, uint32_t queues,
-                               const struct rss *rss, char *why, size_t n)
+struct wire_shm *wire_shm_open(struct mem *m, const struct wire_shm_config *c, char *why, size_t n)
 {
     struct wire_shm *w = mem_carve(m, sizeof(*w), CACHE_LINE);
 
-    MR_ASSERT(queues >= 1 && queues <= MEMWIRE_QUEUES_MAX);
-    if (!parse(w, spec, why, n))
+    MR_ASSERT(c->queues >= 1 && c->queues <= MEMWIRE_QUEUES_MAX);
+    if (!parse(w, c->spec, why, n))
         return NULL;
-    int rc = w->side == 0 ? create(w, queues) : attach_patiently(w);
+    int rc = w->side == 0 ? create(w, c->queues, c->memory) : attach_patiently(w, c->memory);
     if (rc < 0) {
         snprintf(why, n, "wire '%s': %s", w->path,
                  rc == -ENOENT && w->side == 1 ? "no side 0 has made it" : strerror(-rc));
         return NULL;
     }
-    if (!join(w, m, queues, why, n)) {
-        os_release(w->shared, w->bytes);
+    if (!join(w, m, c->queues, why, n)) {
+        unmap(w);
         return NULL;
     }
-    if (rss)
-        memwire_set_rss(w->port, rss);
+    if (c->rss)
+        memwire_set_rss(w->port, c->rss);
     return w;
 }
 
@@ -178,7 +191,7 @@ void wire_shm_close(struct wire_shm *w)
 {
     if (w->side == 0)
         remove_file(w);
-    os_release(w->shared, w->bytes);
+    unmap(w);
 }
 
 struct nic *wire_shm_nic(struct wire_shm *w)
@@ -210,7 +223,13 @@ static struct nic *kind_open(struct mem *m, const struct dev_config *c, char *wh
     struct rss first;
 
     rss_init(&first, rss_key_default, 1, 1);
-    struct wire_shm *w = wire_shm_open(m, c->name, c->queues, c->steer ? c->steer : &first, why, n);
+    struct wire_shm *w =
+        wire_shm_open(m,
+                      &(struct wire_shm_config){.spec = c->name,
+                                                .queues = c->queues,
+                                                .rss = c->steer ? c->steer : &first,
+                                                .memory = c->memory},
+                      why, n);
     if (!w)
         return NULL;
     struct nic *nic = wire_shm_nic(w);
@@ -230,4 +249,9 @@ static struct nic *kind_open(struct mem *m, const struct dev_config *c, char *wh
 }
 
 const struct dev_kind dev_kind_shm = {
-    .name = "shm", .syntax = "shm:PATH:0|1", .bytes = kind_bytes, .open = kind_open};
+    .name = "shm",
+    .syntax = "shm:PATH:0|1",
+    .shared = true,
+    .bytes = kind_bytes,
+    .open = kind_open,
+};

@@ -6,6 +6,7 @@
  * then, which costs about a percent of a processor. */
 #pragma once
 
+#include "drv/dev.h"
 #include "nic/memwire.h"
 
 struct wire_shm;
@@ -13,11 +14,15 @@ struct wire_shm;
 /* Bytes of descriptor memory wire_shm_open carves from its struct mem. */
 size_t wire_shm_bytes(uint32_t queues);
 
-/* spec: "PATH:0" or "PATH:1".  queues: 1 to MEMWIRE_QUEUES_MAX, the same at both ends.  rss: how
- * frames for this end are spread, copied; NULL: by the default key.  NULL, and one line about the
- * reason in why. */
-struct wire_shm *wire_shm_open(struct mem *m, const char *spec, uint32_t queues,
-                               const struct rss *rss, char *why, size_t n);
+struct wire_shm_config {
+    const char *spec; /* "PATH:0" or "PATH:1" */
+    uint32_t queues;  /* 1 to MEMWIRE_QUEUES_MAX, the same at both ends */
+    const struct rss
+        *rss; /* how frames for this end are spread, copied; NULL: by the default key */
+    const struct dev_memory *memory; /* drv/dev.h; NULL: this process's */
+};
+/* NULL, and one line about the reason in why. */
+struct wire_shm *wire_shm_open(struct mem *m, const struct wire_shm_config *c, char *why, size_t n);
 void wire_shm_close(struct wire_shm *w);
 struct nic *wire_shm_nic(struct wire_shm *w);
 struct pkt_pool *wire_shm_rx_pool(struct wire_shm *w, unsigned queue);

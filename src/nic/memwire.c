@@ -143,11 +143,18 @@ static bool link_is_up(struct nic *nic)
     return !atomic_load_explicit(&port->down, memory_order_relaxed);
 }
 
+static int set_rss(struct nic *nic, const struct rss *r)
+{
+    memwire_set_rss((struct memwire_port *)(void *)nic, r);
+    return 0;
+}
+
 const struct nic_ops memwire_ops = {.rx_burst = memwire_rx_burst,
                                     .tx_burst = memwire_tx_burst,
                                     .close = close_port,
                                     .rx_pool = rx_pool,
-                                    .link_is_up = link_is_up};
+                                    .link_is_up = link_is_up,
+                                    .set_rss = set_rss};
 
 size_t memwire_port_bytes(const struct memwire_config *c, unsigned side)
 {

@@ -41,7 +41,11 @@ void memwire_set_rss(struct memwire_port *p, const struct rss *r)
         return;
     for (unsigned i = 0; i <= r->mask; i++)
         MR_ASSERT(r->table[i] < p->queues);
-    *p->told = *r;
+    /* Others may be reading it: of two rules with one key only the table differs. */
+    if (p->told->mask == r->mask && memcmp(p->told->key, r->key, sizeof(r->key)) == 0)
+        rss_set_table(p->told, r->table, r->mask + 1);
+    else
+        *p->told = *r;
     p->nic.rss = p->told;
     p->nic.spread = NIC_SPREAD_RSS;
     memwire_write_rule(p->spread, SPREAD_HASH, r);

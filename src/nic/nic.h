@@ -82,6 +82,17 @@ struct nic_ops {
     bool (*is_gone)(struct nic *n);
     bool (*link_is_up)(struct nic *n);
     unsigned (*counters)(struct nic *n, struct nic_counter *out, unsigned max);
+    /* One thread: from the next frame on the port spreads as r says, which has as many entries as
+     * the rule that the port was opened with; nic.rss tells it (a copy).  0; or a negative error:
+     * -ENOTSUP if the port follows no rule of ours. */
+    int (*set_rss)(struct nic *n, const struct rss *r);
+    /* One thread: nobody reads this queue, and the port is to put no frame there; or somebody does
+     * again.  For a port that follows no rule of ours: one that does is told by set_rss.  0 or a
+     * negative error. */
+    int (*queue_enable)(struct nic *n, unsigned queue, bool on);
+    /* Before the port is used: where it keeps its descriptors, so that who opened it can put them
+     * under other numbers; up to max are written, how many there are is returned. */
+    unsigned (*descriptors)(struct nic *n, int **fds, unsigned max);
 };
 
 /* What a person should know of a port before he measures it: what it does well, or not. */
@@ -124,6 +135,21 @@ static inline bool nic_link_is_up(struct nic *n)
 static inline struct pkt_pool *nic_rx_pool(struct nic *n, unsigned queue)
 {
     return n->ops->rx_pool ? n->ops->rx_pool(n, queue) : NULL;
+}
+
+#define NIC_ENOTSUP (-95) /* as ENOTSUP */
+/* As set_rss, queue_enable and descriptors, of any port. */
+static inline int nic_set_rss(struct nic *n, const struct rss *r)
+{
+    return n->ops->set_rss ? n->ops->set_rss(n, r) : NIC_ENOTSUP;
+}
+static inline int nic_queue_enable(struct nic *n, unsigned queue, bool on)
+{
+    return n->ops->queue_enable ? n->ops->queue_enable(n, queue, on) : NIC_ENOTSUP;
+}
+static inline unsigned nic_descriptors(struct nic *n, int **fds, unsigned max)
+{
+    return n->ops->descriptors ? n->ops->descriptors(n, fds, max) : 0;
 }
 
 /* Up to max packets; each one's data is the whole frame.  They belong to the caller. */

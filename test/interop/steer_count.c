@@ -74,13 +74,13 @@ static void obey(struct tap *t, struct counts *c, const char *line)
         rng_init(&rng, strtoul(line + 6, NULL, 10));
         for (unsigned i = 0; i <= law.mask; i++)
             law.table[i] = (uint16_t)rng_below(&rng, n->caps.queues);
-        rc = tap_set_steering(t, &law);
+        rc = nic_set_rss(tap_nic(t), &law);
         printf("table %d\n", rc);
     } else if (strncmp(line, "key", 3) == 0) {
         symmetric = !symmetric;
         rss_init(&law, symmetric ? rss_key_symmetric : rss_key_default, law.mask + 1,
                  n->caps.queues);
-        rc = tap_set_steering(t, &law);
+        rc = nic_set_rss(tap_nic(t), &law);
         printf("key %d\n", rc);
     }
     fflush(stdout);

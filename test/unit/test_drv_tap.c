@@ -163,16 +163,16 @@ static void a_steered_device_tells_the_rule_and_takes_another(void **state)
     if (tap_nic(t)->spread != NIC_SPREAD_RSS) {
         assert_int_equal(tap_nic(t)->spread, NIC_SPREAD_UNKNOWN);
         assert_non_null(strstr(tap_steering_why(t), "takes no steering program"));
-        assert_int_equal(tap_set_steering(t, &law), -ENOTSUP);
+        assert_int_equal(nic_set_rss(tap_nic(t), &law), -ENOTSUP);
         close_tap(t);
         skip();
     }
     assert_memory_equal(tap_nic(t)->rss, &law, sizeof(law));
     rss_init(&law, rss_key_symmetric, 128, 1);
-    assert_int_equal(tap_set_steering(t, &law), 0);
+    assert_int_equal(nic_set_rss(tap_nic(t), &law), 0);
     assert_memory_equal(tap_nic(t)->rss, &law, sizeof(law));
     rss_init(&more, rss_key_default, 256, 2);
-    assert_int_equal(tap_set_steering(t, &more), -EINVAL);
+    assert_int_equal(nic_set_rss(tap_nic(t), &more), -EINVAL);
     assert_memory_equal(tap_nic(t)->rss, &law, sizeof(law));
     close_tap(t);
 }
@@ -187,7 +187,7 @@ static void without_a_rule_the_kernel_spreads_as_it_likes(void **state)
     assert_null(tap_nic(t)->rss);
     assert_string_equal(tap_steering_why(t), "");
     rss_init(&law, rss_key_default, 128, 2);
-    assert_int_equal(tap_set_steering(t, &law), -ENOTSUP);
+    assert_int_equal(nic_set_rss(tap_nic(t), &law), -ENOTSUP);
     close_tap(t);
 }
 

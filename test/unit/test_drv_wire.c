@@ -22,7 +22,9 @@ static struct wire_shm *open_end(struct end *e, unsigned side, uint32_t queues,
 
     snprintf(spec, sizeof(spec), "%s:%u", path, side);
     mem_init(&e->m, os_reserve(ARENA, false), ARENA);
-    e->w = wire_shm_open(&e->m, spec, queues, rss, why, sizeof(why));
+    e->w =
+        wire_shm_open(&e->m, &(struct wire_shm_config){.spec = spec, .queues = queues, .rss = rss},
+                      why, sizeof(why));
     if (e->w)
         assert_true(e->m.used <= wire_shm_bytes(queues));
     return e->w;
