@@ -223,6 +223,26 @@ int64_t mr_recvfrom(struct mr *m, mr_sock s, void *buf, size_t n, struct mr_addr
 /* The same without a copy: 0, and the datagram lent in *out; or MR_EAGAIN. */
 int mr_recvfrom_slice(struct mr *m, mr_sock s, struct mr_slice *out, struct mr_addr *from);
 
+/* ---- readiness -------------------------------------------------------------------- */
+
+/* What is so now, whatever events have told of it.  A connection that is open and lacks
+ * MR_CAN_SEND is told MR_EV_WRITABLE when it has it. */
+enum mr_ready {
+    MR_CAN_RECV = 1,   /* mr_recv has data, end of stream or an error; mr_recvfrom a datagram or an
+                          error; mr_accept a connection */
+    MR_CAN_SEND = 2,   /* connected, not shut down, and of the send buffer a third is free (or what
+                          MR_SNDLOWAT says) */
+    MR_RECV_END = 4,   /* the peer sends no more, and all that it sent has arrived */
+    MR_SEND_END = 8,   /* we send no more: mr_shutdown was called */
+    MR_OVER = 16,      /* both ways are at their end, or the connection was aborted: the two above
+                          are set, too; or the handle is stale */
+    MR_HAS_ERROR = 32, /* mr_getopt(MR_ERROR) says what ended the connection, or what ICMP has
+                          told about a datagram */
+    MR_URGENT_IN = 64, /* there is urgent data that was not read yet */
+};
+/* Bits of enum mr_ready.  A few loads. */
+unsigned mr_poll(struct mr *m, mr_sock s);
+
 /* ---- options and facts ------------------------------------------------------------ */
 
 enum mr_opt {
@@ -248,9 +268,13 @@ enum mr_opt {
     MR_BROADCAST,  /* bool, UDP: may send to broadcast addresses */
     MR_OOBINLINE,  /* bool, default on: urgent data stays in the stream (RFC 6093) */
     MR_SNDLOWAT,   /* bytes free before MR_EV_WRITABLE */
+    MR_PAUSED,     /* bool, listener, this core's only: take no new connections; those half open
+                      are completed, and what waits can be accepted.  SYNs go to other cores that
+                      listen; if none does they are dropped without an answer */
     /* read only */
     MR_ERROR,       /* the pending error, and clears it */
-    MR_RCVQ,        /* bytes ready to read */
+    MR_RCVQ,        /* bytes ready to read; UDP: the length of the next datagram, 0 also if there
+                       is none (mr_poll tells which); listener: connections to accept */
     MR_SNDQ,        /* bytes sent or queued and not yet acknowledged */
     MR_URGENT_LEFT, /* bytes from here to the end of urgent data; 0: none (MUST-33) */
 };

@@ -79,6 +79,11 @@ int mr_recvfrom_slice(struct mr *m, mr_sock s, struct mr_slice *out, struct mr_a
     return m->be->recvfrom_slice(m, s, out, from);
 }
 
+unsigned mr_poll(struct mr *m, mr_sock s)
+{
+    return m->be->poll(m, s);
+}
+
 int mr_setopt(struct mr *m, mr_sock s, enum mr_opt opt, int64_t value)
 {
     return m->be->setopt(m, s, opt, value);

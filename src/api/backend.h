@@ -39,6 +39,7 @@ struct mr_backend {
     int64_t (*recvfrom)(struct mr *m, mr_sock s, void *buf, size_t n, struct mr_addr *from);
     int (*recvfrom_slice)(struct mr *m, mr_sock s, struct mr_slice *out, struct mr_addr *from);
 
+    unsigned (*poll)(struct mr *m, mr_sock s);
     int (*setopt)(struct mr *m, mr_sock s, enum mr_opt opt, int64_t value);
     int (*getopt)(struct mr *m, mr_sock s, enum mr_opt opt, int64_t *value);
     void (*set_user)(struct mr *m, mr_sock s, void *user);

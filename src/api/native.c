@@ -101,11 +101,15 @@ static int n_recvfrom_slice(struct mr *m, mr_sock h, struct mr_slice *out, struc
 {
     return sock_recvfrom_slice(sock_of(m), h, out, from);
 }
+static unsigned n_poll(struct mr *m, mr_sock h)
+{
+    return sock_poll(sock_of(m), h);
+}
 static int n_setopt(struct mr *m, mr_sock h, enum mr_opt opt, int64_t v)
 {
     int rc = sock_setopt(sock_of(m), h, opt, v);
 
-    if (rc == 0)
+    if (rc == 0 && opt != MR_PAUSED)
         everywhere_option(everywhere_of(m), h, opt, v);
     return rc;
 }
@@ -185,6 +189,7 @@ static const struct mr_backend native_backend = {
     .sendto = n_sendto,
     .recvfrom = n_recvfrom,
     .recvfrom_slice = n_recvfrom_slice,
+    .poll = n_poll,
     .setopt = n_setopt,
     .getopt = n_getopt,
     .set_user = n_set_user,

@@ -52,9 +52,10 @@ static inline unsigned home_of_pair(const struct home *h, be32 raddr, be32 laddr
 /* ---- who has a port ------------------------------------------------------------------ */
 
 enum port_kind {
-    PORT_TCP,      /* listens */
-    PORT_UDP,      /* has an endpoint without a peer */
-    PORT_UDP_AWAY, /* has one with a peer, and the flow's home is another core */
+    PORT_TCP,        /* listens */
+    PORT_TCP_PAUSED, /* would listen, and takes no SYN now */
+    PORT_UDP,        /* has an endpoint without a peer */
+    PORT_UDP_AWAY,   /* has one with a peer, and the flow's home is another core */
     PORT_KINDS
 };
 

@@ -1,9 +1,11 @@
 /* Facts about connections and the context. */
+#define _GNU_SOURCE 1 /* POLLRDHUP */
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -21,6 +23,52 @@ static uint32_t bytes(uint64_t segments, uint32_t mss)
     uint64_t n = segments * mss;
 
     return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
+/* The kernel's queue in front of the wire, and ours in front of it. */
+static bool has_room(const struct ksock *s, short revents)
+{
+    size_t want = s->lowat > s->outq_max / 3 ? s->lowat : s->outq_max / 3;
+
+    return (revents & POLLOUT) && (s->outq == 0 || s->outq + want <= s->outq_max);
+}
+
+static unsigned poll_tcp(struct ksock *s, short revents)
+{
+    unsigned r = 0;
+
+    if (s->closed_said)
+        return MR_CAN_RECV | MR_RECV_END | MR_SEND_END | MR_OVER | (s->err ? MR_HAS_ERROR : 0u);
+    if (s->connecting)
+        return 0;
+    if (revents & (POLLIN | POLLHUP | POLLERR))
+        r |= MR_CAN_RECV;
+    if (s->eof || (revents & POLLRDHUP))
+        r |= MR_RECV_END | MR_CAN_RECV;
+    if (s->fin_asked)
+        return r | (r & MR_RECV_END ? MR_SEND_END | MR_OVER : MR_SEND_END);
+    if (has_room(s, revents))
+        return r | MR_CAN_SEND;
+    s->want_write = true;
+    return r;
+}
+
+unsigned kapi_poll(struct mr *m, mr_sock h)
+{
+    struct ksock *s = ksock_get(kapi_of(m), h, KSOCK_FREE);
+
+    if (s == NULL)
+        return MR_OVER;
+    struct pollfd p = {.fd = s->fd, .events = POLLIN | POLLOUT | POLLRDHUP | POLLPRI};
+    if (poll(&p, 1, 0) < 0)
+        return 0;
+    unsigned urgent = p.revents & POLLPRI ? MR_URGENT_IN : 0u;
+    if (s->kind == KSOCK_TCP)
+        return urgent | poll_tcp(s, p.revents);
+    unsigned r = p.revents & (POLLIN | POLLERR) ? MR_CAN_RECV : 0u;
+    if (p.revents & POLLERR)
+        r |= MR_HAS_ERROR;
+    return s->kind == KSOCK_UDP && (p.revents & POLLOUT) ? r | MR_CAN_SEND : r;
 }
 
 int kapi_tcp_info(struct mr *m, mr_sock h, struct mr_tcp_info *out)

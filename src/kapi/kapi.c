@@ -277,6 +277,7 @@ const struct mr_backend kapi_backend = {
     .sendto = kapi_sendto,
     .recvfrom = kapi_recvfrom,
     .recvfrom_slice = kapi_recvfrom_slice,
+    .poll = kapi_poll,
     .setopt = kapi_setopt,
     .getopt = kapi_getopt,
     .set_user = kapi_set_user,

@@ -257,6 +257,7 @@ int kapi_recvfrom_slice(struct mr *m, mr_sock h, struct mr_slice *out, struct mr
 
 /* ---- opt.c, info.c */
 
+unsigned kapi_poll(struct mr *m, mr_sock h);
 int kapi_setopt(struct mr *m, mr_sock h, enum mr_opt opt, int64_t value);
 /* On this core only. */
 int ksock_setopt(struct ksock *s, enum mr_opt opt, int64_t value);

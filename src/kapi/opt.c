@@ -103,6 +103,7 @@ int ksock_setopt(struct ksock *s, enum mr_opt opt, int64_t value)
         return set_congestion(s, value);
     case MR_REUSEADDR:
         return MR_OK;
+    case MR_PAUSED: /* the kernel cannot */
     case MR_ERROR:
     case MR_RCVQ:
     case MR_SNDQ:
@@ -189,6 +190,8 @@ int kapi_getopt(struct mr *m, mr_sock h, enum mr_opt opt, int64_t *value)
         return get_queue(s, SIOCINQ, 0, value);
     case MR_SNDQ:
         return get_queue(s, SIOCOUTQ, s->outq, value);
+    case MR_PAUSED:
+        return MR_ENOPROTOOPT;
     case MR_URGENT_LEFT:
     case MR_NODELAY:
     case MR_CORK:

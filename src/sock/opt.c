@@ -19,6 +19,7 @@ static bool value_is_valid(enum mr_opt opt, int64_t v)
     case MR_REUSEADDR:
     case MR_BROADCAST:
     case MR_OOBINLINE:
+    case MR_PAUSED:
         return in_range(v, 0, 1);
     case MR_KEEPIDLE:
     case MR_KEEPINTVL:
@@ -239,8 +240,12 @@ int sock_setopt(struct sock *s, mr_sock h, enum mr_opt opt, int64_t value)
     if (!c && !l && !u)
         return MR_EBADF;
     if (!value_is_valid(opt, value))
-        return opt >= MR_NODELAY && opt <= MR_SNDLOWAT ? MR_EINVAL : MR_ENOPROTOOPT;
+        return opt >= MR_NODELAY && opt <= MR_PAUSED ? MR_EINVAL : MR_ENOPROTOOPT;
     if (c)
         return conn_setopt(s, c, opt, value);
+    if (l && opt == MR_PAUSED) {
+        tcp_pause(s->tcp, l, value);
+        return 0;
+    }
     return l ? listener_setopt(&l->inherit, opt, value) : udp_setopt(u, opt, value);
 }

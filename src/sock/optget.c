@@ -181,6 +181,9 @@ static int listener_getopt(const struct sock *s, const struct tcp_listener *l, e
     case MR_RCVQ:
         *v = l->accept_n;
         return 0;
+    case MR_PAUSED:
+        *v = l->paused;
+        return 0;
     default:
         return inherit_getopt(s, &l->inherit, opt, v);
     }
@@ -206,7 +209,7 @@ static int udp_getopt(struct udp_pcb *u, enum mr_opt opt, int64_t *v)
         u->err = 0;
         return 0;
     case MR_RCVQ:
-        *v = u->rcv_bytes;
+        *v = u->rcvq.head ? u->rcvq.head->len : 0;
         return 0;
     default:
         return MR_ENOPROTOOPT;

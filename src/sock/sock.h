@@ -102,6 +102,25 @@ int sock_sendto(struct sock *s, mr_sock h, const void *buf, size_t n, const stru
 int64_t sock_recvfrom(struct sock *s, mr_sock h, void *buf, size_t n, struct mr_addr *from);
 int sock_recvfrom_slice(struct sock *s, mr_sock h, struct mr_slice *out, struct mr_addr *from);
 
+/* poll.c: the same of a connection that lives, and of everything else. */
+unsigned sock_poll_conn(const struct sock *s, struct tcp_conn *c);
+unsigned sock_poll_other(struct sock *s, mr_sock h);
+/* Inline for who asks after every call: of a connection with nothing to tell but data and room. */
+static inline unsigned sock_poll(struct sock *s, mr_sock h)
+{
+    uint32_t index = (uint32_t)h.v;
+
+    if (unlikely(sock_kind_of(h) != SOCK_CONN || index >= s->tcp->conns.fresh))
+        return sock_poll_other(s, h);
+    struct tcp_conn *c = pool_at(&s->tcp->conns, index);
+    if (unlikely((uint16_t)(h.v >> 32) != c->gen || (c->flags & TF_DETACHED)))
+        return MR_OVER;
+    if (likely(c->state == TCPS_ESTABLISHED && !(c->flags & (TF_URG_RCV | TF_WANT_WRITE)) &&
+               c->sndq.cc <= c->snd_buf / 2 && !c->cold))
+        return MR_CAN_SEND | (c->rcvq.cc ? MR_CAN_RECV : 0u);
+    return sock_poll_conn(s, c);
+}
+
 int sock_setopt(struct sock *s, mr_sock h, enum mr_opt opt, int64_t value);
 int sock_getopt(struct sock *s, mr_sock h, enum mr_opt opt, int64_t *value);
 void sock_set_user(struct sock *s, mr_sock h, void *user);

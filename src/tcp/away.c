@@ -360,6 +360,15 @@ void tcp_early_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in)
         tcp_drop(in, &t->stats.drop_no_conn);
 }
 
+/* Who listens here takes a new connection's segment; one who pauses, only the cookie that comes
+ * back. */
+static struct tcp_listener *taker(struct tcp *t, const struct flow_key *k, const struct tcp_in *in)
+{
+    struct tcp_listener *l = tcp_listener_find(t, k->lidx, k->lport);
+
+    return l && l->paused && !tcp_cookie_is_ours(t, l, k, in->s) ? NULL : l;
+}
+
 /* What we sent to ourselves and listen for stays here: a SYN, and the cookie that comes back. */
 static bool is_for_us(struct tcp *t, const struct tcp_listener *l, const struct flow_key *k,
                       const struct tcp_in *in)
@@ -375,7 +384,7 @@ bool tcp_stray_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in)
 {
     const struct cores *cores = cores_of(t);
     unsigned self = cores->home.self, home = home_core(t, k);
-    const struct tcp_listener *l = tcp_listener_find(t, k->lidx, k->lport);
+    const struct tcp_listener *l = taker(t, k, in);
     const struct pkt *p = in->p;
 
     if (home != self) {

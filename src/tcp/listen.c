@@ -21,6 +21,21 @@ struct tcp_listener *tcp_listener_find(struct tcp *t, uint16_t lidx, uint16_t po
     return any;
 }
 
+/* Say what this core has at the port, if others are to know. */
+static void port_tell(struct tcp *t, uint16_t port)
+{
+    struct port_cores *others = &t->ip->eth->cores->ports;
+    bool listens = false, paused = false;
+
+    for (struct tcp_listener *l = listener_at(t, t->ports.listener[port]); l;
+         l = listener_at(t, l->next)) {
+        listens |= !l->paused;
+        paused |= l->paused;
+    }
+    port_cores_set_own(others, PORT_TCP, port, listens);
+    port_cores_set_own(others, PORT_TCP_PAUSED, port, paused);
+}
+
 /* MUST-41, MUST-42: a new listener never touches another record; the same port may be in use by
  * connections. */
 int tcp_listen(struct tcp *t, uint16_t lidx, uint16_t port, uint32_t backlog,
@@ -45,7 +60,7 @@ int tcp_listen(struct tcp *t, uint16_t lidx, uint16_t port, uint32_t backlog,
     tcp_inherit_default(t, &l->inherit);
     t->ports.listener[port] = mem_ref_of(t->arena, l);
     flow_ports_changed(&t->ports, port);
-    port_cores_set_own(&t->ip->eth->cores->ports, PORT_TCP, port, true);
+    port_tell(t, port);
     *out = l;
     return 0;
 }
@@ -78,8 +93,7 @@ void tcp_unlisten(struct tcp *t, struct tcp_listener *l, instant now)
         link = &listener_at(t, *link)->next;
     *link = l->next;
     flow_ports_changed(&t->ports, l->port);
-    if (!t->ports.listener[l->port])
-        port_cores_set_own(&t->ip->eth->cores->ports, PORT_TCP, l->port, false);
+    port_tell(t, l->port);
     while (l->syn_head)
         tcp_syn_free(t, mem_ptr(t->arena, l->syn_head));
     while ((c = tcp_accept(t, l)))
@@ -87,6 +101,12 @@ void tcp_unlisten(struct tcp *t, struct tcp_listener *l, instant now)
     l->open = false;
     if (!l->on_ready)
         pool_put(&t->listeners, l);
+}
+
+void tcp_pause(struct tcp *t, struct tcp_listener *l, bool paused)
+{
+    l->paused = paused;
+    port_tell(t, l->port);
 }
 
 /* RFC 9293 3.10.7.2: a RST is ignored; an ACK may be a cookie coming back, else it is answered with
@@ -103,6 +123,8 @@ void tcp_listen_input(struct tcp *t, struct tcp_listener *l, const struct flow_k
             return;
         tcp_reset_answer(t, in);
         tcp_drop(in, &t->stats.drop_no_conn);
+    } else if (l->paused) {
+        tcp_drop(in, &t->stats.drop_paused); /* the peer asks again, and by then another listens */
     } else if ((s->flags & (TH_SYN | TH_FIN)) == TH_SYN) {
         tcp_syn_received(t, l, k, in);
     } else {

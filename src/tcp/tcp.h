@@ -194,6 +194,7 @@ void tcp_config_default(struct tcp_config *c);
     X(drop_time_wait_rst, "dropped: RST in TIME-WAIT (RFC 1337)")                                  \
     X(drop_time_wait_old, "dropped: old segment in TIME-WAIT (answered with ACK)")                 \
     X(drop_syn_state, "dropped: not acceptable in SYN-SENT or SYN-RECEIVED")                       \
+    X(drop_paused, "dropped: SYN for a paused listener, and no other core listens")                \
     X(drop_past_fin, "dropped: data beyond the peer's FIN")
 
 struct tcp_stats {
@@ -418,6 +419,7 @@ struct tcp_listener {
     mem_ref syn_head;
     mem_ref ready_next;
     bool on_ready, open;
+    bool paused; /* takes no SYN; port_cores says so to the others */
     uint16_t gen;
     void *user;
     struct tcp_inherit inherit;
@@ -491,6 +493,8 @@ struct tcp_listener *tcp_next_ready_listener(struct tcp *t);
 int tcp_listen(struct tcp *t, uint16_t lidx, uint16_t port, uint32_t backlog,
                struct tcp_listener **out);
 void tcp_unlisten(struct tcp *t, struct tcp_listener *l, instant now);
+/* It takes no SYN any more, or again. */
+void tcp_pause(struct tcp *t, struct tcp_listener *l, bool paused);
 /* NULL: none waits. */
 struct tcp_conn *tcp_accept(struct tcp *t, struct tcp_listener *l);
 int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,

@@ -479,6 +479,30 @@ static void urgent_data_is_told_and_stays_in_the_stream(void **state)
     assert_memory_equal(buf, "ab!cd", 5);
 }
 
+static void what_a_socket_is_ready_for_is_told(void **state)
+{
+    struct pair p = world_pair(&w, 7001);
+    char buf[8];
+
+    (void)state;
+    assert_int_equal(mr_poll(w.m, p.listener), 0);
+    assert_int_equal(mr_poll(w.m, p.server), MR_CAN_SEND);
+    mr_send(w.m, p.client, "abcd", 4, 0);
+    world_await(&w, p.server, MR_EV_READABLE);
+    assert_int_equal(mr_poll(w.m, p.server), MR_CAN_SEND | MR_CAN_RECV);
+    assert_int_equal(mr_recv(w.m, p.server, buf, sizeof(buf), 0), 4);
+    assert_int_equal(mr_poll(w.m, p.server), MR_CAN_SEND);
+    mr_shutdown(w.m, p.client);
+    assert_int_equal(mr_poll(w.m, p.client), MR_SEND_END);
+    world_await(&w, p.server, MR_EV_READABLE);
+    assert_int_equal(mr_poll(w.m, p.server), MR_CAN_SEND | MR_CAN_RECV | MR_RECV_END);
+    mr_shutdown(w.m, p.server);
+    assert_int_equal(mr_poll(w.m, p.server) & (MR_OVER | MR_HAS_ERROR), MR_OVER);
+    mr_close(w.m, p.client);
+    assert_int_equal(mr_poll(w.m, p.client), MR_OVER);
+    assert_int_equal(mr_setopt(w.m, p.listener, MR_PAUSED, 1), MR_ENOPROTOOPT);
+}
+
 static void facts_of_a_connection_are_told(void **state)
 {
     struct pair p = world_pair(&w, 7001);
@@ -527,6 +551,7 @@ int main(void)
         IN_WORLD(a_listener_that_lacked_a_slot_is_told_when_one_is_free),
         IN_WORLD(options_are_read_back_and_checked),
         IN_WORLD(urgent_data_is_told_and_stays_in_the_stream),
+        IN_WORLD(what_a_socket_is_ready_for_is_told),
         IN_WORLD(facts_of_a_connection_are_told),
     };
     return world_main("kapi_tcp", tests, sizeof(tests) / sizeof(tests[0]));

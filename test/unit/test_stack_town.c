@@ -314,6 +314,68 @@ static void a_port_nobody_has_is_refused_by_its_home(void **state)
     finish();
 }
 
+static void pause_on(unsigned core, bool paused)
+{
+    assert_int_equal(mr_setopt(town_mr(&t, 1, core), listener[core], MR_PAUSED, paused), 0);
+}
+
+/* Also those that were half open there when it began, with cookies or without. */
+static void who_pauses_leaves_new_connections_to_the_others(void **state)
+{
+    (void)state;
+    for (unsigned cookies = 0; cookies < 2; cookies++) {
+        defaults(2, 4);
+        t.steer = cookies ? town_anywhere : town_by_law;
+        t.config.tcp.cookies = cookies ? TCP_COOKIES_ALWAYS : TCP_COOKIES_OVERFLOW;
+        town_start_with(&t);
+        listen_everywhere();
+        run(1000);
+        talk_from_all(16);
+        town_run(&t, 20);
+        pause_on(0, true);
+        pause_on(3, true);
+        run(20 * USEC_PER_SEC);
+        uint32_t early[] = {served[0], served[3]};
+        assert_true(early[0] && early[1]);
+        talk_from_all(16);
+        all_are_served();
+        assert_int_equal(served[0], early[0]);
+        assert_int_equal(served[3], early[1]);
+        pause_on(3, false);
+        run(1000);
+        talk_from_all(16);
+        all_are_served();
+        assert_int_equal(served[0], early[0]);
+        assert_true(served[3] > early[1]);
+        assert_int_equal(town_rsts(&t, 0) + town_rsts(&t, 1), 0);
+        finish();
+    }
+}
+
+static void while_all_pause_nobody_is_refused(void **state)
+{
+    (void)state;
+    defaults(2, 4);
+    town_start_with(&t);
+    for (unsigned c = 1; c < 3; c++)
+        listen_on(1, c, &listener[c]);
+    pause_on(1, true);
+    pause_on(2, true);
+    run(1000);
+    talk_from_all(16);
+    run(USEC_PER_SEC / 2);
+    assert_int_equal(whole(), 0);
+    uint64_t dropped = 0;
+    for (unsigned c = 0; c < 4; c++)
+        dropped += town_tcp(&t, 1, c)->stats.drop_paused;
+    assert_int_equal(dropped, ntalks);
+    pause_on(2, false);
+    all_are_served();
+    assert_int_equal(served[2], ntalks);
+    assert_int_equal(town_rsts(&t, 0) + town_rsts(&t, 1), 0);
+    finish();
+}
+
 static void cookies_come_back_to_whoever_listens(void **state)
 {
     (void)state;
@@ -521,6 +583,8 @@ int main(void)
         cmocka_unit_test(a_listener_on_one_core_gets_everything),
         cmocka_unit_test(connections_outlive_the_listeners_elsewhere),
         cmocka_unit_test(a_port_nobody_has_is_refused_by_its_home),
+        cmocka_unit_test(who_pauses_leaves_new_connections_to_the_others),
+        cmocka_unit_test(while_all_pause_nobody_is_refused),
         cmocka_unit_test(cookies_come_back_to_whoever_listens),
         cmocka_unit_test(a_fixed_port_works_from_every_core),
         cmocka_unit_test(two_cores_never_have_one_four_tuple),
