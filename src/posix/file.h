@@ -29,18 +29,10 @@ enum px_kind {
 /* Options as they were set, in the units of setsockopt; what is set before there is a socket of
  * ours is given to it when it is made, and a listener's to what it accepts. */
 struct px_opts {
-    uint32_t set;                     /* bit by index into sock_opt.c's table: was set */
-    int32_t value[32];                /* by the same index */
+    uint64_t set;                     /* bit by index into sock_opt.c's table: was set */
+    int32_t value[40];                /* by the same index */
     int64_t rcvtimeo_us, sndtimeo_us; /* 0: none */
     int32_t linger;                   /* -1: off */
-};
-
-/* A listener's presence in the instances. */
-struct px_listen {
-    mr_sock sock[PX_SLOTS_MAX]; /* by slot; changed under that instance's lock */
-    _Atomic uint64_t open;      /* bit k: sock[k] is */
-    _Atomic uint64_t pending;   /* bit k: there are connections to accept */
-    uint32_t backlog;
 };
 
 struct px_watch; /* wait.h */
@@ -67,12 +59,21 @@ struct px_file {
     uint8_t protocol, family; /* as socket() was asked */
     uint32_t type;            /* SOCK_STREAM, SOCK_DGRAM */
     struct px_listen *listen; /* LISTENER; in the segment */
+    uint32_t next_port;       /* list of those with this local port (session.h: px_ports) */
+    uint16_t port;            /* whose list it is in; 0: none */
+    bool kernel_bound;        /* the kernel's socket has the port, too */
     struct px_opts opts;
     void *epoll; /* EPOLL: wait.h's, in the segment */
     uint32_t next_free;
 };
 
-enum px_state { PX_IDLE, PX_CONNECTING, PX_CONNECTED, PX_OVER };
+enum px_state {
+    PX_IDLE,
+    PX_CONNECTING,
+    PX_CONNECTED,
+    PX_OVER,   /* reset, or ended in order on both sides */
+    PX_FAILED, /* it never came to be, and connect has not told yet */
+};
 
 /* ---- descriptors of this process -------------------------------------------------------- */
 
@@ -133,3 +134,16 @@ void file_refresh(struct px_file *f);
 uint32_t file_level(const struct px_file *f);
 /* The last reference went. */
 void file_closed(struct px_file *f);
+/* An instance was made anew, or is gone: its connections were reset, its listeners are closed. */
+void file_lost(unsigned slot);
+
+/* ---- listeners (sock_listen.c) ------------------------------------------------------------ */
+
+/* A thread polls or accepts from listener f: its instance listens, too, from now on.  Fast when it
+ * does already.  Outside of instances. */
+void listener_open(struct px_file *f, struct px_inst *i);
+/* The process has no descriptor of listener f any more, and others have: what waits in its slots is
+ * theirs, and no more comes there.  Outside of instances. */
+void listener_left(struct px_file *f, int32_t pid);
+/* A slot was claimed, or given up: whoever had it does not accept any more. */
+void listeners_left(unsigned slot);

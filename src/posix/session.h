@@ -20,6 +20,7 @@
 #define PX_FILES (1u << 18) /* open file descriptions of a session */
 #define PX_NETS 16u
 #define PX_NAME 64u
+#define PX_LISTENS 1024u /* listeners of a session */
 
 /* ---- which destinations are ours --------------------------------------------------------- */
 
@@ -83,6 +84,22 @@ struct px_waiter {
 struct px_inst; /* inst.h */
 struct px_file; /* file.h */
 
+/* Which files have a local port: lists by px_file.next_port, of TCP and of UDP. */
+struct px_ports {
+    _Atomic uint32_t lock;
+    uint32_t first[2][65536]; /* index of a file; 0: none */
+};
+
+/* A listener's presence in the instances. */
+struct px_listen {
+    mr_sock sock[PX_SLOTS_MAX]; /* by slot; changed under that instance's lock */
+    _Atomic uint64_t open;      /* bit k: sock[k] is */
+    _Atomic uint64_t pending;   /* bit k: there are connections to accept */
+    _Atomic uint64_t orphan;    /* bit k: who polls by slot k accepts from it no more */
+    uint32_t backlog;
+    _Atomic uint32_t used;
+};
+
 struct px_session {
     uint64_t magic;
     const void *image; /* where the library's code is in every process */
@@ -107,6 +124,9 @@ struct px_session {
     _Atomic int32_t janitor_pid;
     _Atomic uint32_t janitor_sleeps; /* ring its bell when you leave an instance unattended */
     char control[108];               /* path of the janitor's socket; "": none */
+
+    struct px_ports ports;
+    struct px_listen listens[PX_LISTENS];
 };
 
 /* This process's session; NULL: none. */
