@@ -64,6 +64,7 @@ struct px_file {
     bool kernel_bound;        /* the kernel's socket has the port, too */
     struct px_opts opts;
     void *epoll; /* EPOLL: wait.h's, in the segment */
+    _Atomic int32_t named; /* a descriptor that names it, in some process: where to look first */
     uint32_t next_free;
 };
 
@@ -74,6 +75,13 @@ enum px_state {
     PX_OVER,   /* reset, or ended in order on both sides */
     PX_FAILED, /* it never came to be, and connect has not told yet */
 };
+
+/* ---- their memory --------------------------------------------------------------------------- */
+
+/* Which files, watches and epoll sets are free, and descriptors on their way in messages.  The
+ * session sets px_session->pools to so many bytes of zeroes and calls pools_init once. */
+size_t pools_bytes(void);
+void pools_init(struct px_pools *p);
 
 /* ---- descriptors of this process -------------------------------------------------------- */
 
@@ -96,7 +104,7 @@ static inline uint32_t file_index(const struct px_file *f)
     return (uint32_t)(f - px_session->file);
 }
 
-/* A file with one reference, zero but for kind; NULL: there is none left. */
+/* A file with one reference, zero but for kind and linger (off); NULL: there is none left. */
 struct px_file *file_new(enum px_kind kind);
 /* Make fd name f, whose reference it takes over. */
 void desc_set(int fd, struct px_file *f, bool cloexec);
@@ -106,8 +114,17 @@ void desc_clear(int fd, enum px_why why);
 void desc_set_why(int fd, enum px_why why);
 /* A new descriptor that is a dup of the placeholder; or an error.  Its entry is still empty. */
 int desc_placeholder(bool cloexec);
-/* The socket is left to the kernel for good: every descriptor of this process that names f becomes
- * plain, and what epoll sets it was in the kernel watches from now on (wait.h). */
+/* F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, of any descriptor. */
+int desc_fcntl(int fd, int cmd, long arg);
+/* FIOCLEX and FIONCLEX have changed it in the kernel. */
+void desc_set_cloexec(int fd, bool cloexec);
+/* fork: `to` names what `from` names, with references of its own. */
+void desc_copy(struct px_proc *to, struct px_proc *from);
+/* exec: entries whose descriptor the kernel has closed go. */
+void desc_after_exec(void);
+/* The socket is left to the kernel for good: every descriptor, of any process, that names f becomes
+ * plain, and what epoll sets it was in the kernel watches from now on (wait.h).  The caller has a
+ * reference. */
 void file_to_kernel(struct px_file *f, enum px_why why);
 /* All descriptors of a process that has died. */
 void desc_bury(struct px_proc *p);
@@ -121,6 +138,8 @@ int scm_before_send(const struct msghdr *m, struct msghdr *copy, void *room, siz
 void scm_after_send(struct msghdr *copy, bool gone);
 /* After one was received. */
 void scm_received(struct msghdr *m);
+/* What has been under way for 10 s has arrived nowhere: the janitor calls it once a second. */
+void scm_age(uint64_t now_us);
 
 /* ---- events (sock_event.c) --------------------------------------------------------------- */
 

@@ -114,6 +114,7 @@ struct px_session {
     struct px_file *file;     /* PX_FILES; index 0 is none */
     struct px_proc *proc;     /* PX_PROCS */
     struct px_waiter waiter[PX_WAITERS];
+    struct px_pools *pools; /* file.h: free files, watches, epoll sets, descriptors under way */
     uint64_t spin_us; /* look so long before sleeping */
 
     /* Descriptors that every process has under the same numbers, and that no program sees. */
