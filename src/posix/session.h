@@ -63,11 +63,29 @@ enum px_why {
 };
 extern const char *const px_why_text[PX_WHY_KINDS]; /* a sentence each */
 
+/* Why a whole process, or a part of it, is the kernel's. */
+enum px_note {
+    PX_NOTE_NONE,
+    PX_NOTE_STATIC,   /* has no dynamic linker: nothing can be preloaded */
+    PX_NOTE_SETUID,   /* the dynamic linker preloads nothing into programs with more rights */
+    PX_NOTE_GO,       /* Go's library makes its system calls itself */
+    PX_NOTE_MACHINE,  /* of another machine, or of 32 bits */
+    PX_NOTE_IO_URING, /* asked for io_uring, and was told that the kernel has none */
+    PX_NOTE_KINDS
+};
+extern const char *const px_note_text[PX_NOTE_KINDS]; /* "is statically linked", ... */
+
+/* why.c: the answer to the control question "why [PROCESS DESCRIPTOR]": a page of what every
+ * descriptor is, as JSON; "next_process" and "next_descriptor" are what to go on with, if there is
+ * more.  Its length; 0: n is too small (128 KiB are enough). */
+size_t why_answer(const char *question, char *buf, size_t n);
+
 struct px_proc {
     _Atomic int32_t pid;  /* 0: free; < 0: being cleared */
     uint64_t started;     /* of /proc/PID/stat: tells it from a later one of this pid */
     _Atomic uint32_t fds; /* one more than the highest entry ever used */
     char name[PX_NAME];   /* of the program */
+    _Atomic uint8_t note; /* enum px_note: of what it is now */
     struct px_fd *fd;     /* PX_FDS; in the segment */
 };
 
