@@ -46,6 +46,12 @@ extern const char *const load_error_names[LOAD_ERRORS];
 
 struct load;
 struct lconn;
+struct load_origin;
+
+/* A socket's user pointer points to one: whose it is. */
+struct load_end {
+    bool of_origin;
+};
 
 struct load_mode {
     const char *name;
@@ -67,6 +73,8 @@ struct load_options {
     uint64_t count, size;
     uint64_t duration_ms, timeout_ms;
     bool close, json, quiet, no_verify;
+    uint32_t origin_port; /* 0: none */
+    uint64_t origin_bytes;
     unsigned cores;    /* that take part: each has at least a connection, and a request */
     struct load *list; /* owned: all of them */
     struct load_total *total;
@@ -82,7 +90,8 @@ struct load_total {
 enum lconn_state { LCONN_CLOSED, LCONN_CONNECTING, LCONN_OPEN };
 
 struct lconn {
-    struct load *l; /* borrowed */
+    struct load_end end; /* not of_origin */
+    struct load *l;      /* borrowed */
     mr_sock sock;
     enum lconn_state state;
     bool in_ready, in_failed;    /* which of the lists of load it is in */
@@ -111,6 +120,7 @@ struct load {
     size_t period, block_n;
     uint64_t request_n; /* bytes of one request */
 
+    struct load_origin *origin; /* owned; NULL: none */
     struct tool_pool conns, heads;
     struct lconn **all; /* owned */
     uint32_t opened, open_now, half_open;
@@ -152,6 +162,13 @@ void load_take_share(struct load *l, const struct load_options *o);
 /* The stream's period, repeated until a piece fits behind every offset. */
 bool load_make_block(struct load *l);
 bool load_make_conns(struct load *l);
+
+/* ---- load_origin.c */
+
+/* MR_OK, or the error; what was made is l->origin. */
+int load_origin_open(struct load *l);
+void load_origin_event(struct load_origin *o, const struct mr_event *ev);
+void load_origin_free(struct load_origin *o);
 
 /* ---- load_report.c */
 

@@ -437,12 +437,24 @@ static void check_bulk_end(struct load *l)
         drain(l);
 }
 
+/* Timers have other user pointers than sockets. */
+static bool is_origins(const struct mr_event *ev)
+{
+    const struct load_end *end = ev->user;
+
+    return ev->type != MR_EV_TIMER && end != NULL && end->of_origin;
+}
+
 static void load_event(struct mr *m, void *core, const struct mr_event *ev)
 {
     struct load *l = core;
     struct lconn *c = ev->user;
 
     (void)m;
+    if (is_origins(ev)) {
+        load_origin_event(l->origin, ev);
+        return;
+    }
     if (l->phase == LOAD_OVER)
         return;
     switch (ev->type) {
@@ -499,6 +511,13 @@ static int load_init(struct mr *m, void *arg, void **core_state)
         tool_refuse(name, "not enough memory for %u connections", l->opt->connections);
         return MR_ENOMEM;
     }
+    if (o->origin_port != 0) {
+        int err = load_origin_open(l);
+        if (err != MR_OK) {
+            tool_refuse(name, "origin on port %u: %s", o->origin_port, mr_strerror(err));
+            return err;
+        }
+    }
     l->start_us = mr_now_us(m);
     start_timer(l, TICK_US, &timer_tick);
     if (o->close)
@@ -522,6 +541,7 @@ static void list_free(struct load *l)
         struct load *next = l->next;
         tool_pool_fini(&l->conns);
         tool_pool_fini(&l->heads);
+        load_origin_free(l->origin);
         free(l->all);
         free(l->block);
         free(l->reference);
@@ -548,6 +568,8 @@ static const char usage[] =
     "  --timeout-ms N         an answer must be complete in this time (default 5000)\n"
     "  --close                open a connection for every request\n"
     "  --no-verify            http: answers may differ\n"
+    "  --origin PORT          serve, too: what a proxy at --to asks of us is answered\n"
+    "  --origin-bytes N       ... with so many bytes (default 1k)\n"
     "  --json                 the report as JSON\n"
     "  --quiet                no line every second\n";
 
@@ -612,7 +634,8 @@ int main(int argc, char **argv)
                              .depth = 1,
                              .size = 64,
                              .duration_ms = 5000,
-                             .timeout_ms = 5000};
+                             .timeout_ms = 5000,
+                             .origin_bytes = 1024};
     const struct tool_opt opts[] = {
         {"--to", TOOL_ADDR, &o.to, 0, 0},
         {"--path", TOOL_TEXT, &o.path, 0, 0},
@@ -626,6 +649,8 @@ int main(int argc, char **argv)
         {"--timeout-ms", TOOL_U64, &o.timeout_ms, 1, 86400000},
         {"--close", TOOL_FLAG, &o.close, 0, 0},
         {"--no-verify", TOOL_FLAG, &o.no_verify, 0, 0},
+        {"--origin", TOOL_U32, &o.origin_port, 1, 65535},
+        {"--origin-bytes", TOOL_SIZE, &o.origin_bytes, 0, 1 << 20},
         {"--json", TOOL_FLAG, &o.json, 0, 0},
         {"--quiet", TOOL_FLAG, &o.quiet, 0, 0},
     };

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Two programs of ours talk over a wire in shared memory, no kernel between them."""
+import json
 import os
-
 
 import lab
 
@@ -26,4 +26,17 @@ lab.point(status["counters"]["tcp"]["rexmit_segs"] == 0, "without a retransmissi
 lab.point(lab.wait_for(lambda: lab.ask(server)["connections"] == 0), "that close at the end",
           lab.conns(server)[:3])
 lab.point(lab.stop(server) == 0 and not os.path.exists(wire), "the server ends in order")
+
+# A proxy between a program and itself.
+for how in ((), ("--close",)):
+    proxy = lab.ours("millrace-relay", "--listen", ":80", "--upstream", "10.9.0.1:8000",
+                     dev=f"shm:{wire}:0", addr="10.9.0.2")
+    r = lab.run(load, *client, "http", "--to", "10.9.0.2:80", "--origin", "8000", "--origin-bytes",
+                "3000", "--connections", "16", "--duration-ms", "300", "--quiet", "--json", *how,
+                check=False)
+    said = json.loads(r.stdout or "{}")
+    lab.point(r.returncode == 0 and said["requests"] > 100 and
+              said["rx_bytes"] > 3000 * said["requests"],
+              f"millrace-load is its own origin {' '.join(how)}", r.stdout + r.stderr)
+    lab.stop(proxy)
 lab.done()
