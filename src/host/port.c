@@ -38,6 +38,7 @@ static struct dev_config dev_config_for(const struct host_port *p, const struct 
         .mac = read_mac(c->mac),
         .eal = c->eal,
         .stop_asked = stop_asked,
+        .memory = p->lender,
     };
 
     /* With a way for the rest, all that comes in by the interface. */
@@ -75,7 +76,7 @@ static void set_mac(struct host_port *p, const struct mr_config *c, const struct
 static bool add_exception(struct host_port *p, struct mem *m, const struct mr_config *c, char *why,
                           size_t n)
 {
-    struct except_config e = {.name = c->exception, .vlan = (uint16_t)c->vlan};
+    struct except_config e = {.name = c->exception, .vlan = (uint16_t)c->vlan, .memory = p->lender};
 
     memcpy(e.addr.w, c->addr.ip, sizeof(e.addr.w));
     struct nic *nic = except_open(m, p->nic, &e, why, n);
@@ -98,20 +99,41 @@ static const struct dev_kind *find_kind(const struct mr_config *c, const char **
     return NULL;
 }
 
+/* One that several processes are to use must know how. */
+static bool can_be_lent(const struct host_port *p, const struct dev_kind *kind, char *why, size_t n)
+{
+    if (!p->lender || kind->shared)
+        return true;
+    snprintf(why, n, "a port of the kind %s cannot be shared by processes", kind->name);
+    return false;
+}
+
+static void *reserve(const struct host_port *p, size_t bytes)
+{
+    return p->lender ? p->lender->reserve(p->lender->arg, bytes) : os_reserve(bytes, false);
+}
+
 int host_port_open(struct host_port *p, const struct mr_config *c, char *why, size_t n)
+{
+    return host_port_open_lent(p, c, NULL, why, n);
+}
+
+int host_port_open_lent(struct host_port *p, const struct mr_config *c,
+                        const struct dev_memory *lender, char *why, size_t n)
 {
     const char *name;
     struct mem m;
 
-    *p = (struct host_port){.cores = c->cores, .rss_off = c->rss_off, .law = &p->own};
+    *p = (struct host_port){
+        .cores = c->cores, .rss_off = c->rss_off, .law = &p->own, .lender = lender};
     rss_init(&p->own, c->rss_symmetric ? rss_key_symmetric : rss_key_default, RSS_ENTRIES,
              c->cores);
     const struct dev_kind *kind = find_kind(c, &name, why, n);
-    if (!kind)
+    if (!kind || !can_be_lent(p, kind, why, n))
         return -1;
     struct dev_config d = dev_config_for(p, c, name);
     p->bytes = align_up(kind->bytes(&d) + (c->exception ? except_bytes(p->cores) + PAGE : 0), PAGE);
-    p->memory = os_reserve(p->bytes, false);
+    p->memory = reserve(p, p->bytes);
     if (!p->memory) {
         snprintf(why, n, "no address space for the port");
         return -1;
@@ -137,7 +159,8 @@ void host_port_close(struct host_port *p)
 {
     if (p->nic)
         p->nic->ops->close(p->nic);
-    os_release(p->memory, p->bytes);
+    if (!p->lender)
+        os_release(p->memory, p->bytes);
     p->nic = NULL;
     p->memory = NULL;
 }

@@ -14,11 +14,15 @@ struct host_port {
     struct rss own;  /* what the port is asked to do; the law, if it does something else */
     uint8_t *memory; /* owned: its descriptors */
     size_t bytes;
+    const struct dev_memory *lender; /* borrowed: whose memory it is; NULL: this process's */
 };
 
 /* The device that c->dev names, with a queue for each of c->cores if that can be.  The texts that
  * *c points to must stay.  0; or -1, and one line about the reason in why. */
 int host_port_open(struct host_port *p, const struct mr_config *c, char *why, size_t n);
+/* The same in memory that several processes share; of a port that can be used by them. */
+int host_port_open_lent(struct host_port *p, const struct mr_config *c,
+                        const struct dev_memory *lender, char *why, size_t n);
 void host_port_close(struct host_port *p);
 struct pkt_pool *host_port_rx_pool(const struct host_port *p, unsigned queue);
 

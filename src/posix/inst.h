@@ -27,6 +27,8 @@ struct px_inst {
     _Atomic uint32_t attendant; /* index + 1 of the waiter that sleeps on its port and will turn it;
                                  * 0: nobody does */
     _Atomic uint64_t broken;    /* somebody died inside, so often: it was made anew */
+    _Atomic uint64_t due_us;    /* its deadline as it was asked for last, for the janitor */
+    uint64_t blind_us;          /* a port without a descriptor is looked at again after so long */
     uint8_t *memory;            /* its stack's, in the segment */
     size_t bytes;
 };

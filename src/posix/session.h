@@ -133,7 +133,7 @@ struct px_session {
     struct px_proc *proc;     /* PX_PROCS */
     struct px_waiter waiter[PX_WAITERS];
     struct px_pools *pools; /* file.h: free files, watches, epoll sets, descriptors under way */
-    uint64_t spin_us; /* look so long before sleeping */
+    uint64_t spin_us;       /* look so long before sleeping */
 
     /* Descriptors that every process has under the same numbers, and that no program sees. */
     int hidden_lo, hidden_hi; /* inclusive */
@@ -146,6 +146,7 @@ struct px_session {
 
     struct px_ports ports;
     struct px_listen listens[PX_LISTENS];
+    struct session_own *own; /* session_int.h */
 };
 
 /* This process's session; NULL: none. */
@@ -165,15 +166,20 @@ struct px_session_config {
  * stay.  The caller is its first process (px_proc).  0; or a negative error, and one line in why.
  */
 int session_create(const struct px_session_config *c, char *why, size_t n);
-/* Become the janitor: returns when the session is over.  In a child of session_create's process. */
+/* Become the janitor.  In a child of session_create's process, which ends at once: the janitor is
+ * its child, nobody's whom the program could wait for.  Returns in the janitor, when the session is
+ * over. */
 int session_janitor(void);
 
 /* After exec, in a process that has inherited the session's descriptors: memory_fd is said by the
  * environment.  0; or a negative error and why: this process then uses the kernel. */
 int session_join(int memory_fd, char *why, size_t n);
-/* In the child of a fork, before anything else: a record of its own, with its parent's entries and
- * a reference to each file. */
+/* Around a fork, so that no file goes while the child comes: a record for the child, with its
+ * parent's entries and a reference to each file, before; in the child, before anything else, it is
+ * the child's own; in the parent afterwards, with what fork returned. */
+void session_forking(void);
 void session_forked(void);
+void session_fork_over(int pid);
 /* Let the calling process go on without the session, leaving its descriptors. */
 void session_leave(void);
 
@@ -193,5 +199,15 @@ enum px_why session_route(uint32_t a);
 struct px_inst *session_mine(void);
 /* Its instance, if it has claimed one. */
 struct px_inst *session_mine_if(void);
-/* The calling thread ends, or the process does. */
+/* The calling thread has something that is to be given back when it ends (a slot, a waiter). */
+void session_thread_keeps(void);
+/* The calling thread ends, or the process does: its slot and its waiter go. */
 void session_thread_ends(void);
+
+/* ---- memory ---------------------------------------------------------------------------- */
+
+/* Zeroed memory in the session, for what is neither large nor often made; NULL: there is none left.
+ * bytes: at most SESSION_GET_MAX. */
+#define SESSION_GET_MAX (64u << 10)
+void *session_get(size_t bytes);
+void session_put(void *p, size_t bytes);

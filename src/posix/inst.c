@@ -1,0 +1,86 @@
+#include "posix/inst.h"
+
+#include "os/os.h"
+#include "posix/lock.h"
+#include "posix/session_int.h"
+
+#define ROUND_US 200u /* a round of events that takes longer sends in between */
+#define SETTLE_TURNS 8u
+#define BLIND_MIN_US 20u
+#define BLIND_MAX_US 1000u
+
+void inst_enter(struct px_inst *i)
+{
+    if (unlikely(px_lock(&i->lock)))
+        inst_make_anew(i);
+    else if (unlikely(!atomic_load_explicit(&i->live, memory_order_relaxed)))
+        inst_make(i);
+}
+
+bool inst_try_enter(struct px_inst *i)
+{
+    if (!px_lock_try(&i->lock))
+        return false;
+    if (unlikely(!atomic_load_explicit(&i->live, memory_order_relaxed)))
+        inst_make(i);
+    return true;
+}
+
+static bool in_a_round(void)
+{
+    return px_thread.round_us && os_now_us() - px_thread.round_us < ROUND_US;
+}
+
+void inst_leave(struct px_inst *i)
+{
+    if (i->unsent && !in_a_round())
+        inst_turn(i);
+    px_unlock(&i->lock);
+}
+
+bool inst_turn(struct px_inst *i)
+{
+    uint64_t now = os_now_us();
+    bool busy = shard_turn(&i->shard, now);
+
+    i->unsent = false;
+    i->now_us = now;
+    atomic_store_explicit(&i->turns, i->shard.turns, memory_order_relaxed);
+    if (busy)
+        i->blind_us = BLIND_MIN_US;
+    return busy;
+}
+
+void inst_settle(struct px_inst *i)
+{
+    for (unsigned n = 0; n < SETTLE_TURNS && inst_turn(i); n++)
+        continue;
+}
+
+uint64_t inst_deadline(struct px_inst *i)
+{
+    uint64_t at = shard_deadline(&i->shard);
+
+    atomic_store_explicit(&i->due_us, at, memory_order_relaxed);
+    return at;
+}
+
+bool inst_asleep(struct px_inst *i, int *fd, uint64_t *patience_us)
+{
+    struct nic *nic = px_session->nic;
+
+    *fd = nic->ops->wait_fd ? nic->ops->wait_fd(nic, i->slot) : -1;
+    if (*fd < 0) {
+        i->blind_us = min_u64(i->blind_us * 2, BLIND_MAX_US);
+        *patience_us = min_u64(*patience_us, i->blind_us);
+    }
+    if (nic->ops->wait_prepare && nic->ops->wait_prepare(nic, i->slot))
+        return false;
+    return !i->shard.mail || mail_asleep(i->shard.mail);
+}
+
+void inst_awake(struct px_inst *i)
+{
+    if (i->shard.mail)
+        mail_awake(i->shard.mail);
+}

@@ -1,0 +1,179 @@
+/* The law's table follows the claims. */
+#include <limits.h>
+#include <linux/futex.h>
+
+#include "base/bits.h"
+#include "os/os.h"
+#include "posix/janitor.h"
+#include "posix/session_int.h"
+
+#define ENTER_US 20000u /* an instance whose thread was stopped inside is not waited for longer */
+#define ROUNDS 2u       /* who has moved says so, and who is told answers */
+
+/* ---- arithmetic -------------------------------------------------------------------------- */
+
+struct shares {
+    unsigned has[PX_SLOTS_MAX], may[PX_SLOTS_MAX];
+};
+
+static bool is_claimed(uint64_t claimed, unsigned slot)
+{
+    return slot < PX_SLOTS_MAX && (claimed >> slot & 1);
+}
+
+/* What each may have: all the same, and one more for some, those first who have it already. */
+static void count(struct shares *s, const uint16_t *table, unsigned entries, uint64_t claimed)
+{
+    unsigned slots = (unsigned)__builtin_popcountll(claimed), each = entries / slots;
+    unsigned extra = entries % slots;
+
+    *s = (struct shares){0};
+    for (unsigned i = 0; i < entries; i++)
+        if (is_claimed(claimed, table[i]))
+            s->has[table[i]]++;
+    for (unsigned k = 0; k < PX_SLOTS_MAX; k++) {
+        bool more = is_claimed(claimed, k) && s->has[k] > each && extra > 0;
+        s->may[k] = is_claimed(claimed, k) ? each + more : 0;
+        extra -= more;
+    }
+    for (unsigned k = 0; k < PX_SLOTS_MAX && extra; k++)
+        if (is_claimed(claimed, k) && s->may[k] == each) {
+            s->may[k]++;
+            extra--;
+        }
+}
+
+static unsigned neediest(const struct shares *s)
+{
+    unsigned best = 0;
+
+    for (unsigned k = 1; k < PX_SLOTS_MAX; k++)
+        if ((int)(s->may[k] - s->has[k]) > (int)(s->may[best] - s->has[best]))
+            best = k;
+    return best;
+}
+
+unsigned janitor_share(uint16_t *table, unsigned entries, uint64_t claimed)
+{
+    struct shares s;
+    unsigned moved = 0;
+
+    if (!claimed)
+        return 0;
+    count(&s, table, entries, claimed);
+    for (unsigned i = 0; i < entries; i++) {
+        unsigned k = table[i];
+        if (is_claimed(claimed, k) && s.has[k] <= s.may[k])
+            continue;
+        unsigned to = neediest(&s);
+        if (is_claimed(claimed, k))
+            s.has[k]--;
+        s.has[to]++;
+        table[i] = (uint16_t)to;
+        moved++;
+    }
+    return moved;
+}
+
+/* ---- the law ------------------------------------------------------------------------------ */
+
+static uint64_t named(const struct rss *law)
+{
+    uint64_t slots = 0;
+
+    for (unsigned i = 0; i <= law->mask; i++)
+        slots |= UINT64_C(1) << __atomic_load_n(&law->table[i], __ATOMIC_RELAXED);
+    return slots;
+}
+
+bool janitor_law_names(unsigned slot)
+{
+    return atomic_load(&session_own()->law_slots) >> slot & 1;
+}
+
+/* Others read it meanwhile. */
+static bool write_table(struct rss *law, uint64_t claimed)
+{
+    uint16_t table[RSS_TABLE_MAX];
+
+    memcpy(table, law->table, sizeof(table));
+    if (janitor_share(table, law->mask + 1, claimed) == 0)
+        return false;
+    for (unsigned i = 0; i <= law->mask; i++)
+        __atomic_store_n(&law->table[i], table[i], __ATOMIC_RELAXED);
+    return true;
+}
+
+static bool enter_patiently(struct px_inst *i)
+{
+    uint64_t until = os_now_us() + ENTER_US;
+
+    if (px_lock_is_mine(&i->lock))
+        return false;
+    while (!inst_try_enter(i)) {
+        if (px_tid_is_dead(atomic_load(&i->lock) & ~PX_LOCK_WAITED)) {
+            inst_enter(i);
+            return true;
+        }
+        if (os_now_us() >= until)
+            return false;
+        sys_nanosleep_us(50);
+    }
+    return true;
+}
+
+/* Every instance learns of it, tells the new homes of its connections, and hears of those that are
+ * its own from now on, before the port delivers them there. */
+static void tell_instances(void)
+{
+    for (unsigned round = 0; round < ROUNDS; round++)
+        for (unsigned k = 0; k < px_session->slots; k++) {
+            struct px_inst *i = &px_session->inst[k];
+            if (atomic_load(&i->live) && enter_patiently(i)) {
+                inst_settle(i);
+                inst_leave(i);
+            }
+        }
+}
+
+/* A port that follows no rule of ours is told which queues nobody reads. */
+static void tell_port(uint64_t now)
+{
+    struct session_own *o = session_own();
+    struct nic *nic = px_session->nic;
+
+    if (o->agrees) {
+        nic_set_rss(nic, &o->law);
+        return;
+    }
+    for (unsigned k = 0; k < px_session->slots; k++)
+        if ((now >> k & 1) != (o->enabled >> k & 1))
+            nic_queue_enable(nic, k, now >> k & 1);
+    o->enabled = now;
+}
+
+static void change(uint64_t claimed)
+{
+    struct session_own *o = session_own();
+
+    if (!write_table(&o->law, claimed))
+        return;
+    atomic_store(&o->law_slots, named(&o->law));
+    atomic_fetch_add(&px_session->law_generation, 1);
+    sys_futex(&px_session->law_generation, FUTEX_WAKE, INT_MAX, NULL);
+    tell_instances();
+    tell_port(named(&o->law));
+}
+
+void janitor_rebalance(void)
+{
+    struct session_own *o = session_own();
+
+    if (px_session->slots == 1)
+        return;
+    /* Who died here has left a table that is right in every entry. */
+    if (px_lock(&o->law_lock))
+        atomic_store(&o->law_slots, named(&o->law));
+    change(atomic_load(&px_session->claimed));
+    px_unlock(&o->law_lock);
+}

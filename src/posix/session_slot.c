@@ -1,0 +1,132 @@
+/* Slots: which thread has which instance. */
+#include <linux/futex.h>
+
+#include "os/os.h"
+#include "posix/file.h"
+#include "posix/janitor.h"
+#include "posix/session_int.h"
+
+#define LAW_US 20000u /* the janitor gets so long to let a new slot have its share */
+
+void session_ring(void)
+{
+    os_bell_ring(px_session->janitor_bell);
+}
+
+static void changed(void)
+{
+    atomic_fetch_add(&px_session->claims, 1);
+    session_ring();
+}
+
+/* ---- giving back ------------------------------------------------------------------------ */
+
+void session_slot_release(unsigned slot)
+{
+    struct px_inst *i = &px_session->inst[slot];
+
+    atomic_store(&i->attendant, 0);
+    atomic_store(&i->pid, 0);
+    atomic_fetch_and(&px_session->claimed, ~(UINT64_C(1) << slot));
+    atomic_store(&i->tid, 0);
+    listeners_left(slot);
+    changed();
+}
+
+static void waiter_release(struct px_waiter *w)
+{
+    atomic_store(&w->slot, -1);
+    atomic_store(&w->sleeping, 0);
+    atomic_store(&w->pid, 0);
+    atomic_store(&w->tid, 0);
+}
+
+void session_slots_release(int pid)
+{
+    for (unsigned k = 0; k < px_session->slots; k++)
+        if (atomic_load(&px_session->inst[k].pid) == pid)
+            session_slot_release(k);
+    for (unsigned k = 0; k < PX_WAITERS; k++)
+        if (atomic_load(&px_session->waiter[k].pid) == pid)
+            waiter_release(&px_session->waiter[k]);
+}
+
+void session_thread_ends(void)
+{
+    if (!px_session)
+        return;
+    if (px_thread.slot)
+        session_slot_release((unsigned)px_thread.slot - 1);
+    if (px_thread.waiter)
+        waiter_release(&px_session->waiter[px_thread.waiter - 1]);
+    px_thread.slot = px_thread.waiter = 0;
+}
+
+/* ---- claiming --------------------------------------------------------------------------- */
+
+static bool claim(unsigned slot)
+{
+    struct px_inst *i = &px_session->inst[slot];
+    int32_t none = 0;
+
+    if (atomic_load_explicit(&i->tid, memory_order_relaxed) ||
+        !atomic_compare_exchange_strong(&i->tid, &none, (int32_t)px_tid()))
+        return false;
+    atomic_store(&i->pid, sys_getpid());
+    atomic_fetch_or(&px_session->claimed, UINT64_C(1) << slot);
+    px_thread.slot = (int)slot + 1;
+    session_thread_keeps();
+    changed();
+    return true;
+}
+
+/* Until the law names it, connections that this thread makes would live away from home. */
+static void wait_for_law(unsigned slot)
+{
+    uint64_t until = os_now_us() + LAW_US;
+    uint32_t g;
+
+    while (g = atomic_load(&px_session->law_generation), !janitor_law_names(slot)) {
+        struct timespec t = {.tv_nsec = LAW_US * 1000L};
+        if (!atomic_load(&px_session->janitor_pid))
+            janitor_rebalance();
+        else if (os_now_us() >= until)
+            return;
+        else
+            sys_futex(&px_session->law_generation, FUTEX_WAIT, g, &t);
+    }
+}
+
+/* Of those that others have: one of this process's, else the one with the fewest files. */
+static struct px_inst *share(void)
+{
+    struct px_inst *best = NULL;
+    int pid = sys_getpid();
+
+    for (unsigned k = 0; k < px_session->slots; k++) {
+        struct px_inst *i = &px_session->inst[k];
+        bool ours = atomic_load(&i->pid) == pid;
+        bool best_ours = best && atomic_load(&best->pid) == pid;
+        if (!best || (ours && !best_ours) ||
+            (ours == best_ours && atomic_load(&i->files) < atomic_load(&best->files)))
+            best = i;
+    }
+    return best;
+}
+
+struct px_inst *session_mine(void)
+{
+    if (likely(px_thread.slot))
+        return &px_session->inst[px_thread.slot - 1];
+    for (unsigned k = 0; k < px_session->slots; k++)
+        if (claim(k)) {
+            wait_for_law(k);
+            return &px_session->inst[k];
+        }
+    return share();
+}
+
+struct px_inst *session_mine_if(void)
+{
+    return px_thread.slot ? &px_session->inst[px_thread.slot - 1] : NULL;
+}
