@@ -49,8 +49,8 @@ static uint32_t *next_file(uint32_t index)
 }
 
 /* A file that was given back may still be looked at by file_get in another thread, which counts it
- * up from anything but 0 and finds afterwards that no descriptor names it: refs is never written but
- * by atomic operations, and is last. */
+ * up from anything but 0 and finds afterwards that no descriptor names it: refs is never written
+ * but by atomic operations, and is last. */
 struct px_file *file_new(enum px_kind kind)
 {
     bool fresh;
@@ -84,8 +84,8 @@ static bool hold(struct px_file *f)
 }
 
 /* The file that an entry names, held.  Between the look at the entry and the count another thread
- * may have closed the descriptor, and the file may be another's by now: then the entry does not name
- * it any more, and the count was a guest's. */
+ * may have closed the descriptor, and the file may be another's by now: then the entry does not
+ * name it any more, and the count was a guest's. */
 static struct px_file *hold_entry(struct px_fd *e)
 {
     for (;;) {
@@ -126,7 +126,7 @@ void file_put(struct px_file *f)
     pools_put(&px_session->pools->files, file_index(f), next_file);
 }
 
-/* ---- entries ---------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 static void entry_used(struct px_proc *p, uint32_t fds)
 {

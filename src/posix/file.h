@@ -50,7 +50,7 @@ struct px_file {
     uint32_t slot;          /* CONN, DGRAM: its instance, */
     mr_sock sock;           /* and there; none: not yet */
     _Atomic uint64_t waiters; /* bit: that waiter is to be kicked at any news */
-    uint32_t watches;         /* head of the list of its watches; 0: none */
+    _Atomic uint32_t watches; /* head of the list of its watches; 0: none */
     uint64_t cookie;          /* SO_COOKIE of the kernel's socket, if fd_is_own */
     struct mr_addr local, peer;
     int32_t err;              /* SO_ERROR */
@@ -133,6 +133,7 @@ void desc_bury(struct px_proc *p);
 
 /* Before a message with descriptors goes out by a UNIX socket: those of ours are replaced, in a
  * copy, by kernel sockets that the receiver's process can tell.  0 or an error. */
+#define SCM_ROOM 4096u /* n, for any message */
 int scm_before_send(const struct msghdr *m, struct msghdr *copy, void *room, size_t n);
 /* After it has gone, or was refused. */
 void scm_after_send(struct msghdr *copy, bool gone);

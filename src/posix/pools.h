@@ -23,12 +23,14 @@ struct px_pool {
 /* An epoll set, beside the kernel's. */
 struct px_set {
     MR_ALIGNED(CACHE_LINE) _Atomic uint32_t lock;
-    uint32_t file;          /* the one it is of */
-    uint32_t watches;       /* list of all, by next_of_epoll */
-    uint32_t first, last;   /* those that may be ready */
-    _Atomic uint32_t ready; /* how many; read without the lock */
-    _Atomic int32_t kernel; /* what the kernel's set watches: no less than that */
-    _Atomic uint64_t slots; /* bit: files that it watches were seen in this instance */
+    uint32_t file;              /* the one it is of */
+    uint32_t watches;           /* list of all, by next_of_epoll */
+    uint32_t first, last;       /* those that may be ready */
+    _Atomic uint32_t ready;     /* how many; read without the lock */
+    _Atomic int32_t kernel;     /* what the kernel's set watches: no less than that */
+    _Atomic uint64_t looked_us; /* when somebody last asked the kernel's */
+    uint32_t round;             /* counts answers */
+    _Atomic uint64_t slots;     /* bit: files that it watches were seen in this instance */
     uint32_t next_free;
 };
 

@@ -23,9 +23,10 @@ struct px_watch {
     int32_t slot; /* of the thread that added it, -1: none.  A listener's watches hear of what
                            * its own slot has to accept only */
     struct epoll_event want;
-    uint32_t edge;                        /* what is new since it was last told (EPOLLET) */
-    uint32_t next_of_file, next_of_epoll; /* lists; 0 ends */
-    uint32_t next_ready, prev_ready;      /* the set's ready list */
+    uint32_t next_of_file, prev_of_file; /* lists; 0 ends */
+    uint32_t next_of_epoll, prev_of_epoll;
+    uint32_t next_ready, prev_ready; /* the set's ready list */
+    uint32_t round, at;        /* the round of the set that told it last, and where in the answer */
     bool ready, armed, kernel; /* kernel: the kernel's epoll watches the descriptor, too */
 };
 
@@ -37,14 +38,22 @@ void wait_kick(uint64_t waiters);
 /* The last descriptor of f has gone, or it is the kernel's from now on (`kernel`): no set has it.
  */
 void wait_forget(struct px_file *f, bool kernel);
+/* f has become `both`: the kernel's sets that have a watch of it watch its descriptor, too. */
+void wait_kernel_too(struct px_file *f);
+/* Slots of the threads that have f in a set, by bit. */
+uint64_t wait_slots(struct px_file *f);
+/* The calling thread ends, or the process: its waiter is another's. */
+void wait_thread_ends(void);
 
 /* One sleep of the calling thread. */
 struct px_wait {
-    int waiter;        /* -1: none was free: it looks every millisecond */
-    uint64_t slots;    /* instances to turn, by bit */
-    uint64_t until_us; /* by os_now_us; UINT64_MAX: for ever */
-    bool restarts;     /* a handler with SA_RESTART does not end it */
-    uint32_t signals;  /* tls's counters when it began */
+    int waiter;           /* -1: none was free: it looks every millisecond */
+    uint64_t slots;       /* instances to turn, by bit */
+    uint64_t until_us;    /* by os_now_us; UINT64_MAX: for ever */
+    bool restarts;        /* a handler with SA_RESTART does not end it */
+    uint32_t signals;     /* tls's counters when it began */
+    uint64_t attends;     /* instances that it sleeps for, by bit */
+    const sigset_t *mask; /* while it sleeps; NULL: as it is */
 };
 void wait_begin(struct px_wait *w, int64_t timeout_us, bool restarts);
 void wait_arm(struct px_wait *w, struct px_file *f);
