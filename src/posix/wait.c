@@ -40,6 +40,7 @@ static int place_take(bool of_dead)
         atomic_store(&p->slot, px_thread.slot - 1);
         atomic_store(&p->sleeping, 0);
         px_thread.waiter = (int)k + 1;
+        session_thread_keeps();
         return (int)k;
     }
     return -1;
@@ -99,6 +100,12 @@ void wait_kick(uint64_t waiters)
 static uint32_t signals(const struct px_wait *w)
 {
     return w->restarts ? px_thread.interrupting : px_thread.handled;
+}
+
+/* A handler has run, or one waits for this call to end: it may have come before the wait began. */
+static bool is_interrupted(const struct px_wait *w)
+{
+    return px_thread.deferred || signals(w) != w->signals;
 }
 
 static bool is_kicked(const struct px_wait *w)
@@ -205,10 +212,10 @@ static int spin(struct px_wait *w, int epfd, struct pollfd *fds, unsigned n, int
 
     for (;;) {
         turn_slots(w->slots, w->attends, now);
+        if (is_interrupted(w))
+            return -EINTR;
         if (is_kicked(w))
             return 0;
-        if (signals(w) != w->signals)
-            return -EINTR;
         if (now >= w->until_us)
             return -ETIMEDOUT;
         if ((epfd >= 0 || n) && now - looked >= LOOK_US && px_session->spin_us) {
@@ -318,7 +325,7 @@ static int doze(struct px_wait *w, struct bed *b)
         us = NAP_US;
         ever = false;
     }
-    if (is_kicked(w) || signals(w) != w->signals) {
+    if (is_kicked(w) || is_interrupted(w)) {
         us = 0;
         ever = false;
     }
@@ -350,7 +357,7 @@ static int sleep_in(struct px_wait *w, struct bed *b, int epfd, struct pollfd *f
     }
     rise(b);
     if (rc == -EINTR)
-        return w->restarts && signals(w) == w->signals ? 0 : -EINTR;
+        return w->restarts && !is_interrupted(w) ? 0 : -EINTR;
     return rc < 0 ? rc : 0;
 }
 

@@ -1,14 +1,72 @@
-/* What `millrace run` calls in this library before it starts the program. */
+/* The constructor, and what `millrace run` calls before it starts a program. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "posix/tls.h"
+#include "preload/names.h"
 #include "preload/preload.h"
 
-#include "posix/session.h"
+#define SAID_BYTES (PATH_MAX + 400)
+
+void preload_say(const char *how, ...)
+{
+    char text[SAID_BYTES];
+    int n = snprintf(text, sizeof(text), "millrace: ");
+    va_list args;
+
+    va_start(args, how);
+    n += vsnprintf(text + n, sizeof(text) - (size_t)n, how, args);
+    va_end(args);
+    if (n > (int)sizeof(text) - 2)
+        n = (int)sizeof(text) - 2;
+    text[n++] = '\n';
+    preload_write(STDERR_FILENO, text, (size_t)n);
+}
+
+__attribute__((constructor(101))) static void start(void)
+{
+    const char *session = getenv("MILLRACE_SESSION");
+    char why[200] = "";
+
+    preload_find();
+    if (!session || !session[0])
+        return;
+    px_thread.call++;
+    int rc = session_join(atoi(session), why, sizeof(why));
+    px_thread.call--;
+    if (rc < 0) {
+        preload_say("%s: %s: it runs on the kernel's sockets", program_invocation_short_name, why);
+        return;
+    }
+    preload_exec_init();
+    preload_fork_init();
+    preload_streams();
+}
 
 int mr_preload_create(const struct px_session_config *c, char *why, size_t n)
 {
+    if (px_session) {
+        snprintf(why, n, "this is a program of another session already");
+        return -EBUSY;
+    }
     return session_create(c, why, n);
 }
 
 int mr_preload_janitor(void)
 {
     return session_janitor();
+}
+
+void mr_preload_environment(char *preload, size_t preload_n, char *session, size_t session_n)
+{
+    const char *theirs = getenv("LD_PRELOAD");
+    Dl_info self = {0};
+
+    dladdr((const void *)(uintptr_t)mr_preload_environment, &self);
+    snprintf(preload, preload_n, "%s%s%s", self.dli_fname, theirs ? " " : "", theirs ? theirs : "");
+    snprintf(session, session_n, "%d", px_session->memory_fd);
 }
