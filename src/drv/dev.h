@@ -29,8 +29,8 @@
 struct dev_memory {
     /* Zero, on whole pages, committed on touch; NULL: there is none left.  Never given back. */
     void *(*reserve)(void *arg, size_t bytes);
-    /* Map a file shared, as os_map_shared does; the descriptor is closed afterwards, and the mapping
-     * never given back. */
+    /* Map a file shared, as os_map_shared does; the descriptor is closed afterwards, and the
+     * mapping never given back. */
     int (*map_file)(void *arg, int fd, size_t bytes, void **out);
     void *arg;
 };

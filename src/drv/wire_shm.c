@@ -10,29 +10,34 @@
 #include <unistd.h>
 
 #include "drv/drv_int.h"
+#include "drv/wire_bell.h"
+#include "drv/wire_files.h"
 #include "os/os.h"
 
-#define PATH_BYTES 256u
 #define WAIT_FOR_PEER_US (5 * UINT64_C(1000000))
+#define WAIT_FOR_LAST_US (2 * UINT64_C(1000000))
 #define LOOK_AGAIN_NS 10000000L
 
 struct wire_shm {
+    struct wire_bell bell; /* nic.owner */
     struct memwire_port *port;
     void *shared; /* owned mapping, but for a dev_memory's */
     size_t bytes;
     bool lent;
-    unsigned side;
-    dev_t device; /* side 0: the file that it made */
+    struct memwire_config made; /* what it was made with */
+    int locked;                 /* side 1: holds the lock; -1 */
+    dev_t device;               /* side 0: the file that it made */
     ino_t file;
-    char path[PATH_BYTES];
+    struct wire_spec spec;
 };
 
 /* Every queue has buffers for all queues of the other end, 128 for each. */
-static struct memwire_config wire_config(uint32_t queues)
+static struct memwire_config wire_config(uint32_t queues, uint32_t peers)
 {
     return (struct memwire_config){
         .queues = queues,
-        .buffers = max_u32(512, (uint32_t)ceil_pow2(128 * queues)),
+        .queues1 = peers,
+        .buffers = max_u32(512, (uint32_t)ceil_pow2(128 * max_u32(queues, peers))),
         .buf_size = PKT_HEADROOM + 65280 + 256,
         .mtu = 1500,
         .tso_max = 65280,
@@ -40,26 +45,15 @@ static struct memwire_config wire_config(uint32_t queues)
     };
 }
 
-size_t wire_shm_bytes(uint32_t queues)
+/* Side 1 does not know yet with how many side 0 has made it. */
+size_t wire_shm_bytes(const struct wire_shm_config *c)
 {
-    struct memwire_config c = wire_config(queues);
+    struct wire_spec s;
+    bool first = wire_spec_read(c->spec, &s) && s.side == 0;
+    uint32_t peers = first && s.peer ? s.peer : c->queues;
+    struct memwire_config w = wire_config(c->queues, first ? peers : MEMWIRE_QUEUES_MAX);
 
-    return sizeof(struct wire_shm) + memwire_port_bytes(&c, 0) + 4096;
-}
-
-static bool parse(struct wire_shm *w, const char *spec, char *why, size_t n)
-{
-    size_t len = strlen(spec);
-
-    if (len < 3 || spec[len - 2] != ':' || (spec[len - 1] != '0' && spec[len - 1] != '1') ||
-        len - 2 >= PATH_BYTES - 8) {
-        snprintf(why, n, "'%.80s' is not a wire; give PATH:0 or PATH:1", spec);
-        return false;
-    }
-    memcpy(w->path, spec, len - 2);
-    w->path[len - 2] = '\0';
-    w->side = (unsigned)(spec[len - 1] - '0');
-    return true;
+    return sizeof(struct wire_shm) + memwire_port_bytes(&w, 0) + 4096;
 }
 
 static int map(struct wire_shm *w, int fd, const struct dev_memory *memory)
@@ -69,11 +63,14 @@ static int map(struct wire_shm *w, int fd, const struct dev_memory *memory)
                   : os_map_shared(fd, w->bytes, &w->shared);
 }
 
-static void unmap(const struct wire_shm *w)
+static void unmap(struct wire_shm *w)
 {
     if (!w->lent)
         os_release(w->shared, w->bytes);
+    w->shared = NULL;
 }
+
+/* ---- side 0 ---------------------------------------------------------------------------- */
 
 static int remember_file(struct wire_shm *w, int fd)
 {
@@ -91,78 +88,138 @@ static void remove_file(const struct wire_shm *w)
 {
     struct stat st;
 
-    if (stat(w->path, &st) == 0 && st.st_dev == w->device && st.st_ino == w->file)
-        unlink(w->path);
+    wire_bells_remove(w->spec.path, w->file);
+    if (stat(w->spec.path, &st) == 0 && st.st_dev == w->device && st.st_ino == w->file)
+        unlink(w->spec.path);
+}
+
+static int fill(struct wire_shm *w, int fd, const char *fresh, const struct wire_shm_config *c)
+{
+    const char *path = w->spec.path;
+    int rc = map(w, fd, c->memory);
+
+    if (rc == 0)
+        rc = remember_file(w, fd);
+    if (rc < 0)
+        return rc;
+    w->made.bells = wire_bells_make(&w->bell, path, fd, w->made.queues, w->made.queues1) == 0;
+    memwire_format(w->shared, &w->made);
+    rc = wire_file_put(fresh, path);
+    if (rc < 0) {
+        wire_bells_remove(path, w->file);
+        wire_bell_close(&w->bell);
+        unmap(w);
+    }
+    return rc;
 }
 
 /* Formatted under another name first: side 1 never sees half a wire, and the memory of a wire that
  * somebody still uses does not shrink under them. */
-static int create(struct wire_shm *w, uint32_t queues, const struct dev_memory *memory)
+static int create(struct wire_shm *w, const struct wire_shm_config *c)
 {
-    struct memwire_config c = wire_config(queues);
-    char fresh[PATH_BYTES + 8];
+    char fresh[WIRE_PATH_BYTES + 8];
 
-    w->bytes = memwire_bytes(&c);
-    snprintf(fresh, sizeof(fresh), "%s.new", w->path);
+    w->made = wire_config(c->queues, w->spec.peer ? w->spec.peer : c->queues);
+    w->bytes = memwire_bytes(&w->made);
+    snprintf(fresh, sizeof(fresh), "%s.new", w->spec.path);
     unlink(fresh);
     int fd = open(fresh, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
-    int rc = map(w, fd, memory);
-    if (rc == 0)
-        rc = remember_file(w, fd);
+    int rc = fill(w, fd, fresh, c);
     os_close(fd);
-    if (rc == 0) {
-        memwire_format(w->shared, &c);
-        rc = rename(fresh, w->path) < 0 ? -errno : 0;
-    }
     if (rc < 0)
         unlink(fresh);
     return rc;
 }
 
-static int attach(struct wire_shm *w, const struct dev_memory *memory)
+/* ---- side 1 ---------------------------------------------------------------------------- */
+
+/* -EPROTO: it is no wire; -ERANGE: it has too few queues; -ENOENT: it is being replaced. */
+static int use(struct wire_shm *w, int fd, const struct wire_shm_config *c)
+{
+    struct memwire_config *made = &w->made;
+    int rc = map(w, fd, c->memory);
+
+    if (rc < 0)
+        return rc;
+    if (!memwire_read_config(w->shared, w->bytes, made))
+        rc = -EPROTO;
+    else if (made->queues1 < c->queues)
+        rc = -ERANGE;
+    else if (made->bells)
+        rc = wire_bells_find(&w->bell, w->spec.path, fd, c->queues, made->queues);
+    if (rc < 0)
+        unmap(w);
+    return rc;
+}
+
+static int attach(struct wire_shm *w, const struct wire_shm_config *c)
 {
     struct stat st;
-    int fd = open(w->path, O_RDWR | O_CLOEXEC);
+    int fd = open(w->spec.path, O_RDWR | O_CLOEXEC);
 
     if (fd < 0)
         return -errno;
-    int rc = fstat(fd, &st) < 0 ? -errno : 0;
+    int rc = fstat(fd, &st) < 0 ? -errno : wire_lock(fd);
     if (rc == 0) {
         w->bytes = (size_t)st.st_size;
-        rc = w->bytes < 4096 ? -EINVAL : map(w, fd, memory);
+        rc = w->bytes < 4096 ? -EPROTO : use(w, fd, c);
     }
-    os_close(fd);
+    if (rc < 0)
+        os_close(fd);
+    else
+        w->locked = fd;
     return rc;
 }
 
-static int attach_patiently(struct wire_shm *w, const struct dev_memory *memory)
+static int attach_patiently(struct wire_shm *w, const struct wire_shm_config *c)
 {
-    uint64_t until = os_now_us() + WAIT_FOR_PEER_US;
-    int rc;
+    uint64_t start = os_now_us();
 
-    while ((rc = attach(w, memory)) == -ENOENT && os_now_us() < until && !os_stop_asked())
+    for (;;) {
+        int rc = attach(w, c);
+        uint64_t patience = rc == -ENOENT ? WAIT_FOR_PEER_US : rc == -EAGAIN ? WAIT_FOR_LAST_US : 0;
+        if (os_now_us() - start >= patience || os_stop_asked())
+            return rc;
         nanosleep(&(struct timespec){0, LOOK_AGAIN_NS}, NULL);
-    return rc;
+    }
+}
+
+/* ---- either side ----------------------------------------------------------------------- */
+
+static void explain(const struct wire_shm *w, int rc, uint32_t queues, char *why, size_t n)
+{
+    const char *path = w->spec.path;
+    uint32_t there = w->made.queues1;
+
+    if (rc == -EPROTO)
+        snprintf(why, n, "'%s' is not a wire of this version", path);
+    else if (rc == -ERANGE)
+        snprintf(why, n,
+                 "wire '%s' was made with %u queue%s for this side, and this end has %u: give both "
+                 "ends as many cores, or make it with '%s:0,peer=%u'",
+                 path, there, there == 1 ? "" : "s", queues, path, queues);
+    else if (rc == -EAGAIN)
+        snprintf(why, n, "wire '%s' is in use: another program is its side 1", path);
+    else
+        snprintf(why, n, "wire '%s': %s", path,
+                 rc == -ENOENT && w->spec.side == 1 ? "no side 0 has made it" : strerror(-rc));
 }
 
 /* The port on the wire that was mapped. */
-static bool join(struct wire_shm *w, struct mem *m, uint32_t queues, char *why, size_t n)
+static bool join(struct wire_shm *w, struct mem *m, const struct wire_shm_config *c)
 {
-    uint32_t there = memwire_queues(w->shared, w->bytes, w->side);
+    struct rss all;
 
-    if (there != 0 && there != queues) {
-        snprintf(why, n,
-                 "wire '%s' was made with %u queue%s, and this end has %u: give both ends as many "
-                 "cores",
-                 w->path, there, there == 1 ? "" : "s", queues);
-        return false;
-    }
-    w->port = memwire_open(m, w->shared, w->bytes, w->side);
+    w->port = memwire_open_few(m, w->shared, w->bytes, w->spec.side, c->queues);
     if (!w->port)
-        snprintf(why, n, "'%s' is not a wire of this version", w->path);
-    return w->port != NULL;
+        return false;
+    wire_bell_init(&w->bell, w->port);
+    if (!c->rss)
+        rss_init(&all, rss_key_default, RSS_ENTRIES, c->queues);
+    memwire_set_rss(w->port, c->rss ? c->rss : &all);
+    return true;
 }
 
 struct wire_shm *wire_shm_open(struct mem *m, const struct wire_shm_config *c, char *why, size_t n)
@@ -170,28 +227,31 @@ struct wire_shm *wire_shm_open(struct mem *m, const struct wire_shm_config *c, c
     struct wire_shm *w = mem_carve(m, sizeof(*w), CACHE_LINE);
 
     MR_ASSERT(c->queues >= 1 && c->queues <= MEMWIRE_QUEUES_MAX);
-    if (!parse(w, c->spec, why, n))
+    w->locked = -1;
+    if (!wire_spec_read(c->spec, &w->spec)) {
+        snprintf(why, n, "'%.80s' is not a wire; give PATH:0 or PATH:1", c->spec);
         return NULL;
-    int rc = w->side == 0 ? create(w, c->queues, c->memory) : attach_patiently(w, c->memory);
+    }
+    int rc = w->spec.side == 0 ? create(w, c) : attach_patiently(w, c);
     if (rc < 0) {
-        snprintf(why, n, "wire '%s': %s", w->path,
-                 rc == -ENOENT && w->side == 1 ? "no side 0 has made it" : strerror(-rc));
+        explain(w, rc, c->queues, why, n);
         return NULL;
     }
-    if (!join(w, m, c->queues, why, n)) {
-        unmap(w);
+    if (!join(w, m, c)) {
+        explain(w, -EPROTO, c->queues, why, n);
+        wire_shm_close(w);
         return NULL;
     }
-    if (c->rss)
-        memwire_set_rss(w->port, c->rss);
     return w;
 }
 
 void wire_shm_close(struct wire_shm *w)
 {
-    if (w->side == 0)
+    if (w->spec.side == 0)
         remove_file(w);
+    wire_bell_close(&w->bell);
     unmap(w);
+    os_close(w->locked);
 }
 
 struct nic *wire_shm_nic(struct wire_shm *w)
@@ -206,45 +266,72 @@ struct pkt_pool *wire_shm_rx_pool(struct wire_shm *w, unsigned queue)
 
 /* ---- shm:PATH:0|1 -------------------------------------------------------------------- */
 
+_Static_assert(offsetof(struct wire_shm, bell) == 0, "nic.owner is both");
+
+static struct wire_shm *of(struct nic *n)
+{
+    return n->owner;
+}
+
 static void close_nic(struct nic *n)
 {
-    wire_shm_close(n->owner);
+    wire_shm_close(of(n));
+}
+
+static unsigned descriptors(struct nic *n, int **fds, unsigned max)
+{
+    struct wire_shm *w = of(n);
+    unsigned count = wire_bell_descriptors(&w->bell, fds, max);
+
+    if (w->locked >= 0 && count++ < max)
+        fds[count - 1] = &w->locked;
+    return count;
+}
+
+/* A wire always has a rule; who wants none gets everything on the first queue. */
+static struct wire_shm_config config_for(const struct dev_config *c, const struct rss *first)
+{
+    return (struct wire_shm_config){.spec = c->name,
+                                    .queues = c->queues,
+                                    .rss = c->steer ? c->steer : first,
+                                    .memory = c->memory};
 }
 
 static size_t kind_bytes(const struct dev_config *c)
 {
-    return wire_shm_bytes(c->queues) + sizeof(struct nic_ops) + CACHE_LINE;
+    struct wire_shm_config wc = config_for(c, NULL);
+
+    return wire_shm_bytes(&wc);
 }
 
-/* A wire always has a rule; who wants none gets everything on the first queue. */
+static void say_facts(const struct wire_shm *w, struct nic *nic)
+{
+    const size_t size = sizeof(nic->fact[0].text);
+
+    snprintf(nic_fact_add(nic, false), size, "one copy from process to process, no system call");
+    if (!w->made.bells)
+        snprintf(nic_fact_add(nic, true), size,
+                 "no FIFO could be made beside it, so it sleeps by time: up to 1 ms late after an "
+                 "idle while");
+}
+
 static struct nic *kind_open(struct mem *m, const struct dev_config *c, char *why, size_t n)
 {
-    struct nic_ops *ops = mem_carve(m, sizeof(*ops), CACHE_LINE);
     struct rss first;
 
     rss_init(&first, rss_key_default, 1, 1);
-    struct wire_shm *w =
-        wire_shm_open(m,
-                      &(struct wire_shm_config){.spec = c->name,
-                                                .queues = c->queues,
-                                                .rss = c->steer ? c->steer : &first,
-                                                .memory = c->memory},
-                      why, n);
+    struct wire_shm_config wc = config_for(c, &first);
+    struct wire_shm *w = wire_shm_open(m, &wc, why, n);
     if (!w)
         return NULL;
     struct nic *nic = wire_shm_nic(w);
-    *ops = memwire_ops;
-    ops->close = close_nic;
-    nic->ops = ops;
-    nic->owner = w;
+    w->bell.ops.close = close_nic;
+    w->bell.ops.descriptors = descriptors;
     if (c->no_offload) {
         nic->caps.tso_max = 0;
         nic->caps.tx_csum = false;
     }
-    snprintf(nic_fact_add(nic, false), sizeof(nic->fact[0].text),
-             "one copy from process to process, no system call");
-    snprintf(nic_fact_add(nic, true), sizeof(nic->fact[0].text),
-             "sleeps by time: up to 1 ms late after an idle while; --busy never sleeps");
+    say_facts(w, nic);
     return nic;
 }
 

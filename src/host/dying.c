@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "drv/wire_files.h"
 #include "host/host_int.h"
 
 #define PATIENCE_US 200000u
@@ -45,7 +46,7 @@ static void remove_files(void)
     if (files.control[0])
         unlink(files.control);
     if (files.wire[0])
-        unlink(files.wire);
+        wire_files_remove(files.wire);
 }
 
 /* Every core writes its own frames; one that hangs is not waited for. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "drv/wire_files.h"
 #include "host/host_int.h"
 
 #define DRAIN_US USEC_PER_SEC /* what is queued at the end gets so long to go out */
@@ -165,12 +166,12 @@ static int capture_setup(struct host *h)
 /* The file of a wire that is made here, "shm:PATH:0" or by its older name; else "". */
 static void shared_file(const char *dev, char *path, size_t n)
 {
-    const char *from = strchr(dev, ':') + 1, *end = dev + strlen(dev) - 2;
-    bool mine = strncmp(dev, "shm:", 4) == 0 || strncmp(dev, "wire:", 5) == 0;
+    bool wire = strncmp(dev, "shm:", 4) == 0 || strncmp(dev, "wire:", 5) == 0;
+    struct wire_spec s;
 
     path[0] = '\0';
-    if (mine && end > from && strcmp(end, ":0") == 0)
-        snprintf(path, n, "%.*s", (int)(end - from), from);
+    if (wire && wire_spec_read(strchr(dev, ':') + 1, &s) && s.side == 0)
+        snprintf(path, n, "%.*s", (int)n - 1, s.path);
 }
 
 static int ctl_setup(struct host *h)

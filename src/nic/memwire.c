@@ -30,8 +30,9 @@ static size_t lanes_bytes(const struct memwire_config *c, unsigned side)
 /* Of a receive queue; whole pages, so that each is on memory of its own. */
 static size_t queue_bytes(const struct memwire_config *c, unsigned side)
 {
-    return align_up(
-        CACHE_LINE + desc_bytes(c) + lanes_bytes(c, side) + (size_t)c->buffers * c->buf_size, PAGE);
+    return align_up(sizeof(struct shared_state) + desc_bytes(c) + lanes_bytes(c, side) +
+                        (size_t)c->buffers * c->buf_size,
+                    PAGE);
 }
 
 size_t memwire_bytes(const struct memwire_config *c)
@@ -54,8 +55,8 @@ struct wire_queue memwire_find_queue(void *shared, const struct memwire_config *
 
     if (side == 1)
         p += wire_queues(c, 0) * queue_bytes(c, 0);
-    struct wire_queue w = {.pending = (void *)p, .desc = (void *)(p + CACHE_LINE)};
-    w.lanes = p + CACHE_LINE + desc_bytes(c);
+    struct wire_queue w = {.state = (void *)p, .desc = (void *)(p + sizeof(*w.state))};
+    w.lanes = p + sizeof(*w.state) + desc_bytes(c);
     w.bufs = w.lanes + lanes_bytes(c, side);
     return w;
 }
@@ -95,13 +96,14 @@ void memwire_format(void *shared, const struct memwire_config *c)
                               .buf_size = c->buf_size,
                               .mtu = c->mtu,
                               .tso_max = c->tso_max,
-                              .csum_offload = c->csum_offload};
+                              .csum_offload = c->csum_offload,
+                              .bells = c->bells};
     atomic_thread_fence(memory_order_release);
     h->magic = MEMWIRE_MAGIC;
 }
 
 /* A copy: what is judged is what is used. */
-static bool head_read(const void *shared, size_t bytes, struct memwire_config *c)
+bool memwire_read_config(const void *shared, size_t bytes, struct memwire_config *c)
 {
     struct shared_head h;
 
@@ -114,16 +116,10 @@ static bool head_read(const void *shared, size_t bytes, struct memwire_config *c
                                  .buf_size = h.buf_size,
                                  .mtu = h.mtu,
                                  .tso_max = h.tso_max,
-                                 .csum_offload = h.csum_offload != 0};
+                                 .csum_offload = h.csum_offload != 0,
+                                 .bells = h.bells != 0};
     return h.magic == MEMWIRE_MAGIC && h.queues[1] > 0 && config_is_sane(c) &&
            memwire_bytes(c) <= bytes;
-}
-
-uint32_t memwire_queues(const void *shared, size_t shared_bytes, unsigned side)
-{
-    struct memwire_config c;
-
-    return head_read(shared, shared_bytes, &c) ? wire_queues(&c, side) : 0;
 }
 
 static void close_port(struct nic *nic)
@@ -176,7 +172,7 @@ static struct ring_end end_of(struct shared_ring *r, uint32_t size, bool produce
     return e;
 }
 
-static void rx_open(struct memwire_queue *q, struct mem *m, void *shared,
+static bool rx_open(struct memwire_queue *q, struct mem *m, void *shared,
                     const struct memwire_config *c, unsigned side, unsigned queue)
 {
     struct wire_queue w = memwire_find_queue(shared, c, side, queue);
@@ -185,7 +181,10 @@ static void rx_open(struct memwire_queue *q, struct mem *m, void *shared,
     q->buffers = c->buffers;
     q->buf_size = c->buf_size;
     q->desc = w.desc;
-    q->pending = w.pending;
+    q->pending = &w.state->pending;
+    q->sleeps = c->bells ? &w.state->asleep : NULL;
+    if (q->sleeps)
+        atomic_store(q->sleeps, 0);
     q->lanes = wire_queues(c, side ^ 1);
     q->rx = mem_carve(m, q->lanes * sizeof(*q->rx), CACHE_LINE);
     pkt_pool_init(&q->pool, m, "wire rx", c->buffers, c->buf_size, PKT_HEADROOM, w.bufs);
@@ -197,7 +196,19 @@ static void rx_open(struct memwire_queue *q, struct mem *m, void *shared,
         q->rx[l].full = end_of(memwire_find_ring(&w, c, side, l, true), size, false);
         q->hungry |= UINT64_C(1) << l;
     }
+    if (!memwire_resume(q))
+        return false;
     memwire_refill(q);
+    return true;
+}
+
+/* Buffers that were taken, and whose frames were never said to be there, are taken again. */
+static void tx_resume(struct tx_lane *l)
+{
+    if (l->fill.mine != l->full.mine) {
+        l->fill.mine = l->fill.theirs = l->full.mine;
+        ring_release(&l->fill);
+    }
 }
 
 static void tx_open(struct memwire_queue *q, struct mem *m, void *shared,
@@ -219,12 +230,15 @@ static void tx_open(struct memwire_queue *q, struct mem *m, void *shared,
         q->tx[t].full = end_of(memwire_find_ring(&w, c, to, queue, true), size, true);
         q->tx[t].desc = w.desc;
         q->tx[t].bufs = w.bufs;
-        q->tx[t].pending = wire_queues(c, side) > 1 ? w.pending : NULL;
+        q->tx[t].pending = wire_queues(c, side) > 1 ? &w.state->pending : NULL;
+        q->tx[t].asleep = c->bells ? &w.state->asleep : NULL;
         q->tx[t].bit = UINT64_C(1) << queue;
+        tx_resume(&q->tx[t]);
     }
 }
 
-static void nic_fill(struct nic *nic, const struct memwire_config *c, unsigned side)
+static void nic_fill(struct nic *nic, const struct memwire_config *c, unsigned side,
+                     uint32_t queues)
 {
     nic->ops = &memwire_ops;
     nic->mac = (struct mac_addr){{0x02, 0x6d, 0x72, 0, 0, (uint8_t)(side + 1)}};
@@ -235,20 +249,23 @@ static void nic_fill(struct nic *nic, const struct memwire_config *c, unsigned s
                                   .tx_csum = c->csum_offload,
                                   .rx_csum = c->csum_offload,
                                   .rx_coalesces = c->tso_max > 0,
-                                  .queues = (uint16_t)wire_queues(c, side)};
+                                  .queues = (uint16_t)queues};
 }
 
-struct memwire_port *memwire_open(struct mem *m, void *shared, size_t shared_bytes, unsigned side)
+struct memwire_port *memwire_open_few(struct mem *m, void *shared, size_t shared_bytes,
+                                      unsigned side, uint32_t queues)
 {
     struct memwire_config c;
     struct memwire_port *port;
 
-    if (side > 1 || !head_read(shared, shared_bytes, &c))
+    if (side > 1 || !memwire_read_config(shared, shared_bytes, &c) || queues < 1 ||
+        queues > wire_queues(&c, side))
         return NULL;
     port = mem_carve(m, sizeof(*port), CACHE_LINE);
-    port->queues = wire_queues(&c, side);
+    port->queues = queues;
+    port->few = queues < wire_queues(&c, side);
     port->spread = memwire_find_spread(shared, side);
-    nic_fill(&port->nic, &c, side);
+    nic_fill(&port->nic, &c, side, queues);
     port->nic.stats = mem_carve(m, port->queues * sizeof(*port->nic.stats), CACHE_LINE);
     if (port->queues > 1) {
         port->told = mem_carve(m, sizeof(*port->told), CACHE_LINE);
@@ -260,10 +277,25 @@ struct memwire_port *memwire_open(struct mem *m, void *shared, size_t shared_byt
         struct memwire_queue *own = mem_carve(m, sizeof(*own), PAGE);
         port->queue[q] = own;
         own->stats = &port->nic.stats[q];
-        rx_open(own, m, shared, &c, side, q);
+        if (!rx_open(own, m, shared, &c, side, q))
+            return NULL;
         tx_open(own, m, shared, &c, side, q);
     }
     return port;
+}
+
+struct memwire_port *memwire_open(struct mem *m, void *shared, size_t shared_bytes, unsigned side)
+{
+    struct memwire_config c;
+    bool good = side <= 1 && memwire_read_config(shared, shared_bytes, &c);
+
+    return good ? memwire_open_few(m, shared, shared_bytes, side, wire_queues(&c, side)) : NULL;
+}
+
+void memwire_set_bell(struct memwire_port *p, void (*ring)(void *arg, unsigned queue), void *arg)
+{
+    p->ring = ring;
+    p->ring_arg = arg;
 }
 
 struct nic *memwire_nic(struct memwire_port *p)

@@ -29,6 +29,15 @@
  * attempts (MEMWIRE_PATIENCE) without one buffer coming back, frames for it are lost, as on a NIC
  * whose queue is full.
  *
+ * A receive queue may sleep, if the wire has bells.  Both orders are agreed on by all:
+ *
+ *      sender:   frames, bit; is it asleep? then, of several senders one, clear that and ring
+ *      receiver: say asleep; look for frames once more; sleep
+ *
+ * Each number that went out on `fill` comes back on `full`, in the same order, so that the
+ * receiver's own two indices say which buffers are out, and the sender's own two whether it ended
+ * in the middle: a side that ended without a word is taken up by the next.
+ *
  * The shared memory holds numbers only, never pointers, and each side checks the numbers it reads.
  *
  * Thread: a queue belongs to its thread, all else to whoever opened the port.  How frames are
@@ -49,6 +58,7 @@ struct memwire_config {
     uint32_t mtu;
     uint32_t tso_max;  /* 0: no segmentation offload */
     bool csum_offload; /* frames carry no software checksum */
+    bool bells;        /* an end may sleep, and both have said how to wake the other */
 };
 
 /* Bytes of shared memory the wire needs. */
@@ -64,10 +74,22 @@ struct memwire_port;
 size_t memwire_port_bytes(const struct memwire_config *c, unsigned side);
 
 /* Open an end (side 0 or 1) on formatted memory: descriptors come from m, each queue's on pages of
- * its own.  Returns NULL if the memory is not a formatted wire. */
+ * its own.  Returns NULL if the memory is not a formatted wire.  What was that side before, and is
+ * no more, may have ended anywhere: its frames are still on their way, its buffers are found. */
 struct memwire_port *memwire_open(struct mem *m, void *shared, size_t shared_bytes, unsigned side);
-/* How many queues the formatted wire has at this side; 0: it is none. */
-uint32_t memwire_queues(const void *shared, size_t shared_bytes, unsigned side);
+/* The same with so many of the side's queues: the rest gets nothing and sends nothing. */
+struct memwire_port *memwire_open_few(struct mem *m, void *shared, size_t shared_bytes,
+                                      unsigned side, uint32_t queues);
+/* What the wire was formatted with.  False: it is none. */
+bool memwire_read_config(const void *shared, size_t shared_bytes, struct memwire_config *c);
+
+/* ---- sleeping: a wire with bells ------------------------------------------------------- */
+
+/* How this end wakes the other's queue. */
+void memwire_set_bell(struct memwire_port *p, void (*ring)(void *arg, unsigned queue), void *arg);
+/* About to sleep for this queue's frames: from now on a sender rings, once.  True: frames wait
+ * already, do not sleep.  The next rx_burst is awake again. */
+bool memwire_asleep(struct memwire_port *p, unsigned queue);
 
 /* For who puts another close around a wire. */
 extern const struct nic_ops memwire_ops;

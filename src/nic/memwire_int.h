@@ -12,7 +12,7 @@
 #include "base/rng.h"
 #include "nic/memwire.h"
 
-#define MEMWIRE_MAGIC 0x6d72776972653032ull
+#define MEMWIRE_MAGIC 0x6d72776972653033ull
 #define KEY_WORDS (RSS_KEY_BYTES / 8)
 
 /* ---- shared --------------------------------------------------------------------------- */
@@ -20,7 +20,7 @@
 struct shared_head {
     uint64_t magic;
     uint32_t queues[2];
-    uint32_t buffers, buf_size, mtu, tso_max, csum_offload;
+    uint32_t buffers, buf_size, mtu, tso_max, csum_offload, bells;
 };
 
 enum spread_kind { SPREAD_HASH, SPREAD_ONE, SPREAD_RANDOM };
@@ -32,6 +32,14 @@ struct shared_spread {
     _Atomic uint32_t entries;
     _Atomic uint64_t key[KEY_WORDS];
     _Atomic uint16_t table[RSS_TABLE_MAX];
+};
+
+/* What a receive queue and its senders tell each other. */
+struct shared_state {
+    MR_ALIGNED(CACHE_LINE)
+    _Atomic uint64_t pending; /* bit l: lane l's `full` may hold frames; not
+                                                      * used with one lane */
+    _Atomic uint32_t asleep;  /* ring its bell */
 };
 
 /* What the sender says about the frame in a buffer: length, gso_size << 32, flags << 48.  One word,
@@ -48,7 +56,7 @@ struct shared_ring {
 
 /* A receive queue in the shared memory. */
 struct wire_queue {
-    _Atomic uint64_t *pending; /* bit l: lane l's `full` may hold frames */
+    struct shared_state *state;
     shared_desc *desc;
     uint8_t *lanes;
     uint8_t *bufs;
@@ -137,6 +145,7 @@ struct tx_lane {
     shared_desc *desc;
     uint8_t *bufs;
     _Atomic uint64_t *pending; /* NULL: the only lane of its queue */
+    _Atomic uint32_t *asleep;  /* NULL: it never sleeps */
     uint64_t bit;              /* ours in pending */
     uint32_t misses;           /* tx_bursts in a row that found no buffer here */
 };
@@ -154,6 +163,8 @@ struct memwire_queue {
     uint64_t unread;               /* lanes that may hold frames, taken from pending */
     uint64_t hungry;               /* lanes short of buffers */
     unsigned next_read, next_fill; /* lanes whose turn it is */
+    _Atomic uint32_t *sleeps;      /* in the shared memory; NULL: a wire without bells */
+    bool asleep;                   /* we have said so there */
     /* sending */
     struct tx_lane *tx;
     uint32_t targets;           /* the other side's queues */
@@ -171,6 +182,9 @@ struct memwire_port {
     struct memwire_queue *queue[MEMWIRE_QUEUES_MAX]; /* each on pages of its own */
     struct shared_spread *spread;                    /* ours */
     struct rss *told;                                /* NULL: one queue */
+    bool few;                                        /* of the wire's queues at this side */
+    void (*ring)(void *arg, unsigned queue);         /* NULL: nobody is to be woken */
+    void *ring_arg;
 };
 
 unsigned memwire_rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsigned max);
@@ -178,6 +192,9 @@ unsigned memwire_tx_burst(struct nic *nic, unsigned queue, struct pkt **p, unsig
 
 /* Give every lane that is short of buffers what the pool can spare. */
 void memwire_refill(struct memwire_queue *q);
+
+/* What the side's last owner left; false: it cannot be. */
+bool memwire_resume(struct memwire_queue *q);
 
 void memwire_write_rule(struct shared_spread *s, enum spread_kind kind, const struct rss *r);
 /* A copy of the rule as far as it can be true for so many queues; what it counts as. */

@@ -44,6 +44,60 @@ void memwire_refill(struct memwire_queue *q)
         refill_hungry(q);
 }
 
+/* ---- taking up what another left ---------------------------------------------------------- */
+
+/* The numbers between what we have seen come back and what we have given are out. */
+static bool lane_resume(struct memwire_queue *q, unsigned lane)
+{
+    struct rx_lane *l = &q->rx[lane];
+    uint32_t n = l->fill.mine - l->full.mine;
+
+    if (n > q->share)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct shared_ring *r = l->fill.r;
+        uint32_t idx = atomic_load_explicit(&r->slot[(l->full.mine + i) & (l->fill.size - 1)],
+                                            memory_order_relaxed);
+        struct pkt *p = idx < q->buffers ? pool_at(&q->pool.descs, idx) : NULL;
+        if (!p || p->next == p)
+            return false;
+        p->next = p;
+        p->core = (uint8_t)lane;
+    }
+    l->posted = n;
+    q->pool.posted += n;
+    return true;
+}
+
+static bool is_fresh(const struct memwire_queue *q)
+{
+    for (unsigned l = 0; l < q->lanes; l++)
+        if (q->rx[l].fill.mine != q->rx[l].full.mine)
+            return false;
+    return true;
+}
+
+bool memwire_resume(struct memwire_queue *q)
+{
+    bool good = true;
+
+    if (is_fresh(q))
+        return true;
+    q->unread = UINT64_MAX; /* the last owner may have taken the bits, and not the frames */
+    for (uint32_t i = 0; i < q->buffers; i++)
+        pkt_get(&q->pool);
+    for (unsigned l = 0; l < q->lanes && good; l++)
+        good = lane_resume(q, l);
+    for (uint32_t i = 0; i < q->buffers; i++) {
+        struct pkt *p = pool_at(&q->pool.descs, i);
+        if (p->next != p)
+            pkt_put(p);
+    }
+    return good;
+}
+
+/* ---- receiving ---------------------------------------------------------------------------- */
+
 /* Is this a buffer that the lane's other end may fill?  It is another process's word. */
 static bool is_posted(const struct memwire_queue *q, unsigned lane, uint32_t idx)
 {
@@ -121,6 +175,23 @@ static unsigned receive_pending(struct memwire_queue *q, struct pkt **out, unsig
     return got;
 }
 
+/* ---- sleeping ----------------------------------------------------------------------------- */
+
+bool memwire_asleep(struct memwire_port *port, unsigned queue)
+{
+    struct memwire_queue *q = port->queue[queue];
+
+    if (!q->sleeps)
+        return false;
+    q->asleep = true;
+    atomic_store(q->sleeps, 1);
+    /* The senders' fence stands between what they have sent and their look at `sleeps`. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (q->lanes == 1)
+        return ring_waiting(&q->rx[0].full, 1) > 0;
+    return q->unread || atomic_load(q->pending);
+}
+
 unsigned memwire_rx_burst(struct nic *nic, unsigned queue, struct pkt **out, unsigned max)
 {
     struct memwire_port *port = (struct memwire_port *)(void *)nic;
@@ -129,6 +200,10 @@ unsigned memwire_rx_burst(struct nic *nic, unsigned queue, struct pkt **out, uns
     unsigned got;
 
     max = min_u32(max, BURST_MAX);
+    if (unlikely(q->asleep)) {
+        q->asleep = false;
+        atomic_store_explicit(q->sleeps, 0, memory_order_relaxed);
+    }
     got =
         likely(q->lanes == 1) ? lane_receive(q, 0, out, max, &more) : receive_pending(q, out, max);
     memwire_refill(q);

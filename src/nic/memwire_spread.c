@@ -37,8 +37,11 @@ enum spread_kind memwire_read_rule(struct shared_spread *s, uint32_t queues, str
 
 void memwire_set_rss(struct memwire_port *p, const struct rss *r)
 {
-    if (p->queues == 1)
+    if (p->queues == 1) {
+        if (p->few)
+            memwire_write_rule(p->spread, SPREAD_ONE, r);
         return;
+    }
     for (unsigned i = 0; i <= r->mask; i++)
         MR_ASSERT(r->table[i] < p->queues);
     /* Others may be reading it: of two rules with one key only the table differs. */

@@ -23,17 +23,22 @@ static void lane_send(struct memwire_queue *q, struct tx_lane *l, struct pkt *p)
     uint32_t idx = ring_take(&l->fill), len = pkt_total(p);
     bool sent = false;
 
-    if (likely(idx < q->buffers)) {
+    if (likely(idx < q->buffers))
         sent = transfer(q, l, idx, p);
-        ring_put(&l->full, idx);
-    }
+    ring_put(&l->full, idx);
     q->stats->tx_bytes += sent ? len : 0;
     q->stats->tx_packets += sent;
     q->stats->tx_error += !sent;
     pkt_put(p);
 }
 
-static void lane_publish(struct tx_lane *l)
+static void wake(const struct memwire_port *port, struct tx_lane *l, unsigned target)
+{
+    if (atomic_exchange(l->asleep, 0) && port->ring)
+        port->ring(port->ring_arg, target);
+}
+
+static void lane_publish(const struct memwire_port *port, struct tx_lane *l, unsigned target)
 {
     ring_release(&l->fill);
     ring_publish(&l->full);
@@ -41,6 +46,12 @@ static void lane_publish(struct tx_lane *l)
      * then looks at the lanes. */
     if (l->pending)
         atomic_fetch_or(l->pending, l->bit);
+    if (l->asleep) {
+        if (!l->pending)
+            atomic_thread_fence(memory_order_seq_cst);
+        if (unlikely(atomic_load(l->asleep)))
+            wake(port, l, target);
+    }
 }
 
 static unsigned tx_lost(struct memwire_queue *q, struct pkt **p, unsigned n)
@@ -52,7 +63,8 @@ static unsigned tx_lost(struct memwire_queue *q, struct pkt **p, unsigned n)
 }
 
 /* To a side with one queue. */
-static unsigned tx_straight(struct memwire_queue *q, struct pkt **p, unsigned count)
+static unsigned tx_straight(const struct memwire_port *port, struct memwire_queue *q,
+                            struct pkt **p, unsigned count)
 {
     struct tx_lane *l = &q->tx[0];
     unsigned n = min_u32(ring_waiting(&l->fill, count), count);
@@ -60,7 +72,7 @@ static unsigned tx_straight(struct memwire_queue *q, struct pkt **p, unsigned co
     for (unsigned i = 0; i < n; i++)
         lane_send(q, l, p[i]);
     if (n > 0)
-        lane_publish(l);
+        lane_publish(port, l, 0);
     return n;
 }
 
@@ -91,10 +103,10 @@ static unsigned target_of(struct memwire_queue *q, const struct pkt *p)
     return 0;
 }
 
-static void publish_all(struct memwire_queue *q, uint64_t touched)
+static void publish_all(const struct memwire_port *port, struct memwire_queue *q, uint64_t touched)
 {
     for (; touched; touched &= touched - 1)
-        lane_publish(&q->tx[lowest_bit(touched)]);
+        lane_publish(port, &q->tx[lowest_bit(touched)], lowest_bit(touched));
 }
 
 static void count_misses(struct memwire_queue *q, uint64_t dry)
@@ -105,7 +117,8 @@ static void count_misses(struct memwire_queue *q, uint64_t dry)
 
 /* A frame for a lane without a buffer waits, and with it all that follow it on this lane; frames
  * for other lanes pass.  Those that wait end up behind those that were taken. */
-static unsigned tx_spread(struct memwire_queue *q, struct pkt **p, unsigned count)
+static unsigned tx_spread(const struct memwire_port *port, struct memwire_queue *q, struct pkt **p,
+                          unsigned count)
 {
     struct pkt *wait[BURST_MAX];
     uint64_t touched = 0, dry = 0;
@@ -128,7 +141,7 @@ static unsigned tx_spread(struct memwire_queue *q, struct pkt **p, unsigned coun
         else
             tx_lost(q, &p[i], 1);
     }
-    publish_all(q, touched);
+    publish_all(port, q, touched);
     count_misses(q, dry);
     for (unsigned i = 0; i < waiting; i++)
         p[count - waiting + i] = wait[i];
@@ -143,7 +156,7 @@ unsigned memwire_tx_burst(struct nic *nic, unsigned queue, struct pkt **p, unsig
 
     if (unlikely(atomic_load_explicit(&port->down, memory_order_relaxed)))
         return tx_lost(q, p, n);
-    sent = q->targets == 1 ? tx_straight(q, p, n) : tx_spread(q, p, n);
+    sent = q->targets == 1 ? tx_straight(port, q, p, n) : tx_spread(port, q, p, n);
     q->stats->tx_full += sent < count;
     return sent;
 }

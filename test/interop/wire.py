@@ -2,6 +2,7 @@
 """Two programs of ours talk over a wire in shared memory, no kernel between them."""
 import json
 import os
+import time
 
 import lab
 
@@ -25,7 +26,20 @@ lab.point(status["counters"]["tcp"]["rexmit_segs"] == 0, "without a retransmissi
           status["counters"]["tcp"])
 lab.point(lab.wait_for(lambda: lab.ask(server)["connections"] == 0), "that close at the end",
           lab.conns(server)[:3])
-lab.point(lab.stop(server) == 0 and not os.path.exists(wire), "the server ends in order")
+
+# Nobody talks: the server sleeps, and the next client, another side 1, wakes it at once.
+time.sleep(0.3)
+ticks = lab.cpu_ticks(server.pid)
+time.sleep(1)
+lab.point(lab.cpu_ticks(server.pid) == ticks, "an idle end uses no processor time")
+for i in range(2):
+    r = lab.run(load, *client, "http", "--to", "10.9.0.2:80", "--connections", "1", "--rate", "200",
+                "--duration-ms", "1000", "--path", "/index.html", "--quiet", "--json", check=False)
+    got = json.loads(r.stdout) if r.returncode == 0 else {}
+    p50 = got.get("latency_us", {}).get("p50", 1e9)
+    lab.point(p50 < 500, "another client of the same wire is answered at once", r.stdout + r.stderr)
+lab.point(lab.stop(server) == 0 and not [f for f in os.listdir(www) if f.startswith("wire")],
+          "the server ends in order", os.listdir(www))
 
 # A proxy between a program and itself.
 for how in ((), ("--close",)):

@@ -302,7 +302,98 @@ static void a_wire_whose_numbers_cannot_be_is_not_opened(void **state)
         }
     }
     *h = good;
-    assert_int_equal(memwire_queues(w.shared, bytes, 0), 1);
+    assert_true(memwire_read_config(w.shared, bytes, &w.config));
+    world_end(&w);
+}
+
+/* ---- an end that goes and comes again ------------------------------------------------------ */
+
+/* A side that ends where it stands, and another in its place. */
+static void take_over(struct world *w, unsigned side)
+{
+    w->end[side] = memwire_open(&w->m, w->shared, memwire_bytes(&w->config), side);
+    assert_non_null(w->end[side]);
+}
+
+static void talk(struct world *w, unsigned rounds)
+{
+    struct pkt *out[BURST_MAX];
+
+    for (unsigned round = 0; round < rounds; round++) {
+        unsigned side = round & 1;
+        for (unsigned i = 0; i < 8; i++)
+            assert_int_equal(send_one(w, side, frame(w, 60 + i, (uint8_t)i)), 1);
+        struct pkt *late = frame(w, 60, 0);
+        assert_int_equal(send_one(w, side, late), 0);
+        pkt_put(late);
+        assert_int_equal(receive(w, !side, out), 8);
+        for (unsigned i = 0; i < 8; i++) {
+            assert_int_equal(out[i]->len, 60 + i);
+            pkt_put(out[i]);
+        }
+        assert_int_equal(receive(w, !side, out), 0);
+    }
+}
+
+static void a_side_takes_up_what_the_last_one_left(void **state)
+{
+    struct world w;
+    struct pkt *out[BURST_MAX];
+
+    (void)state;
+    for (unsigned waiting = 0; waiting < 5; waiting++)
+        for (unsigned held = 0; held <= waiting; held++) {
+            world_start(&w, 8, 0, false);
+            talk(&w, 5);
+            for (unsigned i = 0; i < waiting; i++)
+                assert_int_equal(send_one(&w, 0, frame(&w, 100 + i, 1)), 1);
+            if (held)
+                assert_int_equal(nic_rx_burst(memwire_nic(w.end[1]), 0, out, held), held);
+            take_over(&w, 1);
+            assert_int_equal(receive(&w, 1, out), waiting - held);
+            for (unsigned i = 0; i < waiting - held; i++) {
+                assert_int_equal(out[i]->len, 100 + held + i);
+                pkt_put(out[i]);
+            }
+            assert_int_equal(receive(&w, 1, out), 0);
+            talk(&w, 6);
+            take_over(&w, 0);
+            talk(&w, 6);
+            world_end(&w);
+        }
+}
+
+static void a_sender_that_ended_in_the_middle_loses_no_buffer(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_start(&w, 8, 0, false);
+    talk(&w, 5);
+    /* It took three buffers, said so, and was gone before it had filled them. */
+    struct wire_queue q = memwire_find_queue(w.shared, &w.config, 0, 0);
+    memwire_find_ring(&q, &w.config, 0, 0, false)->head += 3;
+    take_over(&w, 1);
+    talk(&w, 6);
+    world_end(&w);
+}
+
+static void what_the_last_one_cannot_have_left_is_refused(void **state)
+{
+    struct world w;
+    size_t bytes;
+
+    (void)state;
+    world_start(&w, 8, 0, false);
+    bytes = memwire_bytes(&w.config);
+    struct wire_queue q = memwire_find_queue(w.shared, &w.config, 1, 0);
+    struct shared_ring *fill = memwire_find_ring(&q, &w.config, 1, 0, false);
+    fill->slot[3] = fill->slot[2];
+    assert_null(memwire_open(&w.m, w.shared, bytes, 1));
+    fill->slot[3] = 8;
+    assert_null(memwire_open(&w.m, w.shared, bytes, 1));
+    fill->tail += 9;
+    assert_null(memwire_open(&w.m, w.shared, bytes, 1));
     world_end(&w);
 }
 
@@ -334,6 +425,9 @@ int main(void)
         cmocka_unit_test(a_buffer_number_said_twice_is_refused_the_second_time),
         cmocka_unit_test(indices_that_cannot_be_are_not_believed),
         cmocka_unit_test(a_wire_whose_numbers_cannot_be_is_not_opened),
+        cmocka_unit_test(a_side_takes_up_what_the_last_one_left),
+        cmocka_unit_test(a_sender_that_ended_in_the_middle_loses_no_buffer),
+        cmocka_unit_test(what_the_last_one_cannot_have_left_is_refused),
         cmocka_unit_test(only_a_formatted_wire_is_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
