@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PROGRAMS = $(addprefix src/tools/millrace-,httpd echo load relay stat)
 SDN_PROGRAMS = $(patsubst %.c,%,$(wildcard $(addprefix src/tools/millrace-,ofd.c of.c)))
 
-.PHONY: all deps demo demo-sdn test tsan bench fuzz soak install clean doc help
+.PHONY: all deps demo demo-proxy demo-sdn test tsan bench fuzz soak install clean doc help
 
 all: build/build.ninja
 	@ninja -C build
@@ -22,6 +22,10 @@ demo: deps
 	@script/tree build --prefix=$(PREFIX)
 	@ninja -C build --quiet $(PROGRAMS)
 	@script/demo
+
+demo-proxy: deps
+	@$(MAKE) --no-print-directory all
+	@script/demo-proxy
 
 demo-sdn: deps
 	@script/tree build --prefix=$(PREFIX)
