@@ -1,0 +1,262 @@
+/* Facts about threads that share sockets. */
+#include "conform.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define BULK 2000000
+
+static void *sends(void *arg)
+{
+    static unsigned char room[50000];
+    int fd = *(int *)arg;
+
+    for (uint64_t sent = 0; sent < BULK;) {
+        size_t n = BULK - sent < sizeof room ? (size_t)(BULK - sent) : sizeof room;
+        fill(room, n, sent);
+        ssize_t r = send(fd, room, n, MSG_NOSIGNAL);
+        if (r <= 0)
+            break;
+        sent += (uint64_t)r;
+    }
+    return NULL;
+}
+
+static void both_ways(void)
+{
+    int id, twin, fd = pair_in(&id), out = pair_out(&twin), err;
+    pthread_t t;
+
+    peer("after 0 send %d %d 0", id, BULK);
+    pthread_create(&t, NULL, sends, &out);
+    fact("received: %ld", receive(fd, BULK, 0, &err));
+    peer("after 0 recv %d %d 0", twin, BULK);
+    pthread_join(t, NULL);
+    close(out);
+    told("the rest", peer("drain %d %d", twin, BULK));
+    /* One connection, the peer echoes nothing: this thread reads what that one writes. */
+    int port = next_port(), l = listener(port), a = tcp(), b;
+    connect_to(a, our_ip, port);
+    b = accept(l, NULL, NULL);
+    pthread_create(&t, NULL, sends, &a);
+    fact("between two of ours: %ld", receive(b, BULK, 0, &err));
+    pthread_join(t, NULL);
+}
+
+struct acceptor {
+    int l;
+    _Atomic int served, ended;
+};
+
+static void *accepts(void *arg)
+{
+    struct acceptor *a = arg;
+    char c;
+
+    for (;;) {
+        int fd = accept(a->l, NULL, NULL);
+        if (fd < 0)
+            break;
+        if (recv(fd, &c, 1, 0) == 1 && send(fd, &c, 1, 0) == 1)
+            atomic_fetch_add(&a->served, 1);
+        close(fd);
+    }
+    atomic_fetch_add(&a->ended, 1);
+    return NULL;
+}
+
+static void many_accept(void)
+{
+    int port = next_port(), good = 0;
+    struct acceptor a = {.l = listener(port)};
+    pthread_t t[6];
+
+    for (int i = 0; i < 6; i++)
+        pthread_create(&t[i], NULL, accepts, &a);
+    for (int i = 0; i < 40; i++) {
+        int id = (int)peer("connect %d", port);
+        peer("send %d 1 0", id);
+        good += peer("recv %d 1 0", id) == 1;
+        peer("close %d", id);
+    }
+    fact("served: %d", good);
+    say("shutdown of the listener", shutdown(a.l, SHUT_RDWR));
+    for (int i = 0; i < 6; i++)
+        pthread_join(t[i], NULL);
+    fact("all threads woke: %d", a.ended);
+}
+
+struct reader {
+    int fd;
+    long r;
+    int error;
+    _Atomic bool over;
+};
+
+static void *reads(void *arg)
+{
+    struct reader *r = arg;
+    char c;
+
+    r->r = recv(r->fd, &c, 1, 0);
+    r->error = errno;
+    r->over = true;
+    return NULL;
+}
+
+static void *polls(void *arg)
+{
+    struct reader *r = arg;
+
+    r->r = (long)await(r->fd, POLLIN | POLLRDHUP);
+    r->over = true;
+    return NULL;
+}
+
+static void shut_wakes(void)
+{
+    int id, fd = pair_in(&id);
+    struct reader r = {.fd = fd};
+    pthread_t t;
+
+    pthread_create(&t, NULL, reads, &r);
+    rest(QUIET_MS);
+    say("shutdown RD", shutdown(fd, SHUT_RD));
+    pthread_join(t, NULL);
+    fact("recv woke with: %ld", r.r);
+    fd = pair_in(&id);
+    r = (struct reader){.fd = fd};
+    pthread_create(&t, NULL, polls, &r);
+    rest(QUIET_MS);
+    shutdown(fd, SHUT_RDWR);
+    pthread_join(t, NULL);
+    fact("poll woke with: %s", events((uint32_t)r.r));
+    fd = pair_in(&id);
+    r = (struct reader){.fd = fd};
+    pthread_create(&t, NULL, reads, &r);
+    rest(QUIET_MS);
+    peer("rst %d", id);
+    pthread_join(t, NULL);
+    fact("recv woke with: %s", (errno = r.error, result(r.r)));
+    /* A close wakes nobody; data does, by the description that the call still holds. */
+    fd = pair_in(&id);
+    r = (struct reader){.fd = fd};
+    pthread_create(&t, NULL, reads, &r);
+    rest(QUIET_MS);
+    say("close under a reader", close(fd));
+    rest(QUIET_MS);
+    fact("it sleeps on: %d", !r.over);
+    fact("and there is no FIN: %s", events((uint32_t)peer("poll %d %d", id, POLLOUT | POLLRDHUP)));
+    peer("send %d 1 0", id);
+    pthread_join(t, NULL);
+    fact("then it has: %s", (errno = r.error, result(r.r)));
+    peer("drain %d 0", id);
+    fact("the peer sees: %s", peer_text());
+}
+
+/* Two sleep for the same bytes: one of them gets each. */
+static void two_readers(void)
+{
+    int id, fd = pair_in(&id);
+    struct reader r[2] = {{.fd = fd}, {.fd = fd}};
+    pthread_t t[2];
+
+    for (int i = 0; i < 2; i++)
+        pthread_create(&t[i], NULL, reads, &r[i]);
+    rest(QUIET_MS);
+    peer("send %d 1 0", id);
+    for (int i = 0; i < PATIENCE_MS && !r[0].over && !r[1].over; i++)
+        rest(1);
+    rest(QUIET_MS);
+    fact("one woke: %d", r[0].over != r[1].over);
+    peer("send %d 1 0", id);
+    for (int i = 0; i < 2; i++)
+        pthread_join(t[i], NULL);
+    fact("both have one: %ld %ld", r[0].r, r[1].r);
+}
+
+struct set {
+    int ep;
+    _Atomic int told;
+};
+
+static void *waits(void *arg)
+{
+    struct set *s = arg;
+    struct epoll_event ev[8];
+    int r = epoll_wait(s->ep, ev, 8, 300);
+
+    if (r > 0)
+        atomic_fetch_add(&s->told, r);
+    return NULL;
+}
+
+/* Threads that sleep in one set: an edge and a one-shot are for one of them. */
+static void one_set(void)
+{
+    static const uint32_t how[] = {EPOLLET, EPOLLONESHOT};
+    static const char *const names[] = {"edge", "one shot"};
+
+    for (int k = 0; k < 2; k++) {
+        int id, fd = pair_in(&id);
+        struct set s = {.ep = epoll_create1(0)};
+        pthread_t t[4];
+
+        epoll_ctl(s.ep, EPOLL_CTL_ADD, fd, &(struct epoll_event){EPOLLIN | how[k], {.fd = fd}});
+        for (int i = 0; i < 4; i++)
+            pthread_create(&t[i], NULL, waits, &s);
+        rest(QUIET_MS);
+        peer("send %d 1 0", id);
+        for (int i = 0; i < 4; i++)
+            pthread_join(t[i], NULL);
+        fact("%s: told %d", names[k], s.told);
+    }
+}
+
+static void *opens(void *arg)
+{
+    int port = *(int *)arg;
+    intptr_t good = 0;
+    char c = 'x';
+
+    for (int i = 0; i < 25; i++) {
+        int fd = tcp();
+        if (connect_to(fd, our_ip, port) == 0 && send(fd, &c, 1, 0) == 1 && recv(fd, &c, 1, 0) == 1)
+            good++;
+        close(fd);
+    }
+    return (void *)good;
+}
+
+/* All at once, between threads of one program. */
+static void crowd(void)
+{
+    int port = next_port();
+    struct acceptor a = {.l = listener(port)};
+    pthread_t server[3], client[4];
+    intptr_t good = 0;
+
+    for (int i = 0; i < 3; i++)
+        pthread_create(&server[i], NULL, accepts, &a);
+    for (int i = 0; i < 4; i++)
+        pthread_create(&client[i], NULL, opens, &port);
+    for (int i = 0; i < 4; i++) {
+        void *r;
+        pthread_join(client[i], &r);
+        good += (intptr_t)r;
+    }
+    shutdown(a.l, SHUT_RDWR);
+    for (int i = 0; i < 3; i++)
+        pthread_join(server[i], NULL);
+    fact("answers: %ld", (long)good);
+}
+
+const struct topic topics_thread[] = {
+    {"both ways", both_ways},
+    {"many accept", many_accept},
+    {"shutdown wakes", shut_wakes},
+    {"two readers", two_readers},
+    {"one set", one_set},
+    {"crowd", crowd},
+    {0},
+};
