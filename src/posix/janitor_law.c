@@ -4,11 +4,9 @@
 
 #include "base/bits.h"
 #include "os/os.h"
-#include "posix/janitor.h"
-#include "posix/session_int.h"
+#include "posix/janitor_int.h"
 
-#define ENTER_US 20000u /* an instance whose thread was stopped inside is not waited for longer */
-#define ROUNDS 2u       /* who has moved says so, and who is told answers */
+#define ROUNDS 2u /* who has moved says so, and who is told answers */
 
 /* ---- arithmetic -------------------------------------------------------------------------- */
 
@@ -104,24 +102,6 @@ static bool write_table(struct rss *law, uint64_t claimed)
     return true;
 }
 
-static bool enter_patiently(struct px_inst *i)
-{
-    uint64_t until = os_now_us() + ENTER_US;
-
-    if (px_lock_is_mine(&i->lock))
-        return false;
-    while (!inst_try_enter(i)) {
-        if (px_tid_is_dead(atomic_load(&i->lock) & ~PX_LOCK_WAITED)) {
-            inst_enter(i);
-            return true;
-        }
-        if (os_now_us() >= until)
-            return false;
-        sys_nanosleep_us(50);
-    }
-    return true;
-}
-
 /* Every instance learns of it, tells the new homes of its connections, and hears of those that are
  * its own from now on, before the port delivers them there. */
 static void tell_instances(void)
@@ -129,7 +109,7 @@ static void tell_instances(void)
     for (unsigned round = 0; round < ROUNDS; round++)
         for (unsigned k = 0; k < px_session->slots; k++) {
             struct px_inst *i = &px_session->inst[k];
-            if (atomic_load(&i->live) && enter_patiently(i)) {
+            if (atomic_load(&i->live) && janitor_enter(i)) {
                 inst_settle(i);
                 inst_leave(i);
             }

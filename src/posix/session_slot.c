@@ -75,6 +75,8 @@ static bool claim(unsigned slot)
     atomic_store(&i->pid, sys_getpid());
     atomic_fetch_or(&px_session->claimed, UINT64_C(1) << slot);
     px_thread.slot = (int)slot + 1;
+    if (px_thread.waiter)
+        atomic_store(&px_session->waiter[px_thread.waiter - 1].slot, (int32_t)slot);
     session_thread_keeps();
     changed();
     return true;

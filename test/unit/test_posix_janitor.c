@@ -1,0 +1,348 @@
+/* The janitor, seen from the other end of a wire: somebody answers while the program does not. */
+#define _GNU_SOURCE
+#include "lib/cmocka_first.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ctl/ctl.h"
+#include "drv/dev.h"
+#include "os/os.h"
+#include "posix/janitor.h"
+#include "posix/pools.h"
+#include "posix/session_int.h"
+
+#define SLOTS 2u
+#define PATIENCE_US 3000000u
+
+/* What other files of the room do, for a test that has no sockets. */
+__attribute__((weak)) void file_event(struct mr *m, void *inst, const struct mr_event *ev)
+{
+    (void)m;
+    (void)inst;
+    (void)ev;
+}
+__attribute__((weak)) void file_lost(unsigned slot)
+{
+    (void)slot;
+}
+__attribute__((weak)) void file_closed(struct px_file *f)
+{
+    (void)f;
+}
+__attribute__((weak)) void listeners_left(unsigned slot)
+{
+    (void)slot;
+}
+
+__attribute__((weak)) void listener_open(struct px_file *f, struct px_inst *i)
+{
+    (void)f;
+    (void)i;
+}
+__attribute__((weak)) uint32_t file_level(const struct px_file *f)
+{
+    (void)f;
+    return 0;
+}
+
+/* ---- the program ------------------------------------------------------------------------- */
+
+/* Between the processes of a test. */
+static struct shared {
+    _Atomic int32_t ready, janitor, done;
+    char path[64], control[100];
+} * shared;
+
+static void begin(void)
+{
+    struct px_session_config c = {.slots = SLOTS};
+    char dev[80], why[200] = "";
+    int status;
+
+    mr_config_init(&c.net);
+    snprintf(dev, sizeof(dev), "shm:%s:0", shared->path);
+    c.net.dev = dev;
+    c.net.control = shared->control;
+    c.net.addr = mr_addr4(10, 9, 0, 2, 0);
+    c.net.max_conns = 256;
+    if (session_create(&c, why, sizeof(why)) < 0) {
+        fprintf(stderr, "%s\n", why);
+        _exit(1);
+    }
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(session_janitor() < 0);
+    if (waitpid(pid, &status, 0) != pid || status != 0)
+        _exit(2);
+    shared->janitor = px_session->janitor_pid;
+}
+
+static void run_idle(void)
+{
+    begin();
+    shared->ready = 1;
+    for (;;)
+        pause();
+}
+
+/* It has turned its instance, and then computes. */
+static void run_computing(void)
+{
+    begin();
+    struct px_inst *i = session_mine();
+    inst_enter(i);
+    inst_settle(i);
+    inst_leave(i);
+    shared->ready = 1;
+    while (!shared->done)
+        os_relax();
+    pause();
+}
+
+/* A worker is killed inside; its master never looks at the network. */
+static void run_and_die_inside(void)
+{
+    begin();
+    session_forking();
+    pid_t pid = fork();
+    if (pid == 0) {
+        session_forked();
+        struct px_inst *i = session_mine();
+        inst_enter(i);
+        inst_settle(i);
+        raise(SIGKILL);
+    }
+    session_fork_over(pid);
+    while (!px_tid_is_dead((uint32_t)pid))
+        usleep(1000);
+    shared->ready = 1;
+    for (;;)
+        pause();
+}
+
+/* Its first process ends; another goes on. */
+static void run_forking(void)
+{
+    begin();
+    session_forking();
+    pid_t pid = fork();
+    if (pid == 0) {
+        session_forked();
+        shared->ready = 1;
+        while (!shared->done)
+            usleep(1000);
+        _exit(0);
+    }
+    session_fork_over(pid);
+    _exit(0);
+}
+
+/* ---- the other end ------------------------------------------------------------------------ */
+
+static struct nic *wire;
+static struct pkt_pool frames;
+static uint8_t memory[32 << 20] MR_ALIGNED(4096);
+
+static void open_wire(void)
+{
+    char name[80], why[200];
+    struct dev_config c = {.queues = SLOTS};
+    struct mem m;
+
+    snprintf(name, sizeof(name), "shm:%s:1", shared->path);
+    const struct dev_kind *kind = dev_find(name, &c.name, why, sizeof(why));
+    memset(memory, 0, sizeof(memory));
+    mem_init(&m, memory, sizeof(memory));
+    pkt_pool_init(&frames, &m, "frames", 16, 2048, PKT_HEADROOM, NULL);
+    wire = kind->open(&m, &c, why, sizeof(why));
+    if (!wire)
+        fail_msg("%s", why);
+}
+
+/* RFC 826: who has 10.9.0.2? */
+static void ask(void)
+{
+    static const uint8_t frame[42] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0,  9, 8, 6,
+                                      0,    1,    8,    0,    6,    4,    0, 1, 2, 0, 0,  0, 0, 9,
+                                      10,   9,    0,    1,    0,    0,    0, 0, 0, 0, 10, 9, 0, 2};
+    struct pkt *p = pkt_get(&frames);
+
+    memcpy(p->data, frame, sizeof(frame));
+    p->len = sizeof(frame);
+    assert_int_equal(nic_tx_burst(wire, 0, &p, 1), 1);
+}
+
+static bool is_answer(const struct pkt *p)
+{
+    return p->len >= 42 && load_be16(p->data + 12) == 0x806 && p->data[21] == 2 &&
+           load_be32(p->data + 28) == 0x0a090002;
+}
+
+static bool is_answered(void)
+{
+    uint64_t until = os_now_us() + PATIENCE_US;
+    bool got = false;
+
+    ask();
+    while (!got && os_now_us() < until)
+        for (unsigned q = 0; q < SLOTS; q++) {
+            struct pkt *p[BURST_MAX];
+            unsigned n = nic_rx_burst(wire, q, p, BURST_MAX);
+            for (unsigned i = 0; i < n; i++) {
+                got |= is_answer(p[i]);
+                pkt_put(p[i]);
+            }
+        }
+    return got;
+}
+
+static pid_t start(void (*run)(void))
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        run();
+        _exit(0);
+    }
+    assert_true(pid > 0);
+    while (!shared->ready)
+        usleep(1000);
+    open_wire();
+    return pid;
+}
+
+static bool ends(int32_t pid)
+{
+    uint64_t until = os_now_us() + PATIENCE_US;
+
+    while (!px_tid_is_dead((uint32_t)pid) && os_now_us() < until)
+        usleep(1000);
+    return px_tid_is_dead((uint32_t)pid);
+}
+
+static void stop(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_true(ends(shared->janitor));
+    assert_int_equal(access(shared->path, F_OK), -1);
+    assert_int_equal(access(shared->control, F_OK), -1);
+}
+
+/* ---- tests -------------------------------------------------------------------------------- */
+
+static int setup(void **state)
+{
+    static unsigned n;
+
+    (void)state;
+    memset((void *)shared, 0, sizeof(*shared));
+    snprintf(shared->path, sizeof(shared->path), "/tmp/px-janitor-%d-%u", (int)getpid(), ++n);
+    snprintf(shared->control, sizeof(shared->control), "%s.sock", shared->path);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (wire)
+        wire->ops->close(wire);
+    wire = NULL;
+    return 0;
+}
+
+static void a_program_that_never_polls_is_answered_for(void **state)
+{
+    pid_t pid = start(run_idle);
+
+    (void)state;
+    assert_true(is_answered());
+    assert_true(is_answered());
+    stop(pid);
+}
+
+static void a_program_that_computes_is_answered_for(void **state)
+{
+    pid_t pid = start(run_computing);
+
+    (void)state;
+    assert_true(is_answered());
+    shared->done = 1;
+    usleep(100000);
+    assert_true(is_answered());
+    stop(pid);
+}
+
+static void who_dies_inside_is_answered_for(void **state)
+{
+    pid_t pid = start(run_and_die_inside);
+
+    (void)state;
+    assert_true(is_answered());
+    stop(pid);
+}
+
+static void a_session_lasts_as_long_as_its_last_process(void **state)
+{
+    pid_t pid = start(run_forking);
+
+    (void)state;
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    usleep(50000);
+    assert_true(is_answered());
+    shared->done = 1;
+    assert_true(ends(shared->janitor));
+    assert_int_equal(access(shared->path, F_OK), -1);
+}
+
+static void told_to_stop_the_janitor_ends(void **state)
+{
+    pid_t pid = start(run_idle);
+
+    (void)state;
+    kill(shared->janitor, SIGTERM);
+    bool over = ends(shared->janitor);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_true(over);
+}
+
+static void the_control_socket_answers(void **state)
+{
+    pid_t pid = start(run_computing);
+    static char text[CTL_ANSWER_MAX];
+    ssize_t n, at = 0;
+
+    (void)state;
+    int fd = os_unix_connect(shared->control);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "status\n", 7), 7);
+    while (!memchr(text, '\n', (size_t)at) &&
+           (n = read(fd, text + at, sizeof(text) - 1 - (size_t)at)) > 0)
+        at += n;
+    assert_non_null(strstr(text, "\"turns\""));
+    close(fd);
+    shared->done = 1;
+    stop(pid);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_program_that_never_polls_is_answered_for, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_program_that_computes_is_answered_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_dies_inside_is_answered_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_session_lasts_as_long_as_its_last_process, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(told_to_stop_the_janitor_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_control_socket_answers, setup, teardown),
+    };
+    shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
