@@ -1,6 +1,7 @@
 #include "sock/sock_int.h"
 
-int sock_udp_open(struct sock *s, const struct mr_addr *local, void *user, mr_sock *out)
+int sock_udp_open_with(struct sock *s, const struct mr_addr *local, uint8_t options, void *user,
+                       mr_sock *out)
 {
     struct ip_addr ip = local ? sock_ip(local) : ip4_of(0, 0, 0, 0);
 
@@ -9,6 +10,7 @@ int sock_udp_open(struct sock *s, const struct mr_addr *local, void *user, mr_so
     struct udp_pcb *u = udp_open(s->udp);
     if (!u)
         return MR_ENOMEM;
+    u->options = options;
     int err = udp_bind(s->udp, s->ip, u, &ip, local ? local->port : 0);
     if (err) {
         udp_close(s->udp, u);
@@ -17,6 +19,35 @@ int sock_udp_open(struct sock *s, const struct mr_addr *local, void *user, mr_so
     u->user = user;
     u->sock_bits = 0;
     *out = sock_handle(SOCK_UDP, u->generation, pool_index(&s->udp->pcbs, u));
+    return 0;
+}
+
+int sock_udp_open(struct sock *s, const struct mr_addr *local, void *user, mr_sock *out)
+{
+    return sock_udp_open_with(s, local, 0, user, out);
+}
+
+int sock_udp_connect(struct sock *s, mr_sock h, const struct mr_addr *to)
+{
+    struct udp_pcb *u = sock_udp(s, h);
+
+    if (!u)
+        return MR_EBADF;
+    if (!to) {
+        udp_disconnect(s->udp, u);
+        return 0;
+    }
+    struct udp_addr a = {sock_ip(to), to->port};
+    return sock_family_ok(&a.addr) ? udp_connect(s->udp, s->ip, u, &a) : MR_EAFNOSUPPORT;
+}
+
+int sock_udp_option(struct sock *s, mr_sock h, uint8_t option, bool on)
+{
+    struct udp_pcb *u = sock_udp(s, h);
+
+    if (!u)
+        return MR_EBADF;
+    u->options = (uint8_t)(on ? u->options | option : u->options & ~option);
     return 0;
 }
 
@@ -82,6 +113,35 @@ int64_t sock_recvfrom(struct sock *s, mr_sock h, void *buf, size_t n, struct mr_
     memcpy(buf, p->data, min_size(n, p->len));
     pkt_put(p);
     return len;
+}
+
+int sock_udp_peek(struct sock *s, mr_sock h, struct sock_dgram *out)
+{
+    struct udp_pcb *u = sock_udp(s, h);
+
+    if (!u)
+        return MR_EBADF;
+    struct pkt *p = u->rcvq.head;
+    if (u->err || !p)
+        return nothing(u);
+    *out = (struct sock_dgram){
+        .data = p->data,
+        .len = p->len,
+        .tos = ip_info(p)->tos,
+        .ttl = ip_info(p)->ttl,
+    };
+    sock_addr_fill(&out->from, &ip_info(p)->src, udp_info(p)->sport);
+    sock_addr_fill(&out->to, &ip_info(p)->dst, udp_info(p)->dport);
+    return 0;
+}
+
+void sock_udp_drop(struct sock *s, mr_sock h)
+{
+    struct udp_pcb *u = sock_udp(s, h);
+    struct pkt *p = u ? udp_recv(u) : NULL;
+
+    if (p)
+        pkt_put(p);
 }
 
 int sock_recvfrom_slice(struct sock *s, mr_sock h, struct mr_slice *out, struct mr_addr *from)

@@ -121,6 +121,25 @@ static inline unsigned sock_poll(struct sock *s, mr_sock h)
     return sock_poll_conn(s, c);
 }
 
+/* What BSD sockets ask of datagrams beyond the public calls. */
+
+/* options: enum udp_options, for a port that is shared. */
+int sock_udp_open_with(struct sock *s, const struct mr_addr *local, uint8_t options, void *user,
+                       mr_sock *out);
+/* Fix the peer; NULL: none any more.  As udp_connect. */
+int sock_udp_connect(struct sock *s, mr_sock h, const struct mr_addr *to);
+/* enum udp_options, one of them. */
+int sock_udp_option(struct sock *s, mr_sock h, uint8_t option, bool on);
+struct sock_dgram {
+    const uint8_t *data; /* borrowed, until sock_udp_drop */
+    uint32_t len;
+    struct mr_addr from, to;
+    uint8_t tos, ttl;
+};
+/* The oldest datagram, which stays; MR_EAGAIN; or an ICMP error, told once. */
+int sock_udp_peek(struct sock *s, mr_sock h, struct sock_dgram *out);
+void sock_udp_drop(struct sock *s, mr_sock h);
+
 int sock_setopt(struct sock *s, mr_sock h, enum mr_opt opt, int64_t value);
 int sock_getopt(struct sock *s, mr_sock h, enum mr_opt opt, int64_t *value);
 void sock_set_user(struct sock *s, mr_sock h, void *user);

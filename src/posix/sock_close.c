@@ -1,0 +1,143 @@
+/* shutdown(2), and what close(2) does when the last reference goes. */
+#include "os/os.h"
+#include "posix/sock_int.h"
+
+/* ---- shutdown -------------------------------------------------------------------------------- */
+
+/* inet_shutdown: whoever polls hears of it, with all bits. */
+static int shutdown_conn(struct px_file *f, int how)
+{
+    struct px_inst *i = file_inst(f);
+    int rc = 0;
+
+    inst_enter(i);
+    if (f->state == PX_CONNECTED) {
+        if (how != SHUT_RD && !(f->shut & 2)) {
+            (void)mr_shutdown(inst_mr(i), f->sock);
+            i->unsent = true;
+        }
+        f->shut |= (uint8_t)(how + 1);
+    } else {
+        rc = -ENOTCONN;
+    }
+    file_refresh(f);
+    wait_notify(f, atomic_load(&f->level), -1);
+    inst_leave(i);
+    return rc;
+}
+
+/* A listener that is shut down for reading is a socket again that has its port and may listen. */
+static int shutdown_listener(struct px_file *f, int fd, int how)
+{
+    if (how == SHUT_WR)
+        return 0;
+    if (f->both)
+        (void)sys_shutdown(fd, how);
+    word_lock(&f->lock);
+    f->kind = PX_FRESH;
+    f->both = false;
+    atomic_store(&f->level, level_of(f));
+    px_unlock(&f->lock);
+    listener_close(f);
+    wait_notify(f, UINT32_MAX, -1);
+    return 0;
+}
+
+static int shutdown_file(struct px_file *f, int fd, int how)
+{
+    if (f->kind == PX_EPOLL)
+        return PX_PASS;
+    if (how < SHUT_RD || how > SHUT_RDWR)
+        return -EINVAL;
+    switch ((enum px_kind)f->kind) {
+    case PX_LISTENER:
+        return shutdown_listener(f, fd, how);
+    case PX_CONN:
+        return shutdown_conn(f, how);
+    case PX_DGRAM:
+        return udp_shutdown(f, fd, how);
+    case PX_FRESH:
+    case PX_FREE:
+    case PX_EPOLL:
+        break;
+    }
+    return -ENOTCONN;
+}
+
+int px_shutdown(int fd, int how)
+{
+    struct px_file *f = file_get(fd);
+
+    if (!f)
+        return PX_PASS;
+    int rc = shutdown_file(f, fd, how);
+    file_put(f);
+    return rc;
+}
+
+/* ---- the last reference ---------------------------------------------------------------------- */
+
+static ssize_t sent_all(struct px_file *f, void *arg)
+{
+    int64_t left = 0;
+
+    (void)arg;
+    if (mr_getopt(inst_mr(file_inst(f)), f->sock, MR_SNDQ, &left) || left == 0)
+        return 0;
+    return -EAGAIN;
+}
+
+/* SO_LINGER with a time: close waits so long for what is queued to be acknowledged, whether the
+ * socket blocks or not, and lets it go on afterwards.  A process that has died waits for
+ * nothing. */
+static void linger(struct px_file *f)
+{
+    struct px_inst *i = file_inst(f);
+    bool waits = f->opts.linger > 0 && f->state == PX_CONNECTED &&
+                 atomic_load(&px_session->janitor_pid) != sys_getpid();
+
+    if (!waits)
+        return;
+    inst_enter(i);
+    waits = mr_shutdown(inst_mr(i), f->sock) == 0 && sent_all(f, NULL) == -EAGAIN;
+    i->unsent = true;
+    inst_leave(i);
+    if (waits)
+        (void)wait_for(f, false, (int64_t)f->opts.linger * 1000000, sent_all, NULL);
+}
+
+static void conn_close(struct px_file *f)
+{
+    struct px_inst *i = file_inst(f);
+
+    if (!f->sock.v)
+        return;
+    linger(f);
+    inst_enter(i);
+    (void)mr_close(inst_mr(i), f->sock);
+    f->sock = MR_SOCK_NONE;
+    i->unsent = true;
+    atomic_fetch_sub_explicit(&i->files, 1, memory_order_relaxed);
+    inst_leave(i);
+}
+
+/* The port goes last: whoever is in its list may be asked. */
+void file_closed(struct px_file *f)
+{
+    switch ((enum px_kind)f->kind) {
+    case PX_CONN:
+        conn_close(f);
+        break;
+    case PX_DGRAM:
+        udp_close_file(f);
+        break;
+    case PX_LISTENER:
+        listener_close(f);
+        break;
+    case PX_FRESH:
+    case PX_FREE:
+    case PX_EPOLL:
+        break;
+    }
+    port_give(f);
+}

@@ -1,0 +1,271 @@
+/* Listeners: listen(2), and their presence in the instances.
+ *
+ * listen() records.  An instance opens its own mr_listen when a thread that polls by it wants what
+ * arrives there; flows are spread over the instances by their home, so each thread has its share
+ * and none wakes for another's.  A slot whose thread has gone, or whose process has dropped the
+ * file, is an orphan: it is paused if another listens, and what waits in it anybody may accept. */
+#include "posix/sock_int.h"
+
+#define BACKLOG_MAX 4096u /* as Linux's net.core.somaxconn */
+#define BIT(slot) (UINT64_C(1) << (slot))
+
+static bool listen_get(struct px_file *f)
+{
+    for (uint32_t k = 0; k < PX_LISTENS && !f->listen; k++) {
+        struct px_listen *l = &px_session->listens[k];
+        uint32_t none = 0;
+        if (!atomic_load_explicit(&l->used, memory_order_relaxed) &&
+            atomic_compare_exchange_strong(&l->used, &none, file_index(f)))
+            f->listen = l;
+    }
+    return f->listen != NULL;
+}
+
+static void listen_put(struct px_file *f)
+{
+    struct px_listen *l = f->listen;
+
+    f->listen = NULL;
+    atomic_store(&l->open, 0);
+    atomic_store(&l->pending, 0);
+    atomic_store(&l->orphan, 0);
+    memset(l->sock, 0, sizeof(l->sock));
+    atomic_store(&l->used, 0);
+}
+
+/* ---- one instance --------------------------------------------------------------------------- */
+
+static void is_open(struct px_file *f, unsigned slot, mr_sock s, bool orphan)
+{
+    struct px_listen *l = f->listen;
+
+    l->sock[slot] = s;
+    if (orphan)
+        atomic_fetch_or(&l->orphan, BIT(slot));
+    else
+        atomic_fetch_and(&l->orphan, ~BIT(slot));
+    atomic_fetch_or(&l->open, BIT(slot));
+}
+
+int listener_open_in(struct px_file *f, struct px_inst *i, bool orphan)
+{
+    struct mr_listen_opts o = {.backlog = f->listen->backlog, .user = f};
+    struct mr_addr at = f->local;
+    mr_sock s;
+    int rc = mr_listen(inst_mr(i), &at, &o, &s);
+
+    if (rc)
+        return rc;
+    opts_apply(f, inst_mr(i), s);
+    is_open(f, i->slot, s, orphan);
+    return 0;
+}
+
+void listener_pending(struct px_file *f, unsigned slot)
+{
+    struct px_listen *l = f->listen;
+
+    atomic_fetch_or(&l->pending, BIT(slot));
+    wait_notify(f, EPOLLIN | EPOLLRDNORM, atomic_load(&l->orphan) & BIT(slot) ? -1 : (int)slot);
+}
+
+void listener_news(struct px_file *f, unsigned slot)
+{
+    if (f->kind != PX_LISTENER || !(atomic_load(&f->listen->open) & BIT(slot)))
+        return;
+    listener_pending(f, slot);
+    port_tell_sharers(f, slot);
+}
+
+/* Slots from whom nobody accepts rest while there is one from whom somebody does. */
+static void repause(struct px_file *f)
+{
+    struct px_listen *l = f->listen;
+    uint64_t open = atomic_load(&l->open), orphan = atomic_load(&l->orphan);
+    bool good = (open & ~orphan & atomic_load(&px_session->claimed)) != 0;
+
+    for (unsigned slot = 0; slot < px_session->slots; slot++) {
+        struct px_inst *i = &px_session->inst[slot];
+        if (!(open & BIT(slot)))
+            continue;
+        inst_enter(i);
+        if ((atomic_load(&l->open) & BIT(slot)) && !port_shared(f, slot, false).v)
+            (void)mr_setopt(inst_mr(i), l->sock[slot], MR_PAUSED,
+                            good && (orphan & BIT(slot)) != 0);
+        inst_leave(i);
+    }
+    if (atomic_load(&l->pending) & orphan)
+        wait_notify(f, EPOLLIN | EPOLLRDNORM, -1);
+}
+
+static void open_or_share(struct px_file *f, struct px_inst *i)
+{
+    if (!(atomic_load(&f->listen->open) & BIT(i->slot))) {
+        int rc = listener_open_in(f, i, false);
+        mr_sock s = rc == MR_EADDRINUSE ? port_shared(f, i->slot, false) : MR_SOCK_NONE;
+        if (s.v)
+            is_open(f, i->slot, s, false);
+    } else {
+        (void)mr_setopt(inst_mr(i), f->listen->sock[i->slot], MR_PAUSED, 0);
+        atomic_fetch_and(&f->listen->orphan, ~BIT(i->slot));
+    }
+}
+
+void listener_open(struct px_file *f, struct px_inst *i)
+{
+    struct px_listen *l = f->listen;
+
+    if (f->kind != PX_LISTENER ||
+        (atomic_load_explicit(&l->open, memory_order_acquire) &
+         ~atomic_load_explicit(&l->orphan, memory_order_relaxed) & BIT(i->slot)))
+        return;
+    inst_enter(i);
+    open_or_share(f, i);
+    inst_leave(i);
+    if (atomic_load(&l->orphan))
+        repause(f);
+}
+
+static void slots_left(struct px_file *f, uint64_t slots)
+{
+    slots &= atomic_load(&f->listen->open);
+    if (!slots)
+        return;
+    atomic_fetch_or(&f->listen->orphan, slots);
+    repause(f);
+}
+
+void listener_left(struct px_file *f, int32_t pid)
+{
+    uint64_t slots = 0;
+
+    if (f->kind != PX_LISTENER)
+        return;
+    for (unsigned slot = 0; slot < px_session->slots; slot++)
+        if (atomic_load(&px_session->inst[slot].pid) == pid)
+            slots |= BIT(slot);
+    slots_left(f, slots);
+}
+
+void listeners_left(unsigned slot)
+{
+    for (uint32_t k = 0; k < PX_LISTENS; k++) {
+        uint32_t index = atomic_load(&px_session->listens[k].used);
+        struct px_file *f = index ? &px_session->file[index] : NULL;
+        if (!f || !(atomic_load(&px_session->listens[k].open) & BIT(slot)) || !file_hold(f))
+            continue;
+        if (f->kind == PX_LISTENER)
+            slots_left(f, BIT(slot));
+        file_put(f);
+    }
+}
+
+/* ---- listen(2) and its end ------------------------------------------------------------------- */
+
+static uint32_t backlog_of(int backlog)
+{
+    uint32_t n = (unsigned)backlog < BACKLOG_MAX ? (uint32_t)backlog : BACKLOG_MAX;
+
+    return n + 1; /* Linux's queue is full when it has more than the backlog */
+}
+
+static int listen_both(struct px_file *f, int fd, int backlog)
+{
+    int rc = f->kernel_bound ? 0 : bind_any(f, fd, 0);
+
+    if (rc)
+        return rc;
+    /* We ask the kernel's socket, and wait elsewhere. */
+    (void)sys_fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+    rc = sys_listen(fd, backlog);
+    f->both = rc == 0;
+    return rc;
+}
+
+/* It was bound to our address without a port (IP_BIND_ADDRESS_NO_PORT). */
+static int port_late(struct px_file *f)
+{
+    struct mr_addr a = f->local;
+
+    a.port = port_choose(f, &a);
+    return a.port ? port_take(f, &a) : -EADDRINUSE;
+}
+
+static int listen_begin(struct px_file *f, int fd, int backlog)
+{
+    int rc = f->port ? port_take(f, &f->local) : 0;
+
+    if (rc)
+        return rc;
+    if (!listen_get(f))
+        return -ENOBUFS;
+    f->listen->backlog = backlog_of(backlog);
+    if (f->kernel_bound || !f->bound)
+        rc = listen_both(f, fd, backlog);
+    else if (!f->port)
+        rc = port_late(f);
+    if (rc) {
+        listen_put(f);
+        return rc;
+    }
+    word_lock(&f->lock);
+    f->kind = PX_LISTENER;
+    atomic_store(&f->level, 0);
+    px_unlock(&f->lock);
+    if (f->both)
+        wait_kernel_too(f);
+    desc_set_why(fd, f->both ? PX_WHY_BOTH : PX_WHY_OURS);
+    return 0;
+}
+
+static int listen_file(struct px_file *f, int fd, int backlog)
+{
+    switch ((enum px_kind)f->kind) {
+    case PX_FRESH:
+        return listen_begin(f, fd, backlog);
+    case PX_LISTENER:
+        f->listen->backlog = backlog_of(backlog);
+        return f->both ? sys_listen(fd, backlog) : 0;
+    case PX_CONN:
+        return -EINVAL;
+    case PX_DGRAM:
+        return -EOPNOTSUPP;
+    case PX_FREE:
+    case PX_EPOLL:
+        break;
+    }
+    return PX_PASS;
+}
+
+int px_listen(int fd, int backlog)
+{
+    struct px_file *f = file_get(fd);
+
+    if (!f)
+        return PX_PASS;
+    int rc = listen_file(f, fd, backlog);
+    file_put(f);
+    return rc;
+}
+
+/* What others share is theirs, with its connections. */
+static void close_in(struct px_file *f, unsigned slot)
+{
+    struct px_inst *i = &px_session->inst[slot];
+    mr_sock s;
+
+    inst_enter(i);
+    s = f->listen->sock[slot];
+    if ((atomic_fetch_and(&f->listen->open, ~BIT(slot)) & BIT(slot)) &&
+        !port_shared(f, slot, true).v)
+        (void)mr_close(inst_mr(i), s);
+    inst_leave(i);
+}
+
+void listener_close(struct px_file *f)
+{
+    for (unsigned slot = 0; slot < px_session->slots; slot++)
+        if (atomic_load(&f->listen->open) & BIT(slot))
+            close_in(f, slot);
+    listen_put(f);
+}
