@@ -62,7 +62,7 @@ int px_close(int fd)
     }
     rc = sys_close(fd);
     if (f)
-        file_put(f);
+        entry_gone(f);
     return rc;
 }
 

@@ -117,6 +117,8 @@ static int add(int ep, struct px_set *s, struct px_file *f, int fd, const struct
     }
     if (f->kind == PX_CONN || f->kind == PX_DGRAM)
         atomic_fetch_or(&s->slots, UINT64_C(1) << f->slot);
+    if (slot >= 0)
+        atomic_fetch_or(&s->slots, UINT64_C(1) << slot);
     watch_check(s, f, w);
     wait_kick(atomic_load(&file_of(s->file)->waiters));
     return 0;

@@ -147,6 +147,23 @@ static struct px_file *entry_take(struct px_fd *e)
     return index ? file_of(index) : NULL;
 }
 
+static bool is_named(struct px_proc *p, const struct px_file *f)
+{
+    uint32_t n = atomic_load_explicit(&p->fds, memory_order_acquire);
+
+    for (uint32_t fd = 0; fd < n; fd++)
+        if (atomic_load_explicit(&p->fd[fd].file, memory_order_relaxed) == file_index(f))
+            return true;
+    return false;
+}
+
+void entry_gone(struct px_file *f)
+{
+    if (f->kind == PX_LISTENER && atomic_load(&f->refs) > 1 && !is_named(px_proc, f))
+        listener_left(f, atomic_load(&px_proc->pid));
+    file_put(f);
+}
+
 void desc_set(int fd, struct px_file *f, bool cloexec)
 {
     struct px_fd *e = &px_proc->fd[fd];
@@ -159,7 +176,7 @@ void desc_set(int fd, struct px_file *f, bool cloexec)
     entry_used(px_proc, (uint32_t)fd + 1);
     had = atomic_exchange_explicit(&e->file, file_index(f), memory_order_acq_rel);
     if (had)
-        file_put(file_of(had));
+        entry_gone(file_of(had));
 }
 
 void desc_clear(int fd, enum px_why why)
@@ -171,7 +188,7 @@ void desc_clear(int fd, enum px_why why)
     f = entry_take(&px_proc->fd[fd]);
     px_proc->fd[fd].why = (uint8_t)why;
     if (f)
-        file_put(f);
+        entry_gone(f);
 }
 
 void desc_set_why(int fd, enum px_why why)

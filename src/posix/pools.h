@@ -79,6 +79,8 @@ static inline struct px_set *set_of(const struct px_file *f)
 uint32_t pools_get(struct px_pool *p, uint32_t limit, uint32_t *(*next)(uint32_t), bool *fresh);
 void pools_put(struct px_pool *p, uint32_t index, uint32_t *(*next)(uint32_t));
 
+/* An entry of this process named f no more: its reference goes. */
+void entry_gone(struct px_file *f);
 /* The last reference of an epoll set's file went. */
 void epoll_closed(struct px_file *f);
 /* Is something of ours ready in the set?  What the kernel's side has is not in it. */

@@ -58,17 +58,6 @@ static int place(void)
     return k >= 0 ? k : place_take(true);
 }
 
-void wait_thread_ends(void)
-{
-    int k = px_thread.waiter - 1;
-    int32_t tid = (int32_t)px_tid();
-
-    if (k < 0)
-        return;
-    px_thread.waiter = 0;
-    atomic_compare_exchange_strong(&px_session->waiter[k].tid, &tid, 0);
-}
-
 static void ring(int bell)
 {
     uint64_t one = 1;

@@ -42,8 +42,6 @@ void wait_forget(struct px_file *f, bool kernel);
 void wait_kernel_too(struct px_file *f);
 /* Slots of the threads that have f in a set, by bit. */
 uint64_t wait_slots(struct px_file *f);
-/* The calling thread ends, or the process: its waiter is another's. */
-void wait_thread_ends(void);
 
 /* One sleep of the calling thread. */
 struct px_wait {
