@@ -8,8 +8,6 @@
 #include "posix/tls.h"
 #include "posix/wait.h"
 
-#pragma weak wait_kick /* a thread that has no waiter needs none */
-
 #define SIGNALS 65u
 #define SA_LIBC_RESTORER 0x04000000
 
