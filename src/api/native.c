@@ -254,6 +254,11 @@ void native_letter(struct native *n, const struct letter *l, instant now)
     everywhere_letter(&n->everywhere, l);
 }
 
+void native_law_changed(struct native *n, const struct rss *law, instant now)
+{
+    stack_set_law(n->stack, law, now);
+}
+
 struct mr *native_mr(struct native *n)
 {
     return &n->mr;

@@ -34,6 +34,8 @@ void native_awake(struct native *n);
 const struct post_stats *native_post_stats(const struct native *n);
 /* A letter from another core's context, of one of the kinds that api reads. */
 void native_letter(struct native *n, const struct letter *l, instant now);
+/* As stack_set_law. */
+void native_law_changed(struct native *n, const struct rss *law, instant now);
 void native_advance(struct native *n, instant now);
 bool native_event(struct native *n, struct mr_event *ev);
 void native_flush(struct native *n, instant now);

@@ -22,6 +22,18 @@ void flow_chooser_init(struct flow_chooser *c, struct mem *m, const struct flow_
     learnt_init(c, m);
 }
 
+/* Peers that were never used are not written to: their memory is not there yet. */
+void flow_chooser_law_changed(struct flow_chooser *c)
+{
+    static const struct flow_key unused;
+
+    flow_class_law_changed(&c->class);
+    for (uint32_t i = 0; i < FLOW_PEERS; i++)
+        if (!flow_key_eq(&c->peers[i].key, &unused))
+            memset(&c->peers[i], 0, sizeof(c->peers[i]));
+    learnt_begin(c);
+}
+
 /* ---- the walk ------------------------------------------------------------------------ */
 
 /* Holes are counted as if they had been tried, so that the counter alone says where we are. */

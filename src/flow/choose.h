@@ -72,16 +72,20 @@ struct flow_chooser {
     uint32_t (*reuse)(const void *arg, const struct flow_node *node);
     const void *reuse_arg;
     bool learns;
-    struct pool learnt; /* by capacity 0: nothing is learnt */
-    uint32_t words;     /* of a bitmap */
-    uint32_t hand;      /* the next to be forgotten */
-    uint64_t astray;    /* replies that should have come here, and came by mail */
+    struct pool learnt;     /* by capacity 0: nothing is learnt */
+    uint8_t *learnt_memory; /* owned: FLOW_LEARNT_BYTES of it */
+    uint32_t words;         /* of a bitmap */
+    uint32_t hand;          /* the next to be forgotten */
+    uint64_t astray;        /* replies that should have come here, and came by mail */
 };
 
 /* tcp's: all of it borrowed; cores may lack its law while m measures. */
 void flow_chooser_init(struct flow_chooser *c, struct mem *m, const struct flow_table *flows,
                        const struct flow_ports *ports, const struct cores *cores, uint16_t lo,
                        uint16_t hi, const uint64_t secret[2]);
+
+/* The law's table has changed: the classes are others. */
+void flow_chooser_law_changed(struct flow_chooser *c);
 
 enum flow_choice {
     FLOW_PORT_NONE,  /* all are taken */

@@ -88,6 +88,8 @@ static inline bool port_is_free(const struct flow_chooser *c, const struct sough
 
 /* learn.c */
 void learnt_init(struct flow_chooser *c, struct mem *m);
+/* For the classes as they are now; nothing is known of any. */
+void learnt_begin(struct flow_chooser *c);
 /* Choose from what is known of p; false: nothing there, take any. */
 bool learnt_choose(struct flow_chooser *c, struct flow_peer *p, struct flow_key *k);
 void learnt_forget(struct flow_chooser *c, struct flow_peer *p);

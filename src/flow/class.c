@@ -42,10 +42,18 @@ void flow_class_init(struct flow_class *c, struct mem *m, const struct home *hom
     c->own = mem_carve(m, RSS_TABLE_MAX * sizeof(uint16_t), CACHE_LINE);
     if (mem_is_measuring(m))
         return;
-    for (uint32_t e = 0; e <= home->law->mask; e++)
-        if (home->law->table[e] == home->self)
-            c->own[c->rows++] = (uint16_t)e;
+    flow_class_law_changed(c);
     group_ports(c);
+}
+
+void flow_class_law_changed(struct flow_class *c)
+{
+    const struct home *h = c->home;
+
+    c->rows = 0;
+    for (uint32_t e = 0; e <= h->law->mask; e++)
+        if (h->law->table[e] == h->self)
+            c->own[c->rows++] = (uint16_t)e;
 }
 
 uint32_t flow_class_size(const struct flow_class *c, uint32_t fixed)

@@ -39,6 +39,9 @@ struct flow_class {
 void flow_class_init(struct flow_class *c, struct mem *m, const struct home *home, uint16_t lo,
                      uint16_t hi);
 
+/* The law's table has changed: which entries are ours. */
+void flow_class_law_changed(struct flow_class *c);
+
 /* What a peer contributes to the hash. */
 static inline uint32_t flow_class_fixed(const struct flow_class *c, be32 raddr, be32 laddr,
                                         uint16_t rport)

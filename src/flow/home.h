@@ -2,7 +2,7 @@
  *
  * THEORY OF OPERATION
  *
- * Every flow has one home core, by a law that never changes while the program runs:
+ * Every flow has one home core, by a law that all cores know:
  *
  *     home(flow) = rss.table[Toeplitz(peer -> us) & mask]
  *
@@ -11,6 +11,11 @@
  * does is a guess at it.  A packet that lands elsewhere and finds no connection there is passed on
  * to its home by mail, whether the NIC's hash is unknown, wrong, absent, or was changed a second
  * ago.
+ *
+ * The table may change while the program runs (cores take part, and leave), and each core learns of
+ * it at a turn of its own.  It has a copy, and remembers of every entry whose it was before and
+ * when that changed: for a while (HOME_GRACE_US) what is not found at the new home is looked for
+ * at the old one, and nobody says that it does not exist.
  *
  * Who lives away from home (a connection bound to a port that hashes elsewhere, or accepted by the
  * only core that listens) is registered at its home, which passes packets on (tcp/away.c).
@@ -23,13 +28,35 @@
 #include "mail/mail.h"
 #include "mem/mem.h"
 #include "nic/rss.h"
+#include "time/time.h"
 
 #define CORES_MAX MAIL_CORES_MAX
 
-struct home {
-    const struct rss *law; /* borrowed, shared, constant; table entries are cores */
-    unsigned self, cores;
+/* So long after an entry has changed its core, a flow may be known only to the core before. */
+#define HOME_GRACE_US USEC_PER_SEC
+/* Those who have one at their next turn have told its new home of it by then. */
+#define HOME_SETTLE_US (20 * USEC_PER_MSEC)
+
+struct home_law {
+    struct rss rss;                  /* table entries are cores */
+    uint16_t was[RSS_TABLE_MAX];     /* by entry: its core before the last change, */
+    instant moved_at[RSS_TABLE_MAX]; /* and when that was */
 };
+
+struct home {
+    const struct rss *law; /* borrowed, until home_init: then our own copy */
+    unsigned self, cores;
+    unsigned entries;     /* of the table, that are ours */
+    struct home_law *own; /* owned; NULL: alone */
+    instant moving_until; /* until then entries may have changed so lately that it matters */
+};
+
+/* h->law, self and cores are given: the law is copied.  Carves nothing with one core. */
+void home_init(struct home *h, struct mem *m);
+/* Key and number of entries are as before; law may be written meanwhile by another thread, entry by
+ * entry, if we are called again afterwards.  False: nothing has changed for us; others may have
+ * acted on a table that we never saw. */
+bool home_set_law(struct home *h, const struct rss *law, instant now);
 
 /* Is there anybody else? */
 static inline bool home_is_shared(const struct home *h)
@@ -42,6 +69,25 @@ static inline unsigned home_of_flow(const struct home *h, be32 raddr, be32 laddr
                                     uint16_t lport)
 {
     return rss_queue(h->law, rss_hash_flow(h->law, raddr, laddr, rport, lport));
+}
+static inline uint32_t home_hash(const struct home *h, be32 raddr, be32 laddr, uint16_t rport,
+                                 uint16_t lport)
+{
+    return rss_hash_flow(h->law, raddr, laddr, rport, lport);
+}
+/* The core that was home to the flows of this hash before the present one; the present one, if that
+ * did not change lately. */
+static inline unsigned home_was(const struct home *h, uint32_t hash, instant now)
+{
+    uint32_t e = hash & h->law->mask;
+
+    if (likely(now >= h->moving_until) || now - h->own->moved_at[e] >= HOME_GRACE_US)
+        return h->law->table[e];
+    return h->own->was[e];
+}
+static inline bool home_settles(const struct home *h, instant now)
+{
+    return unlikely(now + HOME_GRACE_US < h->moving_until + HOME_SETTLE_US);
 }
 /* Fragments meet here. */
 static inline unsigned home_of_pair(const struct home *h, be32 raddr, be32 laddr)
@@ -84,6 +130,13 @@ bool port_cores_news(const struct port_cores *p, unsigned core, enum port_kind *
                      uint16_t *port, bool *have);
 void port_cores_told(struct port_cores *p, unsigned core, enum port_kind kind, uint16_t port);
 
+/* Core has begun anew: forget what it had, and tell it again what we have. */
+void port_cores_reborn(struct port_cores *p, unsigned core);
+
+/* The first of the cores that have the port, from `from` on, that is neither we nor `but`;
+ * CORES_MAX: none. */
+unsigned port_cores_next(const struct port_cores *p, enum port_kind kind, uint16_t port,
+                         unsigned from, unsigned but);
 /* One of the other cores that have the port, the same for the same hash; self if none has.  Who
  * asks has looked at home: its own bit says only that it has the port at another address. */
 unsigned port_cores_pick(const struct port_cores *p, enum port_kind kind, uint16_t port,
@@ -100,4 +153,6 @@ struct cores {
     struct home home;
     struct mail *mail;       /* borrowed; NULL: alone */
     struct port_cores ports; /* ours, kept up by mail */
+    uint64_t unannounced;    /* bit c: core c must first hear that we have begun anew */
+    instant quiet_until;     /* until then we may not know what others have */
 };

@@ -27,13 +27,21 @@ void learnt_init(struct flow_chooser *c, struct mem *m)
 {
     if (!home_is_shared(c->class.home))
         return;
-    uint8_t *memory = mem_carve(m, FLOW_LEARNT_BYTES, CACHE_LINE);
-    if (mem_is_measuring(m) || places(c) == 0 || places(c) > PLACES_MAX)
+    c->learnt_memory = mem_carve(m, FLOW_LEARNT_BYTES, CACHE_LINE);
+    if (!mem_is_measuring(m))
+        learnt_begin(c);
+}
+
+void learnt_begin(struct flow_chooser *c)
+{
+    c->learnt = (struct pool){0};
+    c->words = c->hand = 0;
+    if (!c->learnt_memory || places(c) == 0 || places(c) > PLACES_MAX)
         return;
     c->words = (places(c) + 63) / 64;
     size_t size = sizeof(struct flow_learnt) + (size_t)2 * c->words * sizeof(uint64_t);
     size = align_up(size, CACHE_LINE);
-    struct mem part = {.base = memory, .size = FLOW_LEARNT_BYTES};
+    struct mem part = {.base = c->learnt_memory, .size = FLOW_LEARNT_BYTES};
     pool_init(&c->learnt, &part, (uint32_t)(FLOW_LEARNT_BYTES / size), size, CACHE_LINE);
 }
 

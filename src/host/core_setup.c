@@ -41,7 +41,7 @@ static void config_fill(struct stack_config *sc, struct core *c)
     if (h->cores > 1) {
         mail_open(&c->mail, h->mail, c->index);
         sc->mail = c->shard.mail = &c->mail;
-        sc->home = (struct home){h->port.law, c->index, h->cores};
+        sc->home = (struct home){.law = h->port.law, .self = c->index, .cores = h->cores};
     }
 }
 

@@ -209,6 +209,13 @@ bool mail_waits(struct mail *m)
     return mail_news(m) || m->unread != 0;
 }
 
+void mail_look(struct mail *m)
+{
+    for (unsigned c = 0; c < m->cores; c++)
+        if (c != m->self)
+            m->unread |= UINT64_C(1) << c;
+}
+
 /* The oldest record of a ring, fillers passed over; NULL: none. */
 static const struct record *oldest(struct mail_ring *r)
 {

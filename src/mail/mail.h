@@ -45,6 +45,7 @@ enum mail_kind {
     MAIL_AWAY_YES,
     MAIL_AWAY_NO,
     MAIL_AWAY_END,
+    MAIL_ANNOUNCE,   /* a core has begun anew, and knows nothing of the others (stack) */
     MAIL_FRAME,      /* a frame to send, from a core without a queue of its own (shard) */
     MAIL_LISTEN,     /* open a listener that is on every core; (api) */
     MAIL_LISTEN_OPT, /* it has a new option; */
@@ -122,6 +123,8 @@ struct letter {
 bool mail_waits(struct mail *m);
 /* Has anybody written since this or mail_waits was asked last?  One load. */
 bool mail_news(struct mail *m);
+/* Look into every ring: the core's last life may have taken note of letters and not read them. */
+void mail_look(struct mail *m);
 /* The next letter, or false.  Cores are read round and round, oldest letter of each first. */
 bool mail_next(struct mail *m, struct letter *out);
 /* The letter has been read; its place may be written again. */

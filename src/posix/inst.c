@@ -40,9 +40,14 @@ void inst_leave(struct px_inst *i)
 
 bool inst_turn(struct px_inst *i)
 {
+    uint32_t law = atomic_load_explicit(&px_session->law_generation, memory_order_acquire);
     uint64_t now = os_now_us();
-    bool busy = shard_turn(&i->shard, now);
 
+    if (unlikely(law != i->law_seen)) {
+        i->law_seen = law;
+        native_law_changed(i->shard.native, px_session->law, now);
+    }
+    bool busy = shard_turn(&i->shard, now);
     i->unsent = false;
     i->now_us = now;
     atomic_store_explicit(&i->turns, i->shard.turns, memory_order_relaxed);

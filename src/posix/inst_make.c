@@ -37,7 +37,8 @@ static void config_fill(struct stack_config *sc, struct px_inst *i)
         /* What was written to who lived here before. */
         i->mail.unread = ~(UINT64_C(1) << i->slot) & UINT64_MAX >> (64 - px_session->slots);
         sc->mail = i->shard.mail = &i->mail;
-        sc->home = (struct home){px_session->law, i->slot, px_session->slots};
+        sc->home =
+            (struct home){.law = px_session->law, .self = i->slot, .cores = px_session->slots};
     }
 }
 
@@ -84,10 +85,12 @@ void inst_make(struct px_inst *i)
 
     i->shard = (struct shard){.app = &app, .core_state = i, .ring = ring};
     config_fill(&sc, i);
+    i->law_seen = atomic_load(&px_session->law_generation);
     i->shard.stack = stack_init(i->memory, stack, &sc, os_now_us());
     i->shard.native = native_init(i->memory + stack, i->shard.stack);
     net_setup(i);
-    i->law_seen = atomic_load(&px_session->law_generation);
+    if (atomic_load(&i->broken))
+        stack_announce(i->shard.stack);
     i->unsent = false;
     i->blind_us = BLIND_MIN_US;
     atomic_store(&i->live, 1);

@@ -27,10 +27,10 @@ static unsigned error_core(const struct stack *s, const struct ip_error *e, unsi
 
     if (!home_is_shared(h))
         return h->self;
+    if (e->proto == IPPROTO_UDP_)
+        return udp_error_core(&s->udp, e, hops);
     home = home_of_flow(h, ip_v4(&e->remote), ip_v4(&e->local), e->rport, e->lport);
-    if (home != h->self)
-        return hops == 0 ? home : h->self;
-    return e->proto == IPPROTO_UDP_ ? udp_error_core(&s->udp, e) : h->self;
+    return hops == 0 ? home : h->self;
 }
 
 void stack_error(struct stack *s, const struct ip_error *e, unsigned hops)
@@ -93,6 +93,10 @@ bool stack_letter(struct stack *s, const struct letter *l, instant now)
     case MAIL_AWAY_END:
         tcp_away_letter(&s->tcp, l, s->now);
         return true;
+    case MAIL_ANNOUNCE:
+        port_cores_reborn(&s->cores.ports, l->from);
+        tcp_away_reborn(&s->tcp, l->from, s->now);
+        return true;
     case MAIL_FRAME:
     case MAIL_LISTEN:
     case MAIL_LISTEN_OPT:
@@ -128,12 +132,47 @@ static bool tell_ports(struct stack *s, unsigned core)
     return true;
 }
 
+void stack_announce(struct stack *s)
+{
+    const struct home *h = &s->cores.home;
+
+    if (!home_is_shared(h))
+        return;
+    s->cores.unannounced = (h->cores == 64 ? 0 : UINT64_C(1) << h->cores) - 1;
+    s->cores.unannounced &= ~(UINT64_C(1) << h->self);
+    s->cores.quiet_until = s->now + HOME_GRACE_US;
+    mail_look(s->cores.mail);
+    (void)stack_tell(s);
+}
+
+void stack_set_law(struct stack *s, const struct rss *law, instant now)
+{
+    stack_clock_set(s, now);
+    if (!home_is_shared(&s->cores.home) || !home_set_law(&s->cores.home, law, s->now))
+        return;
+    tcp_law_changed(&s->tcp, s->now);
+    udp_law_changed(&s->udp);
+}
+
+/* Before a core has heard it, what else we tell it would be forgotten with what we had before. */
+static bool announce(struct stack *s)
+{
+    struct cores *c = &s->cores;
+
+    for (uint64_t left = c->unannounced; left; left &= left - 1)
+        if (mail_send(c->mail, lowest_bit(left), MAIL_ANNOUNCE, NULL, 0, NULL))
+            c->unannounced &= ~(left & (0 - left));
+    return !c->unannounced;
+}
+
 bool stack_tell(struct stack *s)
 {
-    bool all = eth_tell(&s->eth);
+    bool all = likely(!s->cores.unannounced) || announce(s);
+
+    all &= eth_tell(&s->eth);
 
     /* Every turn comes here: no walk over cores that know all. */
-    for (uint64_t left = s->cores.ports.untold; left; left &= left - 1)
+    for (uint64_t left = s->cores.ports.untold & ~s->cores.unannounced; left; left &= left - 1)
         all &= tell_ports(s, lowest_bit(left));
     return all;
 }

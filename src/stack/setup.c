@@ -53,6 +53,7 @@ static void layout(struct stack *s, struct mem *m, const struct stack_config *c)
     pkt_pool_init(&s->copies, m, "copies", l->copy_packets, COPY_BUF, 0, NULL);
     s->cores = (struct cores){.home = c->home, .mail = c->mail};
     s->cores.home.cores = max_u32(l->cores, 1);
+    home_init(&s->cores.home, m);
     port_cores_init(&s->cores.ports, m, &s->cores.home);
     if (home_is_shared(&s->cores.home)) {
         pkt_pool_init(&s->mailed, m, "mailed", l->mailed, MAILED_BUF, PKT_HEADROOM, NULL);

@@ -59,8 +59,8 @@ void stack_limits_for(struct stack_limits *l, uint32_t max_conns);
 struct stack_config {
     struct stack_limits limits;
     struct tcp_config tcp; /* knobs: see tcp/tcp.h; tcp_config_default fills them */
-    struct home home;      /* which of limits.cores this is; all zero: alone.  The law must outlive
-                            * the stack */
+    struct home home;      /* which of limits.cores this is; all zero: alone.  The law is
+                            * copied */
     struct mail *mail;     /* to the other cores; NULL when alone.  Borrowed, outlives the stack */
     uint64_t secret[4];    /* random bits for ISNs, cookies, ports, hashes: from the OS, or from a
                               simulation's seed.  The same on all cores of a program: a four-tuple's
@@ -93,6 +93,17 @@ int stack_route_add(struct stack *s, const struct ip_addr *net, unsigned prefix_
                     const struct ip_addr *gateway, unsigned netif);
 int stack_neigh_add(struct stack *s, unsigned netif, const struct ip_addr *a,
                     const struct mac_addr *mac);
+
+/* ---- cores ------------------------------------------------------------------------- */
+
+/* The table of the law has changed (key and entries are as they were), or may have.  It need not
+ * name this core: then all that lives here lives away from home.  Each core is told at a time of
+ * its own; within HOME_GRACE_US all should have been (flow/home.h).  Costs a walk over all
+ * connections if something has changed. */
+void stack_set_law(struct stack *s, const struct rss *law, instant now);
+/* This core has begun anew, while the others went on: they forget what it had, and tell it again
+ * what they have.  Once, after stack_init; the first life of a core may do it, too. */
+void stack_announce(struct stack *s);
 
 /* ---- the five verbs ---------------------------------------------------------------- */
 

@@ -1,8 +1,8 @@
-/* Connections and cores: whose a segment is that finds no connection here, and connections that do
- * not live at home (flow/home.h).
+/* Connections that do not live at home (flow/home.h).
  *
- * A connection lives away from home when the caller bound it to a port that hashes elsewhere, or
- * when only other cores listen on the port.  Its core asks the home for leave:
+ * A connection lives away from home when the caller bound it to a port that hashes elsewhere, when
+ * only other cores listen on the port, or when its home has moved.  Its core asks the home for
+ * leave:
  *
  *      away core                               home
  *      ---------                               ----
@@ -14,6 +14,9 @@
  * An active open waits for the answer: its SYN,ACK will arrive at home, and two cores must never
  * use one four-tuple.  A passive one does not wait: until home knows it, the segments find their
  * way as the SYN did, by who has a listener.
+ *
+ * When the home moves the same is asked at the new one, and the old one owes a connection nothing:
+ * it hears END, as it would when the flow ended.
  *
  * Letters may be refused by a full ring.  What was asked and not answered is asked again, which
  * changes nothing at home; an END is kept until it is sent.  Home may so answer twice, and the
@@ -27,18 +30,19 @@
 #define WALK_AGAIN_US (2 * USEC_PER_MSEC)
 
 enum away_state {
+    AWAY_FREE,
     AWAY_HOME,    /* a node at home */
     AWAY_ASKED,   /* a record at the away core: home has not answered; */
     AWAY_HELD,    /* home knows; */
     AWAY_REFUSED, /* home said no; */
-    AWAY_END,     /* home must be told that it is over; */
-    AWAY_GONE,    /* there is nothing more to say */
+    AWAY_GONE,    /* there is nothing more to say but to those in `owed` */
 };
 
 /* The head of every MAIL_AWAY letter. */
 struct away_letter {
     struct flow_key key;
     tcp_seq iss_min; /* YES: our ISN must not be below; 0: no bound.  NO: 0: there was no room */
+    uint8_t lives;   /* ASK: the connection has begun, here or elsewhere */
 };
 
 static const struct cores *cores_of(const struct tcp *t)
@@ -46,10 +50,9 @@ static const struct cores *cores_of(const struct tcp *t)
     return t->ip->eth->cores;
 }
 
-static unsigned home_core(const struct tcp *t, const struct flow_key *k)
+static uint64_t bit_of(unsigned core)
 {
-    return home_of_flow(&cores_of(t)->home, ip_v4(&k->raddr), ip_v4(ip_laddr(t->ip, k->lidx)),
-                        k->rport, k->lport);
+    return UINT64_C(1) << core;
 }
 
 static struct tcp_away *at(const struct tcp *t, mem_ref r)
@@ -67,20 +70,32 @@ static struct tcp_away *find(const struct flow_table *table, const struct flow_k
 static bool write_letter(struct tcp *t, unsigned to, enum mail_kind kind, const struct flow_key *k,
                          tcp_seq iss_min)
 {
-    struct away_letter head = {*k, iss_min};
+    struct away_letter head = {*k, iss_min, 0};
 
+    if (cores_of(t)->unannounced & bit_of(to))
+        return false;
     return mail_send(cores_of(t)->mail, to, kind, &head, sizeof(head), NULL);
+}
+
+/* For leave: its SYN was not sent. */
+static bool waits(const struct tcp_away *a)
+{
+    return a->state == AWAY_ASKED && a->how <= AWAY_CHOSEN;
 }
 
 static void ask(struct tcp *t, struct tcp_away *a)
 {
+    struct away_letter head = {a->key, seq_of(0), !waits(a)};
+
     a->asked_ms = t->now_ms;
-    a->unsent = !write_letter(t, a->core, MAIL_AWAY_ASK, &a->key, seq_of(0));
+    a->unsent = (cores_of(t)->unannounced & bit_of(a->core)) ||
+                !mail_send(cores_of(t)->mail, a->core, MAIL_AWAY_ASK, &head, sizeof(head), NULL);
 }
 
-static void record_free(struct tcp *t, struct tcp_away *a)
+static void away_free(struct tcp *t, struct flow_table *table, struct tcp_away *a)
 {
-    flow_unlink(&t->abroad, (struct flow_node *)(void *)a);
+    flow_unlink(table, (struct flow_node *)(void *)a);
+    a->state = AWAY_FREE;
     pool_put(&t->aways, a);
 }
 
@@ -94,23 +109,29 @@ static void list_add(struct tcp *t, struct tcp_away *a)
     t->away_busy = mem_ref_of(t->arena, a);
 }
 
-bool tcp_is_away(const struct tcp *t, const struct flow_key *k)
+/* Ask `core`, whatever was asked before.  Whom we have asked until now must hear the end. */
+static void ask_anew(struct tcp *t, struct tcp_away *a, unsigned core)
 {
-    return home_is_shared(&cores_of(t)->home) && home_core(t, k) != cores_of(t)->home.self;
+    if (a->core != core && (a->state == AWAY_HELD || a->state == AWAY_ASKED))
+        a->owed |= bit_of(a->core);
+    a->owed &= ~bit_of(core);
+    a->core = (uint8_t)core;
+    a->state = AWAY_ASKED;
+    ask(t, a);
+    list_add(t, a);
 }
 
 /* The same four-tuple again, before its record has gone: home has not heard the end of the last
  * one, or had refused it. */
-static void again(struct tcp *t, struct tcp_away *a)
+static void again(struct tcp *t, struct tcp_away *a, unsigned core)
 {
     a->over = false;
-    if (a->state == AWAY_END)
+    if (a->core == core && a->state == AWAY_GONE && (a->owed & bit_of(core))) {
+        a->owed &= ~bit_of(core);
         a->state = AWAY_HELD;
-    if (a->state != AWAY_REFUSED && a->state != AWAY_GONE)
-        return;
-    a->state = AWAY_ASKED;
-    ask(t, a);
-    list_add(t, a);
+    }
+    if (a->core != core || a->state == AWAY_REFUSED || a->state == AWAY_GONE)
+        ask_anew(t, a, core);
 }
 
 /* In `table`; NULL: there is no room. */
@@ -125,21 +146,24 @@ static struct tcp_away *away_new(struct tcp *t, struct flow_table *table, const 
         .key = *k, .kind = FLOW_AWAY, .state = (uint8_t)state, .core = (uint8_t)core};
     if (flow_link(table, (struct flow_node *)(void *)a))
         return a;
+    a->state = AWAY_FREE;
     pool_put(&t->aways, a);
     return NULL;
 }
 
-bool tcp_away_ask(struct tcp *t, const struct flow_key *k)
+bool tcp_away_ask(struct tcp *t, const struct flow_key *k, unsigned core, enum tcp_away_how how)
 {
     struct tcp_away *a = find(&t->abroad, k);
 
     if (a) {
-        again(t, a);
+        a->how = (uint8_t)how;
+        again(t, a, core);
         return true;
     }
-    a = away_new(t, &t->abroad, k, AWAY_ASKED, home_core(t, k));
+    a = away_new(t, &t->abroad, k, AWAY_ASKED, core);
     if (!a)
         return false;
+    a->how = (uint8_t)how;
     ask(t, a);
     list_add(t, a);
     return true;
@@ -150,23 +174,32 @@ bool tcp_passive_away(struct tcp *t, const struct flow_key *k, const struct tcp_
 {
     bool own = (in->p->flags & PKT_LOOPBACK) && in->p->hops == 0;
 
-    return !own && tcp_is_away(t, k) && tcp_away_ask(t, k);
+    return !own && home_is_shared(&cores_of(t)->home) &&
+           tcp_home_core(t, k) != cores_of(t)->home.self &&
+           tcp_away_ask(t, k, tcp_home_core(t, k), AWAY_PASSIVE);
 }
 
 bool tcp_away_waits(const struct tcp *t, const struct flow_key *k)
 {
     const struct tcp_away *a = find(&t->abroad, k);
 
-    return a && a->state == AWAY_ASKED;
+    return a && waits(a);
 }
 
-/* Tell home, and forget; or stay on the list until that can be said. */
+/* Tell whoever must hear the end. */
+static void tell_ends(struct tcp *t, struct tcp_away *a)
+{
+    for (uint64_t left = a->owed; left; left &= left - 1)
+        if (write_letter(t, lowest_bit(left), MAIL_AWAY_END, &a->key, seq_of(0)))
+            a->owed &= ~(left & (0 - left));
+}
+
+/* Tell, and forget; or stay on the list until that can be said. */
 static void settle(struct tcp *t, struct tcp_away *a)
 {
-    if (a->state == AWAY_END && write_letter(t, a->core, MAIL_AWAY_END, &a->key, seq_of(0)))
-        a->state = AWAY_GONE;
-    if (a->state == AWAY_GONE && !a->listed)
-        record_free(t, a);
+    tell_ends(t, a);
+    if (a->state == AWAY_GONE && !a->owed && !a->listed)
+        away_free(t, &t->abroad, a);
     else
         list_add(t, a);
 }
@@ -180,13 +213,75 @@ void tcp_away_end(struct tcp *t, const struct flow_key *k)
     a->over = true;
     if (a->state == AWAY_ASKED)
         return; /* the answer decides */
-    a->state = a->state == AWAY_HELD ? AWAY_END : AWAY_GONE;
+    if (a->state == AWAY_HELD)
+        a->owed |= bit_of(a->core);
+    a->state = AWAY_GONE;
     settle(t, a);
+}
+
+enum tcp_away_how tcp_away_how(const struct tcp *t, const struct flow_key *k)
+{
+    const struct tcp_away *a = find(&t->abroad, k);
+
+    return a && waits(a) ? (enum tcp_away_how)a->how : AWAY_MOVED;
+}
+
+void tcp_away_move(struct tcp *t, const struct flow_key *k, unsigned home, enum tcp_away_how how)
+{
+    struct tcp_away *a = find(&t->abroad, k);
+
+    if (a && a->core == home && a->state != AWAY_GONE)
+        return;
+    if (!a && home == cores_of(t)->home.self)
+        return;
+    if (!a && !(a = away_new(t, &t->abroad, k, AWAY_FREE, home)))
+        return;
+    a->over = false;
+    a->how = (uint8_t)how;
+    if (home != cores_of(t)->home.self) {
+        ask_anew(t, a, home);
+    } else if (a->state == AWAY_HELD || a->state == AWAY_ASKED) {
+        a->owed |= bit_of(a->core);
+        a->state = AWAY_GONE;
+        settle(t, a);
+    }
+}
+
+/* The next look at the list comes at once. */
+static void look_soon(struct tcp *t)
+{
+    t->away_walk_at = 0;
+    t->away_retry_at = t->now;
+}
+
+void tcp_away_reborn(struct tcp *t, unsigned core, instant now)
+{
+    t->now = now;
+    t->now_ms = (uint32_t)(now / USEC_PER_MSEC);
+    for (uint32_t i = 0; i < t->aways.fresh; i++) {
+        struct tcp_away *a = pool_at(&t->aways, i);
+        if (a->state == AWAY_FREE)
+            continue;
+        a->owed &= ~bit_of(core);
+        if (a->core != core)
+            continue;
+        if (a->state == AWAY_HOME) {
+            away_free(t, &t->flows, a);
+        } else if (a->state == AWAY_HELD || a->state == AWAY_ASKED) {
+            if (a->state == AWAY_HELD)
+                a->how = AWAY_MOVED;
+            a->state = AWAY_ASKED;
+            a->unsent = true;
+            list_add(t, a);
+        }
+    }
+    look_soon(t);
 }
 
 void tcp_away_output(struct tcp *t)
 {
     mem_ref r = t->away_busy;
+    bool unsent = false;
     uint32_t n = 0;
 
     if (t->now < t->away_walk_at)
@@ -199,12 +294,14 @@ void tcp_away_output(struct tcp *t)
         if (a->state == AWAY_ASKED) {
             if (a->unsent || t->now_ms - a->asked_ms >= RETRY_US / USEC_PER_MSEC)
                 ask(t, a);
+            unsent |= a->unsent;
+            tell_ends(t, a);
             list_add(t, a);
-        } else if (a->state == AWAY_END || a->state == AWAY_GONE) {
+        } else if (a->owed || a->state == AWAY_GONE) {
             settle(t, a);
         }
     }
-    t->away_retry_at = t->now + RETRY_US;
+    t->away_retry_at = t->now + (unsent ? WALK_AGAIN_US : RETRY_US);
     t->away_walk_at = n > WALK_SHORT ? t->now + WALK_AGAIN_US : 0;
 }
 
@@ -214,13 +311,14 @@ static void held(struct tcp *t, struct tcp_away *a, tcp_seq iss_min)
     struct flow_node *node = flow_find(&t->flows, &a->key, flow_hash(&t->flows, &a->key));
 
     if (a->over) {
-        a->state = AWAY_END;
+        a->owed |= bit_of(a->core);
+        a->state = AWAY_GONE;
         settle(t, a);
         return;
     }
     a->state = AWAY_HELD;
     struct tcp_conn *c = (struct tcp_conn *)(void *)node;
-    if (!node || node->kind != FLOW_CONN || c->state != TCPS_SYN_SENT)
+    if (!node || node->kind != FLOW_CONN || c->state != TCPS_SYN_SENT || a->how > AWAY_CHOSEN)
         return;
     tcp_timer_clear(c, TCPT_USER);
     if (iss_min.v && seq_eq(c->snd_max, c->snd_una) && seq_lt(c->snd_una, iss_min))
@@ -232,29 +330,46 @@ static void held(struct tcp *t, struct tcp_away *a, tcp_seq iss_min)
  * at the first answer wants it no more. */
 static void held_late(struct tcp *t, struct tcp_away *a, unsigned from, const struct flow_key *k)
 {
-    if (!a)
-        a = away_new(t, &t->abroad, k, AWAY_END, from);
-    else if (a->state == AWAY_REFUSED)
+    if (!a && !(a = away_new(t, &t->abroad, k, AWAY_GONE, from)))
+        return;
+    if (a->core != from) /* asked before home moved: the end has been told, or is owed */
+        return;
+    if (a->state == AWAY_REFUSED) {
         a->state = AWAY_HELD;
-    else if (a->state == AWAY_GONE)
-        a->state = AWAY_END;
-    if (a && a->state == AWAY_END)
+    } else if (a->state == AWAY_GONE) {
+        a->owed |= bit_of(from);
         settle(t, a);
+    }
+}
+
+/* The four-tuple is another's, and its port was our choice: choose again. */
+static void choose_again(struct tcp *t, struct tcp_away *a, struct tcp_conn *c)
+{
+    a->state = AWAY_GONE;
+    settle(t, a);
+    int err = tcp_connect_again(t, c);
+    if (err)
+        tcp_conn_end(t, c, err);
 }
 
 /* taken: somebody else has the four-tuple; a half-open connection then gives way, or it would
- * answer the other's segments with RST.  Else home had no room. */
+ * answer the other's segments with RST.  Else home had no room: who lives already asks on. */
 static void refused(struct tcp *t, struct tcp_away *a, bool taken)
 {
     struct flow_node *node = flow_find(&t->flows, &a->key, flow_hash(&t->flows, &a->key));
     struct tcp_conn *c = (struct tcp_conn *)(void *)node;
 
+    if (!taken && !a->over && a->how == AWAY_MOVED)
+        return;
     a->state = AWAY_REFUSED;
     if (a->over) {
         a->state = AWAY_GONE;
         settle(t, a);
     } else if (node && node->kind == FLOW_CONN && c->state == TCPS_SYN_SENT) {
-        tcp_conn_end(t, c, MR_EADDRINUSE);
+        if (taken && a->how == AWAY_CHOSEN)
+            choose_again(t, a, c);
+        else
+            tcp_conn_end(t, c, MR_EADDRINUSE);
     } else if (taken && node && node->kind == FLOW_SYN) {
         tcp_syn_free(t, (struct tcp_syn *)(void *)node);
     }
@@ -263,10 +378,16 @@ static void refused(struct tcp *t, struct tcp_away *a, bool taken)
 /* ---- home ---------------------------------------------------------------------------- */
 
 /* May `from` have the four-tuple?  Asked before, nothing changes.  No, and *iss_min is 1: another
- * has it. */
-static bool admit(struct tcp *t, unsigned from, const struct flow_key *k, tcp_seq *iss_min)
+ * has it.  What is half open here gives way to what lives there: home moved between two SYNs. */
+static bool admit(struct tcp *t, unsigned from, const struct flow_key *k, bool lives,
+                  tcp_seq *iss_min)
 {
     struct tcp_away *a = find(&t->flows, k);
+
+    if (a && a->kind == FLOW_SYN && lives) {
+        tcp_syn_free(t, (struct tcp_syn *)(void *)a);
+        a = NULL;
+    }
 
     if (a && a->kind == FLOW_AWAY) {
         *iss_min = a->core == from ? a->iss_min : seq_of(1);
@@ -291,12 +412,23 @@ static bool admit(struct tcp *t, unsigned from, const struct flow_key *k, tcp_se
     return true;
 }
 
-static void asked(struct tcp *t, unsigned from, const struct flow_key *k)
+/* Home has moved a moment ago and does not know yet who lives there: before it lets somebody have a
+ * four-tuple it waits for those who have it to say so. */
+static bool is_early(const struct tcp *t, const struct flow_key *k)
+{
+    const struct home *h = &cores_of(t)->home;
+
+    return home_settles(h, t->now) && home_was(h, tcp_home_hash(t, k), t->now) != h->self;
+}
+
+static void asked(struct tcp *t, unsigned from, const struct flow_key *k, bool lives)
 {
     tcp_seq iss_min = seq_of(0);
-    bool yes = admit(t, from, k, &iss_min);
 
-    /* Not sent: it will be asked again. */
+    /* Not answered, or the answer not sent: it will be asked again. */
+    if (!lives && is_early(t, k) && !find(&t->flows, k))
+        return;
+    bool yes = admit(t, from, k, lives, &iss_min);
     (void)write_letter(t, from, yes ? MAIL_AWAY_YES : MAIL_AWAY_NO, k, iss_min);
 }
 
@@ -306,8 +438,7 @@ static void ended(struct tcp *t, unsigned from, const struct flow_key *k)
 
     if (!a || a->kind != FLOW_AWAY || a->core != from)
         return;
-    flow_unlink(&t->flows, (struct flow_node *)(void *)a);
-    pool_put(&t->aways, a);
+    away_free(t, &t->flows, a);
 }
 
 void tcp_away_letter(struct tcp *t, const struct letter *l, instant now)
@@ -319,7 +450,7 @@ void tcp_away_letter(struct tcp *t, const struct letter *l, instant now)
     t->now_ms = (uint32_t)(now / USEC_PER_MSEC);
     memcpy(&head, l->head, sizeof(head));
     if (l->kind == MAIL_AWAY_ASK) {
-        asked(t, l->from, &head.key);
+        asked(t, l->from, &head.key, head.lives);
         return;
     }
     if (l->kind == MAIL_AWAY_END) {
@@ -327,85 +458,11 @@ void tcp_away_letter(struct tcp *t, const struct letter *l, instant now)
         return;
     }
     a = find(&t->abroad, &head.key);
-    if (a && a->state == AWAY_ASKED && l->kind == MAIL_AWAY_YES)
+    bool asked_it = a && a->state == AWAY_ASKED && a->core == l->from;
+    if (asked_it && l->kind == MAIL_AWAY_YES)
         held(t, a, head.iss_min);
-    else if (a && a->state == AWAY_ASKED)
+    else if (asked_it)
         refused(t, a, head.iss_min.v != 0);
     else if (l->kind == MAIL_AWAY_YES)
         held_late(t, a, l->from, &head.key);
-}
-
-/* ---- whose is it? -------------------------------------------------------------------- */
-
-static void pass(struct tcp *t, struct tcp_in *in, unsigned core)
-{
-    in->p->flags |= PKT_CSUM_OK; /* it was found right, and memory does not change it */
-    ip_pass(t->ip, in->p, core);
-    in->p = NULL;
-}
-
-void tcp_away_input(struct tcp *t, const struct tcp_away *a, struct tcp_in *in)
-{
-    if (in->p->hops < IP_HOPS_MAX)
-        pass(t, in, a->core);
-    else
-        tcp_drop(in, &t->stats.drop_no_conn);
-}
-
-void tcp_early_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in)
-{
-    if (in->p->hops == 0)
-        pass(t, in, home_core(t, k));
-    else
-        tcp_drop(in, &t->stats.drop_no_conn);
-}
-
-/* Who listens here takes a new connection's segment; one who pauses, only the cookie that comes
- * back. */
-static struct tcp_listener *taker(struct tcp *t, const struct flow_key *k, const struct tcp_in *in)
-{
-    struct tcp_listener *l = tcp_listener_find(t, k->lidx, k->lport);
-
-    return l && l->paused && !tcp_cookie_is_ours(t, l, k, in->s) ? NULL : l;
-}
-
-/* What we sent to ourselves and listen for stays here: a SYN, and the cookie that comes back. */
-static bool is_for_us(struct tcp *t, const struct tcp_listener *l, const struct flow_key *k,
-                      const struct tcp_in *in)
-{
-    bool is_syn = (in->s->flags & (TH_SYN | TH_ACK | TH_RST)) == TH_SYN;
-
-    return l && (in->p->flags & PKT_LOOPBACK) &&
-           (is_syn || tcp_cookie_is_ours(t, l, k, in->s));
-}
-
-/* Home decides, and passes what nobody listens for here to a core that does. */
-bool tcp_stray_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in)
-{
-    const struct cores *cores = cores_of(t);
-    unsigned self = cores->home.self, home = home_core(t, k);
-    const struct tcp_listener *l = taker(t, k, in);
-    const struct pkt *p = in->p;
-
-    if (home != self) {
-        if (p->hops > 0 || is_for_us(t, l, k, in))
-            return false;
-        pass(t, in, home);
-        return true;
-    }
-    if (l || p->hops >= IP_HOPS_MAX ||
-        !port_cores_elsewhere(&cores->ports, PORT_TCP, k->lport))
-        return false;
-    pass(t, in, port_cores_pick(&cores->ports, PORT_TCP, k->lport, flow_hash(&t->flows, k)));
-    return true;
-}
-
-unsigned tcp_error_core(const struct tcp *t, const struct ip_error *e)
-{
-    struct flow_key k = {e->remote, e->rport, e->lport, e->lidx, 0};
-    const struct tcp_away *a = find(&t->flows, &k);
-
-    if (a)
-        return a->kind == FLOW_AWAY ? a->core : cores_of(t)->home.self;
-    return home_core(t, &k);
 }

@@ -50,6 +50,13 @@ static int pair_claim(struct tcp *t, const struct flow_key *k)
     return 0;
 }
 
+static void numbers_set(struct tcp *t, struct tcp_conn *c)
+{
+    c->snd_una = c->snd_nxt = c->snd_max = c->recover = tcp_isn(t, &c->key);
+    t->iss_min = seq_of(0);
+    c->ts_offset = tcp_ts_offset(t, &c->key);
+}
+
 int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,
                 const struct ip_addr *raddr, uint16_t rport, const struct tcp_inherit *opts,
                 instant now, struct tcp_conn **out)
@@ -77,8 +84,9 @@ int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,
         t->iss_min = seq_of(0);
         return MR_ENOMEM;
     }
-    bool away = tcp_is_away(t, &k);
-    if (away && !tcp_away_ask(t, &k)) {
+    unsigned leave = tcp_leave_core(t, &k);
+    bool away = leave != t->ip->eth->cores->home.self;
+    if (away && !tcp_away_ask(t, &k, leave, lport ? AWAY_BOUND : AWAY_CHOSEN)) {
         flow_unlink(&t->flows, (struct flow_node *)(void *)c);
         pool_put(&t->conns, c);
         t->iss_min = seq_of(0);
@@ -90,9 +98,7 @@ int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,
         /* Home may stand still, and no SYN goes out meanwhile of which one could lose patience. */
         tcp_timer_set(t, c, TCPT_USER, (uint64_t)t->config.syn_r2_ms * USEC_PER_MSEC);
     }
-    c->snd_una = c->snd_nxt = c->snd_max = c->recover = tcp_isn(t, &k);
-    t->iss_min = seq_of(0);
-    c->ts_offset = tcp_ts_offset(t, &k);
+    numbers_set(t, c);
     c->cc.cwnd = TCP_MSS_DEFAULT;
     c->snd_wnd = 1;
     c->flags |= TF_SYN_QUEUED;
@@ -100,6 +106,46 @@ int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,
     t->stats.active_opens++;
     tcp_mark_output(t, c);
     *out = c;
+    return 0;
+}
+
+/* Into the table under its new key, or back under the old one, for which there is room: it has just
+ * left. */
+static bool rename(struct tcp *t, struct tcp_conn *c, const struct flow_key *k)
+{
+    struct flow_node *node = (struct flow_node *)(void *)c;
+    struct flow_key old = c->key;
+
+    flow_unlink(&t->flows, node);
+    c->key = *k;
+    if (flow_link(&t->flows, node))
+        return true;
+    c->key = old;
+    bool linked = flow_link(&t->flows, node);
+    MR_ASSERT(linked);
+    return false;
+}
+
+int tcp_connect_again(struct tcp *t, struct tcp_conn *c)
+{
+    struct flow_key k = c->key;
+    int err = 0;
+
+    k.lport = 0;
+    enum flow_choice choice = flow_choose_port(&t->chooser, &k, ip_v4(ip_laddr(t->ip, k.lidx)));
+    if (choice == FLOW_PORT_NONE)
+        return MR_EADDRNOTAVAIL;
+    if (choice == FLOW_PORT_REUSE && (err = pair_claim(t, &k)))
+        return err;
+    if (!rename(t, c, &k))
+        return MR_ENOMEM;
+    numbers_set(t, c);
+    unsigned leave = tcp_leave_core(t, &k);
+    if (leave != t->ip->eth->cores->home.self)
+        return tcp_away_ask(t, &k, leave, AWAY_CHOSEN) ? 0 : MR_ENOMEM;
+    c->flags &= ~TF_AWAY;
+    tcp_timer_clear(c, TCPT_USER);
+    tcp_mark_output(t, c);
     return 0;
 }
 

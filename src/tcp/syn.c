@@ -197,6 +197,8 @@ static void syn_bad_ack(struct tcp *t, struct tcp_syn *y, struct tcp_in *in)
         tcp_cookie_input(t, l, &k, in);
         return;
     }
+    if (tcp_moved_input(t, &k, in))
+        return;
     if (!tcp_cookies_live(t, l))
         tcp_reset_answer(t, in);
     tcp_drop(in, &t->stats.drop_bad_ack);

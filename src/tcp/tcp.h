@@ -38,7 +38,8 @@
  *   timers.c           retransmission, persist, keepalive, delayed ACK
  *   timewait.c icmp.c  TIME-WAIT, ICMP errors
  *   user.c             the calls of the layer above
- *   away.c             many cores: whose a segment is
+ *   away.c             many cores: connections that do not live at home
+ *   whose.c law.c      whose a segment is; the law's table changes
  *   conn.c check.c     life and lists, invariants */
 #pragma once
 
@@ -167,6 +168,7 @@ void tcp_config_default(struct tcp_config *c);
     X(icmp_hard, "ICMP errors that ended a connection attempt")                                    \
     X(icmp_ignored, "ICMP errors outside the window or unjustified (RFC 5927)")                    \
     X(tx_stalled, "segments put off: no packet to send them in")                                   \
+    X(flows_moved, "connections whose home became another core, or this one")                      \
     X(no_conn_memory, "opens refused: connection table full")                                      \
     X(no_scoreboard, "recoveries without SACK: no scoreboard left")                                \
     TCP_DROPS(X)
@@ -194,6 +196,7 @@ void tcp_config_default(struct tcp_config *c);
     X(drop_time_wait_rst, "dropped: RST in TIME-WAIT (RFC 1337)")                                  \
     X(drop_time_wait_old, "dropped: old segment in TIME-WAIT (answered with ACK)")                 \
     X(drop_syn_state, "dropped: not acceptable in SYN-SENT or SYN-RECEIVED")                       \
+    X(drop_moved, "dropped: whose it is may not be known here yet: homes moved, or we began")      \
     X(drop_paused, "dropped: SYN for a paused listener, and no other core listens")                \
     X(drop_past_fin, "dropped: data beyond the peer's FIN")
 
@@ -393,9 +396,11 @@ struct tcp_away {
     uint8_t core;  /* at home: where it lives; there: its home */
     bool over;     /* the flow has ended, home has not answered yet */
     bool unsent, listed;
+    uint8_t how; /* enum tcp_away_how */
     mem_ref next;
     uint32_t asked_ms;
     tcp_seq iss_min; /* at home: what every YES says */
+    uint64_t owed;   /* bit c: core c, which was asked before home moved, must hear the end */
 };
 
 /* What a listener passes on to the connections it accepts. */
@@ -472,6 +477,10 @@ void tcp_icmp(struct tcp *t, const struct ip_error *e, instant now);
 unsigned tcp_error_core(const struct tcp *t, const struct ip_error *e);
 /* A MAIL_AWAY letter. */
 void tcp_away_letter(struct tcp *t, const struct letter *l, instant now);
+/* The law's table has changed: connections ask at their new homes. */
+void tcp_law_changed(struct tcp *t, instant now);
+/* A core has begun anew: what lived there does not, and what it knew of ours it must hear again. */
+void tcp_away_reborn(struct tcp *t, unsigned core, instant now);
 /* A timer of a kind of ours fired. */
 void tcp_timer(struct tcp *t, struct timer *tm, instant now);
 /* Send what is marked, while the transmit queue and the packets last. */

@@ -147,6 +147,8 @@ bool tcp_cookie_input(struct tcp *t, struct tcp_listener *l, const struct flow_k
 bool tcp_cookies_live(const struct tcp *t, const struct tcp_listener *l);
 bool tcp_cookie_is_ours(struct tcp *t, const struct tcp_listener *l, const struct flow_key *k,
                         const struct tcp_seg *s);
+/* An active open whose SYN was not sent yet takes another port.  0, or why not: it must end. */
+int tcp_connect_again(struct tcp *t, struct tcp_conn *c);
 void tcp_syn_sent_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
 tcp_seq tcp_isn(const struct tcp *t, const struct flow_key *k);
 /* RFC 6191: timestamps tell the old connection's segments from a new one's. */
@@ -255,11 +257,31 @@ void tcp_tw_enter(struct tcp *t, struct tcp_conn *c);
 bool tcp_tw_input(struct tcp *t, struct tcp_tw *w, struct tcp_in *in, tcp_seq *iss_min);
 void tcp_tw_timer(struct tcp *t);
 
+/* whose.c, with many cores */
+uint32_t tcp_home_hash(const struct tcp *t, const struct flow_key *k);
+static inline unsigned tcp_home_core(const struct tcp *t, const struct flow_key *k)
+{
+    return rss_queue(t->ip->eth->cores->home.law, tcp_home_hash(t, k));
+}
+/* Whose leave an active open needs: home's; or, at home, that of who was home a moment ago.  Our
+ * own number: nobody's. */
+unsigned tcp_leave_core(const struct tcp *t, const struct flow_key *k);
+/* It may belong to a connection that has not told its new home yet: passed to the old one. */
+bool tcp_moved_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in);
+
 /* away.c */
-/* With many cores: is another core this flow's home? */
-bool tcp_is_away(const struct tcp *t, const struct flow_key *k);
-/* Ask home for leave to have the flow here.  False: no memory to remember it. */
-bool tcp_away_ask(struct tcp *t, const struct flow_key *k);
+enum tcp_away_how {
+    AWAY_BOUND,   /* an active open, waiting for leave, from a port of the caller's, */
+    AWAY_CHOSEN,  /* or of ours: if the answer is no it may be another */
+    AWAY_PASSIVE, /* the others do not wait */
+    AWAY_MOVED,   /* it was at home, and asks until there is room for it */
+};
+/* Ask core for leave to have the flow here.  False: no memory to remember it. */
+bool tcp_away_ask(struct tcp *t, const struct flow_key *k, unsigned core, enum tcp_away_how how);
+/* The same after the flow's home has moved; perhaps to us. */
+void tcp_away_move(struct tcp *t, const struct flow_key *k, unsigned home, enum tcp_away_how how);
+/* How it was asked for; AWAY_MOVED: it was not. */
+enum tcp_away_how tcp_away_how(const struct tcp *t, const struct flow_key *k);
 /* A passive open that `in` begins or completes lives away from home, and home is being told. */
 bool tcp_passive_away(struct tcp *t, const struct flow_key *k, const struct tcp_in *in);
 /* Home has not answered. */

@@ -43,9 +43,9 @@ static bool choose_shared(struct udp *udp, const struct udp_pcb *pcb, const stru
                           const struct udp_addr *to, bool connect, uint16_t *port)
 {
     const struct home *h = &udp->cores->home;
-    struct wish w = {.ours = !connect, .home = to != NULL};
+    struct wish w = {.ours = !connect, .home = true};
 
-    if (to) {
+    if (to && h->entries) {
         w.hash = rss_hash_flow(h->law, ip_v4(&to->addr), ip_v4(local), to->port, 0);
         if (choose_port(udp, pcb, &w, port))
             return true;
@@ -181,6 +181,18 @@ static int connect_to(struct udp *udp, struct ip *ip, struct udp_pcb *pcb,
     pcb->state = UDP_CONNECTED;
     conn_link(udp, pcb);
     return 0;
+}
+
+void udp_law_changed(struct udp *udp)
+{
+    for (uint32_t i = 0; i < udp->pcbs.fresh; i++) {
+        struct udp_pcb *pcb = pool_at(&udp->pcbs, i);
+        struct udp_addr to = {pcb->raddr, pcb->rport};
+        if (pcb->state != UDP_CONNECTED)
+            continue;
+        pcb->away = lives_away(udp, &pcb->laddr, pcb->lport, &to);
+        port_tell(udp, pcb->lport);
+    }
 }
 
 int udp_connect(struct udp *udp, struct ip *ip, struct udp_pcb *pcb, const struct udp_addr *to)

@@ -28,14 +28,21 @@ static void needfrag(struct udp *udp, struct ip *ip, struct udp_pcb *pcb, const 
     udp_mark_ready(udp, pcb, UDP_ERROR);
 }
 
-unsigned udp_error_core(const struct udp *udp, const struct ip_error *e)
+unsigned udp_error_core(const struct udp *udp, const struct ip_error *e, unsigned hops)
 {
     const struct home *h = &udp->cores->home;
     const struct port_cores *ports = &udp->cores->ports;
-    uint32_t hash = rss_hash_flow(h->law, ip_v4(&e->remote), ip_v4(&e->local), e->rport, e->lport);
-    bool away = port_cores_elsewhere(ports, PORT_UDP_AWAY, e->lport);
+    uint32_t hash = home_hash(h, ip_v4(&e->remote), ip_v4(&e->local), e->rport, e->lport);
+    unsigned home = rss_queue(h->law, hash);
+    bool at_home = home == h->self;
 
-    return port_cores_pick(ports, away ? PORT_UDP_AWAY : PORT_UDP, e->lport, hash);
+    if (!at_home && hops == 0)
+        return home;
+    unsigned next =
+        port_cores_next(ports, PORT_UDP_AWAY, e->lport, at_home ? 0 : h->self + 1, home);
+    if (next != CORES_MAX && hops < IP_HOPS_MAX + h->cores)
+        return next;
+    return at_home ? port_cores_pick(ports, PORT_UDP, e->lport, hash) : h->self;
 }
 
 bool udp_icmp_error(struct udp *udp, struct ip *ip, const struct ip_error *e, instant now)

@@ -78,31 +78,56 @@ static void enqueue(struct udp *udp, struct ip *ip, struct udp_pcb *pcb, struct 
     udp_mark_ready(udp, pcb, UDP_READABLE);
 }
 
+/* Home has asked us, or has not read the law's new table; the next core that may have the flow. */
+static unsigned behind_us(const struct udp *udp, const struct pkt *p, uint16_t port, unsigned home)
+{
+    const struct port_cores *ports = &udp->cores->ports;
+    unsigned self = udp->cores->home.self;
+
+    if (ports->mask[PORT_UDP_AWAY][port] >> self & 1)
+        return port_cores_next(ports, PORT_UDP_AWAY, port, self + 1, home);
+    return p->hops < IP_HOPS_MAX ? home : CORES_MAX;
+}
+
 /* The core whose pcb a datagram is for that nobody here is connected for; bound: a pcb here has the
  * port. */
-static unsigned owner(const struct udp *udp, struct pkt *p, const struct udp_hdr *u, bool bound)
+static unsigned owner(const struct udp *udp, struct pkt *p, const struct udp_hdr *u, bool bound,
+                      instant now)
 {
     const struct ip_info *info = ip_info(p);
     const struct home *h = &udp->cores->home;
     const struct port_cores *ports = &udp->cores->ports;
-    uint32_t hash;
-    unsigned home;
+    unsigned next;
 
-    if (p->hops == IP_HOPS_MAX || (bound && p->hops == 0 && (p->flags & PKT_LOOPBACK)))
+    if ((p->flags & PKT_LAST) || p->hops >= IP_HOPS_MAX + h->cores ||
+        (bound && p->hops == 0 && (p->flags & PKT_LOOPBACK)))
         return h->self;
-    hash = rss_hash_flow(h->law, ip_v4(&info->src), ip_v4(&info->dst), u->sport, u->dport);
-    home = rss_queue(h->law, hash);
+    uint32_t hash = home_hash(h, ip_v4(&info->src), ip_v4(&info->dst), u->sport, u->dport);
+    unsigned home = rss_queue(h->law, hash);
     if (home != h->self && p->hops == 0)
         return home;
-    if (home == h->self && port_cores_elsewhere(ports, PORT_UDP_AWAY, u->dport))
-        return port_cores_pick(ports, PORT_UDP_AWAY, u->dport, hash);
-    return bound ? h->self : port_cores_pick(ports, PORT_UDP, u->dport, hash);
+    if (home == h->self)
+        next = port_cores_next(ports, PORT_UDP_AWAY, u->dport, 0, home);
+    else
+        next = behind_us(udp, p, u->dport, home);
+    if (next != CORES_MAX)
+        return next;
+    p->flags |= PKT_LAST;
+    if (bound)
+        return h->self;
+    next = port_cores_pick(ports, PORT_UDP, u->dport, hash);
+    unsigned was = home_was(h, hash, now);
+    if (next != h->self || was == h->self || was == home)
+        return next;
+    p->flags |= PKT_MOVED;
+    return was;
 }
 
 /* True: it was another core's. */
-static bool pass(struct udp *udp, struct ip *ip, struct pkt *p, const struct udp_hdr *h, bool bound)
+static bool pass(struct udp *udp, struct ip *ip, struct pkt *p, const struct udp_hdr *h, bool bound,
+                 instant now)
 {
-    unsigned core = owner(udp, p, h, bound);
+    unsigned core = owner(udp, p, h, bound, now);
 
     if (core == udp->cores->home.self)
         return false;
@@ -110,6 +135,18 @@ static bool pass(struct udp *udp, struct ip *ip, struct pkt *p, const struct udp
     p->flags |= PKT_CSUM_OK; /* as far as there is one */
     ip_pass(ip, p, core);
     return true;
+}
+
+static void nobodys(struct udp *udp, struct ip *ip, struct pkt *p, instant now)
+{
+    if (p->flags & PKT_MOVED || (udp_is_shared(udp) && now < udp->cores->quiet_until)) {
+        udp->stats.drop_moved++;
+    } else {
+        /* RFC 1122 4.1.3.1 */
+        ip_icmp_error(ip, p, ICMP_UNREACH, ICMP_UNREACH_PORT, 0, now);
+        udp->stats.drop_no_port++;
+    }
+    pkt_put(p);
 }
 
 static void input_one(struct udp *udp, struct ip *ip, struct pkt *p, instant now)
@@ -127,14 +164,11 @@ static void input_one(struct udp *udp, struct ip *ip, struct pkt *p, instant now
     pcb = conn_find(udp, &info->dst, h.dport, &info->src, h.sport);
     if (!pcb) {
         pcb = bound_find(udp, &info->dst, h.dport);
-        if (unlikely(udp_is_shared(udp)) && pass(udp, ip, p, &h, pcb != NULL))
+        if (unlikely(udp_is_shared(udp)) && pass(udp, ip, p, &h, pcb != NULL, now))
             return;
     }
     if (!pcb) {
-        /* RFC 1122 4.1.3.1 */
-        ip_icmp_error(ip, p, ICMP_UNREACH, ICMP_UNREACH_PORT, 0, now);
-        udp->stats.drop_no_port++;
-        pkt_put(p);
+        nobodys(udp, ip, p, now);
         return;
     }
     pkt_trim(p, h.len);

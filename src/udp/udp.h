@@ -20,10 +20,11 @@
  *
  *     connected here       taken, wherever that is
  *     not at home          goes home
- *     at home              to a core that has connected pcbs whose home is not theirs, if there is
- *                          one (`away`: bound first, then connected to whom it liked); else to the
- *                          pcb bound here; else to one of the cores that have the port, the same
- *                          one for the same flow; else nobody has it
+ *     at home              to the cores that have connected pcbs whose home is not theirs, one
+ *                          after the other until one has it (`away`: bound first, then connected to
+ *                          whom it liked, or home has moved); else to the pcb bound here; else to
+ *                          one of the cores that have the port, the same one for the same flow;
+ *                          else, if home has moved lately, to the old one; else nobody has it
  *
  * What is looped back prefers the pcb bound on its own core.  Ephemeral ports are chosen so that
  * home is here: for a connected pcb, and for what is sent to first; and those of unconnected ones
@@ -112,6 +113,7 @@ extern const struct udp_limits udp_limits_default;
     X(drop_length, "dropped: length field disagrees with the packet")                              \
     X(drop_csum, "dropped: checksum wrong")                                                        \
     X(drop_port_zero, "dropped: to port 0")                                                        \
+    X(drop_moved, "dropped: nobody has the port, and its home has just moved")                     \
     X(drop_no_port, "dropped: nobody has the port")                                                \
     X(drop_full, "dropped: the socket's queue is full")                                            \
     X(drop_nobuf, "dropped: buffers low and no packet to copy to")                                 \
@@ -177,8 +179,10 @@ struct pkt *udp_recv(struct udp_pcb *pcb);
 
 /* False: it is for no pcb here. */
 bool udp_icmp_error(struct udp *udp, struct ip *ip, const struct ip_error *e, instant now);
-/* At its home: the core that may have the pcb which it is for; self: none. */
-unsigned udp_error_core(const struct udp *udp, const struct ip_error *e);
+/* The law's table has changed: endpoints with a peer may have another home now. */
+void udp_law_changed(struct udp *udp);
+/* With many cores: the one that may have the pcb which it is for; self: none. */
+unsigned udp_error_core(const struct udp *udp, const struct ip_error *e, unsigned hops);
 
 /* Add news (enum udp_ready) and put pcb on the ready list. */
 void udp_mark_ready(struct udp *udp, struct udp_pcb *pcb, uint8_t what);

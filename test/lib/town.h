@@ -190,7 +190,7 @@ static inline void town_core_start(struct town *t, unsigned side, unsigned core)
     struct mem m;
 
     config.limits.cores = h->cores;
-    config.home = (struct home){&h->law, core, h->cores};
+    config.home = (struct home){.law = &h->law, .self = core, .cores = h->cores};
     config.mail = h->cores > 1 ? &c->mail : NULL;
     for (unsigned i = 0; i < 4; i++)
         config.secret[i] = mix64(t->config.secret[i] + 64 * side + 4 * core + i + 1);

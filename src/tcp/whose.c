@@ -1,0 +1,193 @@
+/* Whose a segment is that finds no connection here (flow/home.h).
+ *
+ * Home decides.  It passes what nobody listens for here to a core that does, and says no if none
+ * does.  While the flow's entry in the law's table has changed lately, home does not know all of
+ * its flows, and a core that has not read the new table takes another for home:
+ *
+ *      home        a SYN begins here, or at who listens; in the first moments the old home, which
+ *                  may have answered its twin, sees it before; anything else goes to the old home
+ *      old home    gives what it does not know to home, or to who listens
+ *
+ * Passed on so, a packet is marked (PKT_MOVED), and who cannot take it says nothing: its sender
+ * tries again, and by then everybody knows. */
+#include "tcp/tcp_int.h"
+
+static const struct cores *cores_of(const struct tcp *t)
+{
+    return t->ip->eth->cores;
+}
+
+uint32_t tcp_home_hash(const struct tcp *t, const struct flow_key *k)
+{
+    return home_hash(&cores_of(t)->home, ip_v4(&k->raddr), ip_v4(ip_laddr(t->ip, k->lidx)),
+                     k->rport, k->lport);
+}
+
+unsigned tcp_leave_core(const struct tcp *t, const struct flow_key *k)
+{
+    const struct home *h = &cores_of(t)->home;
+
+    if (!home_is_shared(h))
+        return h->self;
+    uint32_t hash = tcp_home_hash(t, k);
+    unsigned home = rss_queue(h->law, hash);
+    return home != h->self ? home : home_was(h, hash, t->now);
+}
+
+static void pass(struct tcp *t, struct tcp_in *in, unsigned core)
+{
+    in->p->flags |= PKT_CSUM_OK; /* it was found right, and memory does not change it */
+    ip_pass(t->ip, in->p, core);
+    in->p = NULL;
+}
+
+/* To where it may be known; not further than a packet may go, and not to ourselves. */
+static void pass_moved(struct tcp *t, struct tcp_in *in, unsigned core)
+{
+    if (in->p->hops >= IP_HOPS_MAX || core == cores_of(t)->home.self) {
+        tcp_drop(in, &t->stats.drop_moved);
+        return;
+    }
+    in->p->flags |= PKT_MOVED;
+    pass(t, in, core);
+}
+
+void tcp_away_input(struct tcp *t, const struct tcp_away *a, struct tcp_in *in)
+{
+    if (in->p->hops < IP_HOPS_MAX)
+        pass(t, in, a->core);
+    else
+        tcp_drop(in, &t->stats.drop_no_conn);
+}
+
+void tcp_early_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in)
+{
+    unsigned core = tcp_leave_core(t, k);
+
+    if (in->p->hops == 0 && core != cores_of(t)->home.self)
+        pass(t, in, core);
+    else
+        tcp_drop(in, &t->stats.drop_no_conn);
+}
+
+bool tcp_moved_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in)
+{
+    const struct home *h = &cores_of(t)->home;
+
+    if (!home_is_shared(h) || t->now >= h->moving_until)
+        return false;
+    pass_moved(t, in, home_was(h, tcp_home_hash(t, k), t->now));
+    return true;
+}
+
+/* ---- a segment without a connection ---------------------------------------------------- */
+
+/* What is known of one. */
+struct stray {
+    const struct flow_key *key;
+    unsigned home, was;
+    bool begins; /* it is a SYN */
+    bool taken;  /* we listen for it, and it begins a connection here, or completes one */
+    bool listened;
+};
+
+static struct stray stray_of(struct tcp *t, const struct flow_key *k, const struct tcp_in *in)
+{
+    const struct home *h = &cores_of(t)->home;
+    const struct tcp_listener *l = tcp_listener_find(t, k->lidx, k->lport);
+    uint32_t hash = tcp_home_hash(t, k);
+    struct stray s = {.key = k, .home = rss_queue(h->law, hash), .was = home_was(h, hash, t->now)};
+
+    s.begins = (in->s->flags & (TH_SYN | TH_ACK | TH_RST)) == TH_SYN;
+    s.taken = l && (s.begins ? !l->paused : tcp_cookie_is_ours(t, l, k, in->s));
+    s.listened = l && !l->paused;
+    return s;
+}
+
+/* To a core that listens.  False: there is none, or it has been passed on often enough. */
+static bool pass_to_listener(struct tcp *t, const struct stray *s, struct tcp_in *in)
+{
+    const struct port_cores *ports = &cores_of(t)->ports;
+
+    if (in->p->hops >= IP_HOPS_MAX || !port_cores_elsewhere(ports, PORT_TCP, s->key->lport))
+        return false;
+    pass(t, in, port_cores_pick(ports, PORT_TCP, s->key->lport, flow_hash(&t->flows, s->key)));
+    return true;
+}
+
+/* Is a RST, or the like, the answer?  Not while somebody else may know better. */
+static bool say_nothing(struct tcp *t, const struct stray *s, struct tcp_in *in)
+{
+    const struct cores *c = cores_of(t);
+    bool moves = (in->p->flags & PKT_MOVED) || t->now < c->home.moving_until;
+
+    if ((s->begins || !moves) && t->now >= c->quiet_until)
+        return false;
+    tcp_drop(in, &t->stats.drop_moved);
+    return true;
+}
+
+static bool stray_at_home(struct tcp *t, const struct stray *s, struct tcp_in *in)
+{
+    const struct home *h = &cores_of(t)->home;
+    bool moved = in->p->flags & PKT_MOVED;
+
+    if (s->was != s->home && (s->begins ? !moved && home_settles(h, t->now) : !s->taken)) {
+        pass_moved(t, in, s->was);
+        return true;
+    }
+    if (s->taken)
+        return false;
+    if (!s->listened && pass_to_listener(t, s, in))
+        return true;
+    return say_nothing(t, s, in);
+}
+
+static bool stray_away(struct tcp *t, const struct stray *s, struct tcp_in *in)
+{
+    const struct pkt *p = in->p;
+    unsigned self = cores_of(t)->home.self;
+    bool moved = p->flags & PKT_MOVED;
+
+    if (p->hops == 0) {
+        /* What we sent to ourselves and listen for stays here. */
+        if (s->taken && (p->flags & PKT_LOOPBACK))
+            return false;
+        if (s->was != s->home)
+            pass_moved(t, in, s->home);
+        else
+            pass(t, in, s->home);
+        return true;
+    }
+    if (moved && s->begins &&
+        s->was == self) { /* the old home's last word: it is no flow of mine */
+        pass_moved(t, in, s->home);
+        return true;
+    }
+    if (s->taken)
+        return false;
+    if (!moved && s->was == s->home) /* home has passed it to us, who listen, or did */
+        return say_nothing(t, s, in);
+    if (moved && s->was == self && pass_to_listener(t, s, in))
+        return true;
+    pass_moved(t, in, moved ? s->was : s->home);
+    return true;
+}
+
+bool tcp_stray_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in)
+{
+    struct stray s = stray_of(t, k, in);
+
+    return s.home == cores_of(t)->home.self ? stray_at_home(t, &s, in) : stray_away(t, &s, in);
+}
+
+unsigned tcp_error_core(const struct tcp *t, const struct ip_error *e)
+{
+    const struct home *h = &cores_of(t)->home;
+    struct flow_key k = {e->remote, e->rport, e->lport, e->lidx, 0};
+    const struct flow_node *node = flow_find(&t->flows, &k, flow_hash(&t->flows, &k));
+
+    if (node && node->kind == FLOW_AWAY)
+        return ((const struct tcp_away *)(const void *)node)->core;
+    return node ? h->self : tcp_leave_core(t, &k);
+}
