@@ -48,6 +48,25 @@ void pkt_put(struct pkt *p)
         pool_put(&p->pool->descs, p);
 }
 
+void pkt_pool_reclaim(struct pkt_pool *pool)
+{
+    struct pool *d = &pool->descs;
+    uint32_t posted = 0;
+
+    if (pool->release)
+        return;
+    d->free_head = NULL;
+    d->fresh = d->used = d->capacity;
+    for (uint32_t i = d->capacity; i-- > 0;) {
+        struct pkt *p = pool_at(d, i);
+        if (p->next == p)
+            posted++;
+        else
+            pool_put(d, p);
+    }
+    pool->posted = posted;
+}
+
 void pkt_list_put_all(struct pkt_list *l)
 {
     struct pkt *p;

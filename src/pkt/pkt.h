@@ -146,6 +146,10 @@ struct pkt *pkt_get(struct pkt_pool *p);
 /* Return a packet to its pool and its fragments to their owners. */
 void pkt_put(struct pkt *p);
 
+/* Whoever had packets of a receive pool is gone for good, perhaps in the midst of taking one: all
+ * of them are free again, but for those that wait in the port (next is the packet itself). */
+void pkt_pool_reclaim(struct pkt_pool *p);
+
 static inline uint32_t pkt_total(const struct pkt *p)
 {
     return p->len + p->frag_len;

@@ -63,6 +63,7 @@ struct px_file *file_new(enum px_kind kind)
     if (!fresh)
         memset((uint8_t *)f + offsetof(struct px_file, kind), 0,
                sizeof *f - offsetof(struct px_file, kind));
+    atomic_fetch_add_explicit(&f->born, 1, memory_order_relaxed);
     f->kind = (uint8_t)kind;
     f->opts.linger = -1;
     atomic_store_explicit(&f->named, -1, memory_order_relaxed);

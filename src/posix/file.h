@@ -40,6 +40,7 @@ struct px_watch; /* wait.h */
 struct px_file {
     MR_ALIGNED(CACHE_LINE) _Atomic uint32_t refs;
     _Atomic uint32_t lock;
+    _Atomic uint32_t born;  /* counts the files that this place has held */
     uint8_t kind;           /* enum px_kind */
     bool both;              /* the kernel's socket is in use, too */
     bool bound;             /* a local address was given */
@@ -63,7 +64,7 @@ struct px_file {
     uint16_t port;            /* whose list it is in; 0: none */
     bool kernel_bound;        /* the kernel's socket has the port, too */
     struct px_opts opts;
-    void *epoll; /* EPOLL: wait.h's, in the segment */
+    void *epoll;           /* EPOLL: wait.h's, in the segment */
     _Atomic int32_t named; /* a descriptor that names it, in some process: where to look first */
     uint32_t next_free;
 };

@@ -102,6 +102,9 @@ void inst_make_anew(struct px_inst *i)
     atomic_fetch_add(&i->broken, 1);
     /* A hole in the file is zero for every process, and gives back what it took. */
     sys_madvise(i->memory, i->bytes, MADV_REMOVE);
+    struct pkt_pool *received = nic_rx_pool(px_session->nic, i->slot);
+    if (received)
+        pkt_pool_reclaim(received);
     inst_make(i);
     file_lost(i->slot);
 }

@@ -192,6 +192,7 @@ static void keep_house(struct janitor *j)
         if (tid && px_tid_is_dead((uint32_t)tid))
             session_slot_release(k);
     }
+    scm_age(j->now_us);
 }
 
 static void follow_claims(struct janitor *j)
@@ -226,6 +227,8 @@ static void live(struct janitor *j)
         follow_claims(j);
         janitor_instances(j);
         keep_house(j);
+        if (janitor_refs_look(j->now_us))
+            j->next_us = min_u64(j->next_us, j->now_us + TICK_MAX_US);
         if (is_over(j, anybody))
             return;
         if (j->ctl)

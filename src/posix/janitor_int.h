@@ -66,6 +66,14 @@ bool janitor_processes(struct janitor *j);
 /* A descriptor has said that its process died. */
 void janitor_process_died(struct janitor *j, unsigned index);
 
+/* ---- janitor_refs.c ------------------------------------------------------------------------ */
+
+/* A process has died; before its descriptors are closed: what it was using in a call is looked for
+ * among the files it had. */
+void janitor_refs_suspect(const struct px_proc *p);
+/* Look, some times a second.  False: there is nothing to look for. */
+bool janitor_refs_look(uint64_t now_us);
+
 /* ---- janitor_inst.c ------------------------------------------------------------------------ */
 
 bool janitor_enter(struct px_inst *i);

@@ -24,6 +24,7 @@ static void bury(struct px_proc *p)
             inst_leave(i);
         }
     }
+    janitor_refs_suspect(p);
     session_proc_bury(p);
 }
 

@@ -97,6 +97,28 @@ static void fragments_hold_their_buffers(void **state)
     free(w.base);
 }
 
+/* Two are out, one waits in the port: only that one stays there. */
+static void what_a_dead_owner_had_is_free_again(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_start(&w);
+    struct pkt *a = pkt_get(&w.pool), *b = pkt_get(&w.pool);
+    assert_ptr_not_equal(a, b);
+    b->next = b;
+    pkt_pool_reclaim(&w.pool);
+    assert_int_equal(w.pool.descs.used, 1);
+    assert_int_equal(w.pool.posted, 1);
+    for (uint32_t i = 1; i < w.pool.descs.capacity; i++) {
+        struct pkt *p = pkt_get(&w.pool);
+        assert_non_null(p);
+        assert_ptr_not_equal(p, b);
+    }
+    assert_null(pkt_get(&w.pool));
+    free(w.base);
+}
+
 static void released(void *arg, const void *ptr, size_t n)
 {
     (void)arg;
@@ -245,6 +267,7 @@ int main(void)
         cmocka_unit_test(buffers_do_not_overlap),
         cmocka_unit_test(pushing_past_the_headroom_is_our_error),
         cmocka_unit_test(fragments_hold_their_buffers),
+        cmocka_unit_test(what_a_dead_owner_had_is_free_again),
         cmocka_unit_test(a_given_range_waits_until_its_owner_asks),
         cmocka_unit_test(the_checksum_of_a_packet_is_that_of_its_bytes),
         cmocka_unit_test(a_partial_checksum_is_finished_to_a_right_one),

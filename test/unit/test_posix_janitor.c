@@ -125,6 +125,29 @@ static void run_and_die_inside(void)
         pause();
 }
 
+/* A worker is killed in calls on two files, of which its master has one, too. */
+static void run_and_die_in_calls(void)
+{
+    begin();
+    struct px_file *both = file_new(PX_FRESH), *own = file_new(PX_FRESH);
+    desc_set(7, both, false);
+    session_forking();
+    pid_t pid = fork();
+    if (pid == 0) {
+        session_forked();
+        desc_set(8, own, false);
+        if (file_get(7) == both && file_get(8) == own)
+            raise(SIGKILL);
+        _exit(0);
+    }
+    session_fork_over(pid);
+    shared->ready = 1;
+    while (atomic_load(&own->refs) || atomic_load(&both->refs) != 1)
+        usleep(1000);
+    shared->done = 1;
+    pause();
+}
+
 /* Its first process ends; another goes on. */
 static void run_forking(void)
 {
@@ -287,6 +310,19 @@ static void who_dies_inside_is_answered_for(void **state)
     stop(pid);
 }
 
+static void what_the_dead_used_in_calls_is_given_back(void **state)
+{
+    uint64_t until = os_now_us() + PATIENCE_US;
+    pid_t pid = start(run_and_die_in_calls);
+
+    (void)state;
+    while (!shared->done && os_now_us() < until)
+        usleep(1000);
+    bool done = shared->done;
+    stop(pid);
+    assert_true(done);
+}
+
 static void a_session_lasts_as_long_as_its_last_process(void **state)
 {
     pid_t pid = start(run_forking);
@@ -338,6 +374,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_program_that_computes_is_answered_for, setup, teardown),
         cmocka_unit_test_setup_teardown(who_dies_inside_is_answered_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_the_dead_used_in_calls_is_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_session_lasts_as_long_as_its_last_process, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(told_to_stop_the_janitor_ends, setup, teardown),

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "os/os.h"
-#include "posix/pools.h"
 #include "posix/janitor.h"
+#include "posix/pools.h"
 #include "posix/session_int.h"
 
 #define SLOTS 4u

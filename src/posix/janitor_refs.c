@@ -1,0 +1,110 @@
+/* Calls that never returned.
+ *
+ * A call holds a reference to its file while it runs.  Who is killed in one leaves that reference
+ * behind: the connection would never be closed, and its peer wait for ever.  It is nowhere written
+ * down, because that would cost every call; but it can be found: a reference for which there is
+ * no descriptor, no message under way and nobody who waits is a call's, and no call of the living
+ * lasts a second without waiting.  So the files that the dead process had are looked at for a
+ * second, and what is too much all that time is given back. */
+#include "base/bits.h"
+#include "posix/janitor_int.h"
+#include "posix/pools.h"
+
+#define SUSPECTS 4096u
+#define LOOK_US 50000u
+#define LOOKS 20u
+
+struct suspect {
+    uint32_t file, born;
+    uint32_t excess; /* the least that was seen */
+    uint32_t looks;
+};
+
+static struct {
+    uint64_t at_us;
+    unsigned n;
+    struct suspect s[SUSPECTS];
+    uint8_t is[PX_FILES];     /* it is one of them */
+    uint32_t known[PX_FILES]; /* references that are accounted for */
+} refs;
+
+void janitor_refs_suspect(const struct px_proc *p)
+{
+    uint32_t fds = atomic_load(&p->fds);
+
+    for (uint32_t i = 0; i < fds && refs.n < SUSPECTS; i++) {
+        uint32_t index = atomic_load(&p->fd[i].file);
+        if (!index || refs.is[index])
+            continue;
+        refs.is[index] = 1;
+        refs.s[refs.n++] = (struct suspect){
+            .file = index, .born = atomic_load(&file_of(index)->born), .excess = UINT32_MAX};
+    }
+}
+
+/* Descriptors of the living, and of those that are about to be. */
+static void count_entries(void)
+{
+    for (unsigned k = 0; k < PX_PROCS; k++) {
+        struct px_proc *p = &px_session->proc[k];
+        uint32_t fds = atomic_load(&p->pid) ? atomic_load(&p->fds) : 0;
+        for (uint32_t i = 0; i < fds; i++) {
+            uint32_t index = atomic_load_explicit(&p->fd[i].file, memory_order_relaxed);
+            if (index && refs.is[index])
+                refs.known[index]++;
+        }
+    }
+    for (unsigned k = 0; k < PX_SENT; k++) {
+        const struct px_sent *sent = &px_session->pools->sent[k];
+        if (sent->cookie && sent->file && sent->file < PX_FILES && refs.is[sent->file])
+            refs.known[sent->file]++;
+    }
+}
+
+static uint64_t living_waiters(void)
+{
+    uint64_t w = 0;
+
+    for (unsigned k = 0; k < PX_WAITERS; k++)
+        w |= (uint64_t)(atomic_load(&px_session->waiter[k].tid) != 0) << k;
+    return w;
+}
+
+/* True: it is a suspect no longer. */
+static bool judge(struct suspect *s, uint64_t waiters)
+{
+    struct px_file *f = file_of(s->file);
+    uint32_t has = atomic_load(&f->refs), known = refs.known[s->file];
+
+    known += (uint32_t)__builtin_popcountll(atomic_load(&f->waiters) & waiters);
+    if (has <= known || atomic_load(&f->born) != s->born)
+        return true;
+    s->excess = min_u32(s->excess, has - known);
+    if (++s->looks < LOOKS)
+        return false;
+    for (uint32_t i = 0; i < s->excess; i++)
+        file_put(f);
+    return true;
+}
+
+bool janitor_refs_look(uint64_t now_us)
+{
+    unsigned left = 0;
+
+    if (refs.n == 0 || now_us - refs.at_us < LOOK_US)
+        return refs.n > 0;
+    refs.at_us = now_us;
+    for (unsigned i = 0; i < refs.n; i++)
+        refs.known[refs.s[i].file] = 0;
+    count_entries();
+    uint64_t waiters = living_waiters();
+    for (unsigned i = 0; i < refs.n; i++) {
+        struct suspect s = refs.s[i];
+        if (judge(&s, waiters))
+            refs.is[s.file] = 0;
+        else
+            refs.s[left++] = s;
+    }
+    refs.n = left;
+    return left > 0;
+}
