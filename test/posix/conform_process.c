@@ -232,7 +232,8 @@ static void pass(int by, const int *fds, int n)
     h->cmsg_type = SCM_RIGHTS;
     h->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)n);
     memcpy(CMSG_DATA(h), fds, sizeof(int) * (size_t)n);
-    say("sendmsg", sendmsg(by, &m, 0));
+    if (sendmsg(by, &m, 0) != 1)
+        fact("sendmsg with descriptors: %s", error_name(errno));
 }
 
 static int take(int by, int *fds, int flags)

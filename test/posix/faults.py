@@ -1,0 +1,360 @@
+#!/usr/bin/python3
+"""What can go wrong around a program on Millrace: workers killed, processes stopped, nothing left to
+take, the peer gone; and what must not happen: growth, work while idle, silence while busy.
+
+    kernel 10.9.0.1 --- tap0 --- 10.9.0.2 millrace run -- python3 faults_server.py
+
+LAB_SOAK=N makes it N times as long."""
+import fcntl
+import os
+import random
+import select
+import signal
+import socket
+import struct
+import sys
+import termios
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "interop"))
+import lab
+
+SOAK = int(os.environ.get("LAB_SOAK", "1"))
+STOP_SECONDS = 2 if SOAK == 1 else 5
+SIOCOUTQ = termios.TIOCOUTQ
+ports = iter(range(7000, 8000))
+
+lab.enter()
+lab.need("tc")
+if not os.path.exists(os.path.join(lab.BUILD, "src", "tools", "millrace")):
+    lab.skip_all("millrace is not built")
+lab.tap(many=["multi_queue"])
+
+
+class Server:
+    """faults_server.py under `millrace run`; lines of what it says."""
+
+    def __init__(self, mode, *args, options=()):
+        self.p = lab.start(lab.program("millrace"), "run", "--dev", "tap:tap0", "--addr",
+                           lab.OURS + "/24", *options, "--", sys.executable, "-S", "-E",
+                           os.path.join(HERE, "faults_server.py"), mode, *map(str, args),
+                           stdout=-1, text=True)
+        self.name = mode
+
+    def says(self, word, seconds=15):
+        """The rest of the next line that begins with word."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if not select.select([self.p.stdout], [], [], end - time.monotonic())[0]:
+                break
+            line = self.p.stdout.readline().split()
+            if not line:
+                break
+            if line[0] == word:
+                return line[1:]
+        raise SystemExit(f"{self.name} does not say {word}")
+
+    def family(self):
+        """Pids of all processes of its session: they hold the TAP's descriptor."""
+        out = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if "preload" in open(f"/proc/{pid}/maps").read() and \
+                        os.readlink(f"/proc/{pid}/ns/net") == os.readlink("/proc/self/ns/net"):
+                    out.append(int(pid))
+            except OSError:
+                pass
+        return out
+
+    def end(self):
+        self.p.kill()
+        self.p.wait()
+        family = self.family()
+        for pid in family:
+            name = open(f"/proc/{pid}/comm").read()
+            if "python" in name:
+                os.kill(pid, signal.SIGKILL)
+        return lab.wait_for(lambda: not self.family(), 5)
+
+
+def call(port, n=1, timeout=5):
+    """A connection that has echoed n bytes."""
+    c = socket.create_connection((lab.OURS, port), timeout=timeout)
+    if n:
+        c.sendall(b"x" * n)
+        got = b""
+        while len(got) < n:
+            part = c.recv(65536)
+            if not part:
+                raise OSError("closed")
+            got += part
+    return c
+
+
+def outq(s):
+    return struct.unpack("i", fcntl.ioctl(s, SIOCOUTQ, bytes(4)))[0]
+
+
+def tries(n, port):
+    """How many of n calls are answered."""
+    good = 0
+    for _ in range(n):
+        try:
+            call(port, 100).close()
+            good += 1
+        except OSError:
+            pass
+    return good
+
+
+def killed_worker():
+    port = next(ports)
+    server = Server("prefork", port, 3)
+    pids = list(map(int, server.says("workers")))
+    lab.point(tries(60, port) == 60, "three workers serve")
+    kept = [call(port) for _ in range(30)]
+    served, failed, over = [], [], threading.Event()
+
+    def load():
+        while not over.is_set():
+            try:
+                call(port, 1000, 3).close()
+                served.append(1)
+            except OSError as e:
+                failed.append(repr(e))
+
+    t = [threading.Thread(target=load) for _ in range(2)]
+    for x in t:
+        x.start()
+    time.sleep(0.3)
+    os.kill(pids[0], signal.SIGKILL)
+    time.sleep(0.5)
+    before = len(failed)
+    n = len(served)
+    time.sleep(0.5)
+    over.set()
+    for x in t:
+        x.join()
+    # Those in the hands of who was killed are lost, at most one of each loader.
+    lab.point(before <= 2, "a worker is killed: only its own calls fail", failed[:5])
+    lab.point(len(failed) == before and len(served) > n, "afterwards none fails",
+              failed[before:before + 5])
+    alive = lost = 0
+    for c in kept:
+        c.settimeout(2)
+        try:
+            c.sendall(b"y")
+            if c.recv(1) == b"y":
+                alive += 1
+            else:
+                lost += 1
+        except TimeoutError:
+            pass
+        except OSError:
+            lost += 1
+    lab.point(alive + lost == 30 and alive > 0,
+              "connections of the others live, those of the dead are ended", f"{alive} {lost}")
+    os.kill(pids[1], signal.SIGKILL)
+    time.sleep(0.2)
+    lab.point(tries(40, port) == 40, "the last worker serves alone")
+    os.kill(pids[2], signal.SIGKILL)
+    time.sleep(0.2)
+    try:
+        call(port, 0, 2).close()
+        refused = False
+    except ConnectionRefusedError:
+        refused = True
+    except OSError:
+        refused = False
+    lab.point(refused, "when all are gone a connection is refused")
+    server.end()
+
+
+def stopped():
+    """SIGSTOP in the middle of a transfer, both ways."""
+    port = next(ports)
+    server = Server("prefork", port, 1)
+    pid = int(server.says("workers")[0])
+    c = call(port, 10)
+    c.setblocking(False)
+    os.kill(pid, signal.SIGSTOP)
+    c.send(bytes(20000))
+    lab.point(lab.wait_for(lambda: outq(c) == 0, 1), "a stopped process: its peer's data is "
+              "acknowledged", f"{outq(c)} bytes are not")
+    d = socket.create_connection((lab.OURS, port), timeout=2)
+    lab.point(True, "a connection to it is opened meanwhile")
+    time.sleep(STOP_SECONDS)
+    os.kill(pid, signal.SIGCONT)
+    d.sendall(b"x")
+    lab.point(d.recv(1) == b"x", "and served when it goes on")
+    c.setblocking(True)
+    c.settimeout(5)
+    got = 0
+    while got < 20000:
+        part = c.recv(65536)
+        if not part:
+            break
+        got += len(part)
+    lab.point(got == 20000, "what it had received meanwhile is there", f"{got}")
+    server.end()
+
+
+def lossy(percent):
+    """Frames of ours are lost on their way to the kernel."""
+    lab.run("tc", "qdisc", "replace", "dev", lab.TAP, "clsact")
+    lab.run("tc", "filter", "add", "dev", lab.TAP, "ingress", "matchall", "action", "gact",
+            "random", "determ", "drop", str(max(2, 100 // percent)))
+
+
+def clean():
+    lab.run("tc", "qdisc", "del", "dev", lab.TAP, "clsact", check=False)
+
+
+def computes():
+    """A program that does not poll: its peer is acknowledged, its own data sent again."""
+    port = next(ports)
+    server = Server("busy", port, 3)
+    server.says("ready")
+    lossy(10)
+    c = socket.create_connection((lab.OURS, port), timeout=5)
+    sent = int(server.says("computes")[0])
+    began = time.monotonic()
+    got = 0
+    while got < sent:
+        got += len(c.recv(65536))
+    took = time.monotonic() - began
+    lab.point(took < 2.5, "a program that computes: what it has queued is sent, and sent again "
+              "where it was lost", f"{took:.2f} s")
+    clean()
+    slow = []
+    for _ in range(20):
+        at = time.monotonic()
+        c.sendall(b"x" * 1000)
+        lab.wait_for(lambda: outq(c) == 0, 1, 0.0005)
+        slow.append(time.monotonic() - at)
+    slow.sort()
+    lab.point(slow[10] < 0.02, "its peer's data is acknowledged within milliseconds",
+              f"median {slow[10] * 1000:.1f} ms, worst {slow[-1] * 1000:.1f} ms")
+    lab.note(f"acknowledged: median {slow[10] * 1000:.2f} ms, worst {slow[-1] * 1000:.2f} ms")
+    lab.point(time.monotonic() - began < 3, "all of it while it computed")
+    server.says("computed")
+    c.close()
+    lab.point(server.says("received") == ["20000"], "and it has all of it")
+    server.end()
+
+
+def no_descriptors():
+    port = next(ports)
+    server = Server("few", port, 40)
+    server.says("ready")
+    conns, full = [], False
+    for _ in range(60):
+        c = socket.create_connection((lab.OURS, port), timeout=2)
+        conns.append(c)
+    said = server.says("accept")
+    lab.point(said == ["24"], "out of descriptors: accept says EMFILE", said)
+    for c in conns[:20]:
+        c.close()
+    answered = 0
+    for c in conns[20:50]:
+        c.settimeout(3)
+        try:
+            c.sendall(b"x")
+            answered += c.recv(1) == b"x"
+        except OSError:
+            pass
+    lab.point(answered == 30, "when some are closed those that waited are served", answered)
+    server.end()
+
+
+def no_slots():
+    port = next(ports)
+    server = Server("threads", port, 12, options=("--slots", "2"))
+    server.says("ready")
+    conns = []
+    for _ in range(100):
+        conns.append(call(port, 100))
+    good = 0
+    for c in conns:
+        c.sendall(b"z")
+        good += c.recv(1) == b"z"
+    lab.point(good == 100, "twelve threads on two queues: all are served", good)
+    lab.point(tries(100, port) == 100, "and go on opening")
+    server.end()
+
+
+def gone():
+    port = next(ports)
+    server = Server("lonely", port, 1200)
+    server.says("ready")
+    c = call(port, 0)
+    c.send(b"x")
+    lab.wait_for(lambda: outq(c) == 0)
+    lab.run("tc", "qdisc", "replace", "dev", lab.TAP, "clsact")
+    lab.run("tc", "filter", "add", "dev", lab.TAP, "ingress", "matchall", "action", "drop")
+    how, seconds = server.says("ended")
+    clean()
+    lab.point(how == "110" and 0.8 < float(seconds) < 4, "the peer is gone: ETIMEDOUT after the "
+              "user time-out", f"{how} after {seconds} s")
+    server.end()
+
+
+def churns():
+    n = 10000 * SOAK if SOAK == 1 else 30000
+    l = socket.socket()
+    l.bind((lab.KERNEL, 6000))
+    l.listen(1000)
+
+    def serve():
+        while True:
+            try:
+                c, _ = l.accept()
+                c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                c.close()
+            except OSError:
+                break
+
+    threading.Thread(target=serve, daemon=True).start()
+    server = Server("churn", 6000, n)
+    fds, pages = map(int, server.says("state", 30))
+    fds2, pages2 = map(int, server.says("state", 60))
+    lab.point(fds == fds2, f"{n:,} opens and closes: no descriptor more", f"{fds} {fds2}")
+    lab.point(pages2 - pages < 300, "and no memory", f"{(pages2 - pages) * 4} KB more")
+    server.says("done")
+    server.end()
+    l.close()
+
+
+def idles():
+    n = 1000
+    port = next(ports)
+    server = Server("idle", port, n)
+    server.says("ready")
+    conns = [socket.create_connection((lab.OURS, port), timeout=5) for _ in range(n)]
+    server.says("sleeps")
+    time.sleep(0.5)
+    family = server.family()
+    before = {p: lab.cpu_ticks(p) for p in family}
+    time.sleep(3)
+    spent = {p: lab.cpu_ticks(p) - before[p] for p in family}
+    lab.point(len(family) >= 2 and sum(spent.values()) == 0,
+              f"asleep with {n:,} connections it uses no processor, nor does the janitor", spent)
+    conns[500].send(b"x")
+    for c in conns:
+        c.close()
+    lab.point(server.end(), "the session ends with its last process")
+
+
+WHAT = {"killed": killed_worker, "stopped": stopped, "computes": computes, "fds": no_descriptors,
+        "slots": no_slots, "gone": gone, "churn": churns, "idle": idles}
+for name in sys.argv[1:] or WHAT:
+    began = time.monotonic()
+    try:
+        WHAT[name]()
+    except (SystemExit, OSError) as e:
+        lab.point(False, f"{name} goes to its end", repr(e))
+        clean()
+    lab.note(f"{name}: {time.monotonic() - began:.1f} s")
+lab.done()
