@@ -98,17 +98,29 @@ static void repause(struct px_file *f)
         wait_notify(f, EPOLLIN | EPOLLRDNORM, -1);
 }
 
-static void open_or_share(struct px_file *f, struct px_inst *i)
+static void open_or_share(struct px_file *f, struct px_inst *i, bool orphan)
 {
     if (!(atomic_load(&f->listen->open) & BIT(i->slot))) {
-        int rc = listener_open_in(f, i, false);
+        int rc = listener_open_in(f, i, orphan);
         mr_sock s = rc == MR_EADDRINUSE ? port_shared(f, i->slot, false) : MR_SOCK_NONE;
         if (s.v)
-            is_open(f, i->slot, s, false);
-    } else {
+            is_open(f, i->slot, s, orphan);
+    } else if (!orphan) {
         (void)mr_setopt(inst_mr(i), f->listen->sock[i->slot], MR_PAUSED, 0);
         atomic_fetch_and(&f->listen->orphan, ~BIT(i->slot));
     }
+}
+
+/* From listen() on connections are taken, even if nobody looks at them as yet: in the slot of who
+ * listens, or in one that the janitor turns. */
+static void listener_seed(struct px_file *f)
+{
+    struct px_inst *i = session_mine_if();
+
+    i = i ? i : &px_session->inst[px_session->law->table[0]];
+    inst_enter(i);
+    open_or_share(f, i, true);
+    inst_leave(i);
 }
 
 void listener_open(struct px_file *f, struct px_inst *i)
@@ -120,7 +132,7 @@ void listener_open(struct px_file *f, struct px_inst *i)
          ~atomic_load_explicit(&l->orphan, memory_order_relaxed) & BIT(i->slot)))
         return;
     inst_enter(i);
-    open_or_share(f, i);
+    open_or_share(f, i, false);
     inst_leave(i);
     if (atomic_load(&l->orphan))
         repause(f);
@@ -212,6 +224,7 @@ static int listen_begin(struct px_file *f, int fd, int backlog)
     f->kind = PX_LISTENER;
     atomic_store(&f->level, 0);
     px_unlock(&f->lock);
+    listener_seed(f);
     if (f->both)
         wait_kernel_too(f);
     desc_set_why(fd, f->both ? PX_WHY_BOTH : PX_WHY_OURS);
