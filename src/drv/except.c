@@ -8,6 +8,7 @@
 
 #include "drv/ours.h"
 #include "drv/tap.h"
+#include "drv/vnet.h"
 #include "os/os.h"
 
 #define TAP_QUEUE_BUFFERS 512u
@@ -15,7 +16,6 @@
 #define LOOK_EVERY 8u
 /* Attempts after which a frame of the kernel's that the port does not take is lost. */
 #define PATIENCE 1024u
-#define IPV6_HLEN 40u
 
 /* Written by the queue's thread, read by any. */
 struct except_queue {
@@ -48,25 +48,6 @@ static void count(_Atomic uint64_t *c, uint64_t n)
 
 /* ---- to the kernel ---------------------------------------------------------------------- */
 
-/* What the port left undone is left to the kernel, which must be told where: not every port says in
- * what it has received. */
-static void point_at_headers(struct pkt *p)
-{
-    uint32_t at = ETH_HLEN;
-
-    if (!(p->flags & PKT_CSUM_PARTIAL))
-        return;
-    if (p->len >= ETH_HLEN + 4 && load_be16(p->data + 12) == ETHTYPE_VLAN)
-        at += 4;
-    if (p->len < at + IPV4_HLEN + UDP_HLEN) {
-        p->flags &= (uint8_t)~PKT_CSUM_PARTIAL; /* no transport's header */
-        return;
-    }
-    const uint8_t *ip = p->data + at;
-    p->l3_off = (uint16_t)(ip - p->buf);
-    p->l4_off = (uint16_t)(p->l3_off + (ip[0] >> 4 == 6 ? IPV6_HLEN : (ip[0] & 15u) * 4u));
-}
-
 static struct pkt *copy_of(struct except *e, unsigned queue, const struct pkt *p)
 {
     struct pkt *copy = pkt_get(tap_rx_pool(e->tap, queue));
@@ -88,7 +69,7 @@ static void give_kernel(struct except *e, unsigned queue, struct burst *b)
     uint64_t lost = tap_nic(e->tap)->stats[queue].tx_error;
 
     for (unsigned i = 0; i < b->n; i++)
-        point_at_headers(b->p[i]);
+        vnet_find_headers(b->p[i]);
     unsigned taken = nic_tx_burst(tap_nic(e->tap), queue, b->p, b->n);
     /* Taken and lost: nobody has set the device up. */
     lost = tap_nic(e->tap)->stats[queue].tx_error - lost;

@@ -1,3 +1,5 @@
+#include "wire/wire.h" /* before the kernel's headers, which have some of its names */
+
 #include "drv/vnet.h"
 
 #define PROTO_TCP 6
@@ -6,6 +8,7 @@
 #define TCP_OFFSET_AT 12u
 #define TCP_FLAGS_AT 13u
 #define TH_CWR_BIT 0x80
+#define IPV6_HLEN 40u
 
 bool vnet_read(struct pkt *p, const struct virtio_net_hdr_v1 *h)
 {
@@ -44,6 +47,23 @@ void vnet_write(struct virtio_net_hdr_v1 *h, const struct pkt *p)
         h->gso_type |= VIRTIO_NET_HDR_GSO_ECN;
     h->gso_size = p->gso_size;
     h->hdr_len = (uint16_t)(h->csum_start + (l4[TCP_OFFSET_AT] >> 4) * 4u);
+}
+
+void vnet_find_headers(struct pkt *p)
+{
+    uint32_t at = ETH_HLEN;
+
+    if (!(p->flags & PKT_CSUM_PARTIAL))
+        return;
+    if (p->len >= ETH_HLEN + 4 && load_be16(p->data + 12) == ETHTYPE_VLAN)
+        at += 4;
+    if (p->len < at + IPV4_HLEN + UDP_HLEN) {
+        p->flags &= (uint8_t)~PKT_CSUM_PARTIAL; /* no transport's header */
+        return;
+    }
+    const uint8_t *ip = p->data + at;
+    p->l3_off = (uint16_t)(ip - p->buf);
+    p->l4_off = (uint16_t)(p->l3_off + (ip[0] >> 4 == 6 ? IPV6_HLEN : (ip[0] & 15u) * 4u));
 }
 
 int vnet_pieces(struct iovec *v, struct pkt *p, struct virtio_net_hdr_v1 *h, uint32_t bytes)

@@ -19,3 +19,6 @@ void vnet_write(struct virtio_net_hdr_v1 *h, const struct pkt *p);
 /* The pieces of a frame to send, the header's first `bytes` in front of it: in the packet's
  * headroom where there is room, else in *h, which must stay.  v has room for PKT_FRAGS + 2. */
 int vnet_pieces(struct iovec *v, struct pkt *p, struct virtio_net_hdr_v1 *h, uint32_t bytes);
+/* What another port left undone is left to who sends it, who must be told where: not every port
+ * says so in what it has received. */
+void vnet_find_headers(struct pkt *p);

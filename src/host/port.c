@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "drv/except.h"
+#include "drv/pump.h"
 #include "os/os.h"
 
 #define PAGE 4096u
@@ -99,13 +100,10 @@ static const struct dev_kind *find_kind(const struct mr_config *c, const char **
     return NULL;
 }
 
-/* One that several processes are to use must know how. */
-static bool can_be_lent(const struct host_port *p, const struct dev_kind *kind, char *why, size_t n)
+/* What only one process can use is another's that several use. */
+static bool is_pumped(const struct host_port *p, const struct dev_kind *kind)
 {
-    if (!p->lender || kind->shared)
-        return true;
-    snprintf(why, n, "a port of the kind %s cannot be shared by processes", kind->name);
-    return false;
+    return p->lender && !kind->shared;
 }
 
 static void *reserve(const struct host_port *p, size_t bytes)
@@ -129,17 +127,19 @@ int host_port_open_lent(struct host_port *p, const struct mr_config *c,
     rss_init(&p->own, c->rss_symmetric ? rss_key_symmetric : rss_key_default, RSS_ENTRIES,
              c->cores);
     const struct dev_kind *kind = find_kind(c, &name, why, n);
-    if (!kind || !can_be_lent(p, kind, why, n))
+    if (!kind)
         return -1;
+    bool pumped = is_pumped(p, kind);
     struct dev_config d = dev_config_for(p, c, name);
-    p->bytes = align_up(kind->bytes(&d) + (c->exception ? except_bytes(p->cores) + PAGE : 0), PAGE);
+    p->bytes = pumped ? pump_bytes(&d) : kind->bytes(&d);
+    p->bytes = align_up(p->bytes + (c->exception ? except_bytes(p->cores) + PAGE : 0), PAGE);
     p->memory = reserve(p, p->bytes);
     if (!p->memory) {
         snprintf(why, n, "no address space for the port");
         return -1;
     }
     mem_init(&m, p->memory, p->bytes);
-    p->nic = kind->open(&m, &d, why, n);
+    p->nic = pumped ? pump_open(&m, kind, &d, why, n) : kind->open(&m, &d, why, n);
     if (!p->nic) {
         host_port_close(p);
         return -1;

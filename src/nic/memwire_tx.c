@@ -6,7 +6,8 @@ static bool transfer(const struct memwire_queue *q, struct tx_lane *l, uint32_t 
                      const struct pkt *p)
 {
     uint32_t len = pkt_total(p);
-    uint64_t flags = p->flags & PKT_CSUM_PARTIAL ? PKT_CSUM_OK | PKT_CSUM_PARTIAL : 0;
+    bool partial = p->flags & PKT_CSUM_PARTIAL;
+    uint64_t flags = partial ? PKT_CSUM_OK | PKT_CSUM_PARTIAL : p->flags & PKT_CSUM_OK;
     uint64_t d = len | (uint64_t)p->gso_size << 32 | flags << 48;
     bool fits = len <= q->buf_size - PKT_HEADROOM;
 
