@@ -120,6 +120,7 @@ static void listener_seed(struct px_file *f)
     i = i ? i : &px_session->inst[px_session->law->table[0]];
     inst_enter(i);
     open_or_share(f, i, true);
+    inst_turn(i); /* the others are told before anybody can know of the listener */
     inst_leave(i);
 }
 
@@ -133,6 +134,7 @@ void listener_open(struct px_file *f, struct px_inst *i)
         return;
     inst_enter(i);
     open_or_share(f, i, false);
+    inst_turn(i);
     inst_leave(i);
     if (atomic_load(&l->orphan))
         repause(f);
