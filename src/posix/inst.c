@@ -8,6 +8,7 @@
 #define SETTLE_TURNS 8u
 #define BLIND_MIN_US 20u
 #define BLIND_MAX_US 1000u
+#define GONE_US 100000u
 
 void inst_enter(struct px_inst *i)
 {
@@ -75,7 +76,11 @@ bool inst_asleep(struct px_inst *i, int *fd, uint64_t *patience_us)
     struct nic *nic = px_session->nic;
 
     *fd = nic->ops->wait_fd ? nic->ops->wait_fd(nic, i->slot) : -1;
-    if (*fd < 0) {
+    /* What is broken for good polls ready for ever. */
+    if (nic_is_gone(nic)) {
+        *fd = -1;
+        *patience_us = min_u64(*patience_us, GONE_US);
+    } else if (*fd < 0) {
         i->blind_us = min_u64(i->blind_us * 2, BLIND_MAX_US);
         *patience_us = min_u64(*patience_us, i->blind_us);
     }

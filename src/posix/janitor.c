@@ -87,6 +87,8 @@ static int set_up(struct janitor *j)
     j->epoll = sys_epoll_create1(EPOLL_CLOEXEC);
     sys_dup3(0, 2, 0);
     rc = j->epoll < 0 ? j->epoll : add(j, px_session->janitor_bell, NEWS_BELL);
+    if (rc == 0)
+        rc = add(j, px_session->door_fd, NEWS_DOOR);
     return rc;
 }
 
@@ -108,11 +110,15 @@ static void read_news(struct janitor *j)
         case NEWS_SIGNAL:
             j->told = true;
             break;
+        case NEWS_DOOR:
+            session_door_serve();
+            break;
         case NEWS_PROC:
             janitor_process_died(j, index);
             break;
         case NEWS_INST:
             j->inst[index].news = true;
+            j->inst[index].broken = ev[i].events & (EPOLLERR | EPOLLHUP);
             j->quiet_us = j->now_us;
             j->tick_us = TICK_MIN_US;
             break;
@@ -216,7 +222,18 @@ static bool is_over(struct janitor *j, bool anybody)
     }
     if (!j->ending_us)
         j->ending_us = j->now_us;
-    return janitor_all_is_said() || j->now_us - j->ending_us > OWED_US;
+    return nic_is_gone(px_session->nic) || janitor_all_is_said() ||
+           j->now_us - j->ending_us > OWED_US;
+}
+
+/* Who comes after this is told so; who came just before it is let in. */
+static bool close_door(struct janitor *j)
+{
+    atomic_store(&session_own()->closed, 1);
+    if (j->told || !janitor_processes(j))
+        return true;
+    atomic_store(&session_own()->closed, 0);
+    return false;
 }
 
 static void live(struct janitor *j)
@@ -229,7 +246,7 @@ static void live(struct janitor *j)
         keep_house(j);
         if (janitor_refs_look(j->now_us))
             j->next_us = min_u64(j->next_us, j->now_us + TICK_MAX_US);
-        if (is_over(j, anybody))
+        if (is_over(j, anybody) && close_door(j))
             return;
         if (j->ctl)
             ctl_serve(j->ctl);
@@ -249,8 +266,11 @@ static void end(struct janitor *j)
 int session_janitor(void)
 {
     struct janitor *j = &janitor;
-    int rc = set_up(j);
+    int32_t other = atomic_load(&px_session->janitor_pid);
 
+    if (other && !px_tid_is_dead((uint32_t)other))
+        return 0;
+    int rc = set_up(j);
     if (rc < 0)
         return rc;
     long pid = sys_call3(SYS_fork, 0, 0, 0);

@@ -17,8 +17,8 @@
  *      else                its thread computes: the janitor turns it
  *
  * Ticks are a millisecond apart while it finds instances that wait for it, and twice as long each
- * time when it does not.  When nobody has turned anything for a second it sleeps on all ports, once,
- * and without a tick: an idle session costs nothing. */
+ * time when it does not.  When nobody has turned anything for a second it sleeps on all ports,
+ * once, and without a tick: an idle session costs nothing. */
 #pragma once
 
 #include "posix/session.h"

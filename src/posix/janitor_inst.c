@@ -30,6 +30,8 @@ static int port_fd(unsigned slot)
 {
     struct nic *nic = px_session->nic;
 
+    if (nic_is_gone(nic))
+        return -1;
     return nic->ops->wait_fd ? nic->ops->wait_fd(nic, slot) : -1;
 }
 
@@ -37,9 +39,12 @@ static int port_fd(unsigned slot)
 static void arm(struct janitor *j, unsigned k)
 {
     struct look *l = &j->inst[k];
-    int op = l->known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD,
-        fd[2] = {port_fd(k), px_session->slot_bell[k]};
+    int op = l->known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    int fd[2] = {l->broken ? -1 : port_fd(k), px_session->slot_bell[k]};
 
+    if (l->broken)
+        l->due_us = min_u64(l->due_us, j->now_us + TICK_MAX_US);
+    l->broken = false;
     for (unsigned i = 0; i < 2; i++) {
         struct epoll_event ev = {.events = EPOLLIN | EPOLLONESHOT,
                                  .data.u64 = (uint64_t)NEWS_INST << 32 | k};

@@ -17,7 +17,7 @@
 #define HOUSE_US 1000000u
 
 /* What an event of the epoll set is about: data.u64 is this << 32 and an index. */
-enum news { NEWS_BELL, NEWS_SIGNAL, NEWS_PROC, NEWS_INST };
+enum news { NEWS_BELL, NEWS_DOOR, NEWS_SIGNAL, NEWS_PROC, NEWS_INST };
 
 struct watch {
     int32_t pid; /* whose descriptor it is; 0: none */
@@ -33,6 +33,7 @@ struct look {
     bool known;          /* its port and its bell are in the epoll set */
     bool ours;           /* the janitor attends it, */
     bool armed;          /* and sleeps for it until due_us */
+    bool broken;         /* the port's descriptor had an error */
     bool news;           /* something has come since */
     uint64_t due_us;
 };

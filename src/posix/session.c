@@ -13,6 +13,8 @@
 #define PAGE 4096u
 #define SLOTS_DEFAULT 16u
 #define SLOTS_FEW 8u
+#define ATTEMPTS 20u
+#define ATTEMPT_US 100000u
 
 struct px_session *px_session;
 struct px_proc *px_proc;
@@ -193,10 +195,11 @@ static void law_setup(void)
 static int hide(char *why, size_t n)
 {
     struct session_own *o = px_session->own;
-    int *fd[1 + SESSION_MAPS + SESSION_PORT_FDS];
+    int *fd[2 + SESSION_MAPS + SESSION_PORT_FDS];
     unsigned count = 0;
 
     fd[count++] = &px_session->memory_fd;
+    fd[count++] = &px_session->door_fd;
     for (unsigned i = 0; i < o->maps; i++)
         fd[count++] = &o->map[i].fd;
     o->port_fds = nic_descriptors(px_session->nic, fd + count, SESSION_PORT_FDS);
@@ -270,26 +273,48 @@ static void give_up(void)
     }
     if (px_session->hidden_hi)
         sys_close_range((unsigned)px_session->hidden_lo, (unsigned)px_session->hidden_hi, 0);
-    else
+    else {
+        sys_close(px_session->door_fd);
         sys_close(px_session->memory_fd);
+    }
     sys_munmap(px_session, SESSION_SPAN);
     px_session = NULL;
 }
 
+static int make(const struct px_session_config *c, int door, char *why, size_t n)
+{
+    int rc = map_segment();
+
+    if (rc < 0) {
+        snprintf(why, n, "no address space for the session (ulimit -v): %s", mr_strerror(rc));
+        sys_close(door);
+        return rc;
+    }
+    lay_out();
+    px_session->door_fd = door;
+    rc = set_up(c, why, n);
+    if (rc < 0)
+        give_up();
+    return rc;
+}
+
+/* A session that is just ending is not joined, and its port is free in a moment. */
 int session_create(const struct px_session_config *c, char *why, size_t n)
 {
+    int rc = -EBUSY;
+
     if (px_session) {
         snprintf(why, n, "this process is in a session already");
         return -EALREADY;
     }
-    int rc = map_segment();
-    if (rc < 0) {
-        snprintf(why, n, "no address space for the session (ulimit -v): %s", mr_strerror(rc));
-        return rc;
+    for (unsigned i = 0; i < ATTEMPTS; i++) {
+        int door = session_door_make(c->net.dev);
+        if (door >= 0)
+            return make(c, door, why, n);
+        rc = door == -EADDRINUSE ? session_door_enter(&c->net, why, n) : door;
+        if (rc != -ESHUTDOWN && rc != -ECONNREFUSED && rc != -ECONNRESET)
+            return rc;
+        sys_nanosleep_us(ATTEMPT_US);
     }
-    lay_out();
-    rc = set_up(c, why, n);
-    if (rc < 0)
-        give_up();
     return rc;
 }

@@ -137,7 +137,7 @@ struct px_session {
 
     /* Descriptors that every process has under the same numbers, and that no program sees. */
     int hidden_lo, hidden_hi; /* inclusive */
-    int memory_fd, placeholder_fd, janitor_bell;
+    int memory_fd, placeholder_fd, janitor_bell, door_fd;
     int slot_bell[PX_SLOTS_MAX];
     uint64_t placeholder_cookie;
     _Atomic int32_t janitor_pid;
@@ -163,12 +163,13 @@ struct px_session_config {
 };
 
 /* Make a session: open the port, lay out the memory, put the hidden descriptors where they will
- * stay.  The caller is its first process (px_proc).  0; or a negative error, and one line in why.
- */
+ * stay.  The caller is its first process (px_proc).  A port that a session on this machine has
+ * already, with the same address: the caller comes into that one, whose configuration holds.  0; or
+ * a negative error, and one line in why. */
 int session_create(const struct px_session_config *c, char *why, size_t n);
 /* Become the janitor.  In a child of session_create's process, which ends at once: the janitor is
  * its child, nobody's whom the program could wait for.  Returns in the janitor, when the session is
- * over. */
+ * over; or at once, with 0, if the session has one. */
 int session_janitor(void);
 
 /* After exec, in a process that has inherited the session's descriptors: memory_fd is said by the

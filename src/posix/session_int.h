@@ -1,4 +1,5 @@
-/* posix/session, private: what the session keeps for itself: inside session*.c, inst*.c, janitor*.c.
+/* posix/session, private: what the session keeps for itself: inside session*.c, inst*.c and
+ * janitor*.c.
  *
  *      PX_BASE | session | own | processes | tables | files | pools | mail | heap | port |
  *              | instance 0's stack | instance 1's stack | ...
@@ -55,6 +56,7 @@ struct session_own {
     struct session_map map[SESSION_MAPS];
     uint64_t map_end; /* the next goes here */
     unsigned port_fds;
+    _Atomic uint32_t closed; /* the janitor is ending: nobody may come any more */
     struct session_heap heap;
 };
 
@@ -81,6 +83,15 @@ enum px_why session_net_route(const struct px_net *net, uint32_t a);
  * error. */
 int session_hide(struct px_session *s, int *const *fd, unsigned n);
 uint64_t session_cookie(int fd);
+
+/* ---- session_door.c ------------------------------------------------------------------------ */
+
+/* The socket that says whose the port is; -EADDRINUSE: another session's. */
+int session_door_make(const char *dev);
+/* The janitor: somebody knocks. */
+void session_door_serve(void);
+/* Come into the session that has the port.  0; or an error and why. */
+int session_door_enter(const struct mr_config *c, char *why, size_t n);
 
 /* ---- session_proc.c ------------------------------------------------------------------------ */
 

@@ -227,6 +227,18 @@ static int map_port(char *why, size_t n)
     return 0;
 }
 
+/* Nothing of the session stays, but its descriptors. */
+static void unmap_all(void)
+{
+    const struct session_own *o = session_own();
+
+    for (unsigned i = 0; i < o->maps; i++)
+        sys_munmap((void *)o->map[i].at, o->map[i].bytes);
+    sys_munmap((void *)PX_BASE, o->bytes);
+    px_session = NULL;
+    px_proc = NULL;
+}
+
 /* The same process as before: its other threads, and what was to be closed, have gone. */
 static void go_on(struct px_proc *p)
 {
@@ -279,10 +291,13 @@ int session_join(int memory_fd, char *why, size_t n)
 {
     int rc = map_all(memory_fd, why, n);
 
-    if (rc == 0)
-        rc = map_port(why, n);
     if (rc < 0)
         return rc;
+    rc = map_port(why, n);
+    if (rc < 0) {
+        unmap_all();
+        return rc;
+    }
     session_threads_init();
     forget_thread();
     px_proc = find(sys_getpid());
@@ -290,9 +305,15 @@ int session_join(int memory_fd, char *why, size_t n)
         go_on(px_proc);
     else
         px_proc = arrive();
+    if (px_proc && atomic_load(&session_own()->closed)) {
+        snprintf(why, n, "the session is ending");
+        session_proc_bury(px_proc);
+        unmap_all();
+        return -ESHUTDOWN;
+    }
     if (px_proc)
         return 0;
-    px_session = NULL;
+    unmap_all();
     snprintf(why, n, "the session has %u processes and no room for more", PX_PROCS);
     return -EAGAIN;
 }

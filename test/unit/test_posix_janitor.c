@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "lib/cmocka_first.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -58,19 +59,26 @@ static struct shared {
     char path[64], control[100];
 } * shared;
 
-static void begin(void)
+static int create(uint8_t last, char *why, size_t n)
 {
     struct px_session_config c = {.slots = SLOTS};
-    char dev[80], why[200] = "";
-    int status;
+    char dev[80];
 
     mr_config_init(&c.net);
     snprintf(dev, sizeof(dev), "shm:%s:0", shared->path);
     c.net.dev = dev;
     c.net.control = shared->control;
-    c.net.addr = mr_addr4(10, 9, 0, 2, 0);
+    c.net.addr = mr_addr4(10, 9, 0, last, 0);
     c.net.max_conns = 256;
-    if (session_create(&c, why, sizeof(why)) < 0) {
+    return session_create(&c, why, n);
+}
+
+static void begin(void)
+{
+    char why[200] = "";
+    int status;
+
+    if (create(2, why, sizeof(why)) < 0) {
         fprintf(stderr, "%s\n", why);
         _exit(1);
     }
@@ -336,6 +344,44 @@ static void a_session_lasts_as_long_as_its_last_process(void **state)
     assert_int_equal(access(shared->path, F_OK), -1);
 }
 
+/* What a second `millrace run` finds. */
+static int come_later(void)
+{
+    char why[200];
+
+    if (create(3, why, sizeof(why)) != -EBUSY || px_session || !strstr(why, "another address"))
+        return 1;
+    if (create(2, why, sizeof(why)) < 0 || px_session->janitor_pid != shared->janitor)
+        return 2;
+    if (session_janitor() != 0 || px_proc->pid != getpid())
+        return 3;
+    struct px_inst *i = session_mine();
+    inst_enter(i);
+    inst_settle(i);
+    inst_leave(i);
+    shared->done = 1;
+    for (;;)
+        pause();
+}
+
+static void a_port_that_a_session_has_is_shared_by_joining_it(void **state)
+{
+    pid_t pid = start(run_idle), second = fork();
+    int status = 0;
+
+    (void)state;
+    if (second == 0)
+        _exit(come_later());
+    while (!shared->done && waitpid(second, &status, WNOHANG) == 0)
+        usleep(1000);
+    assert_int_equal(status, 0);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    usleep(50000);
+    assert_true(is_answered());
+    stop(second);
+}
+
 static void told_to_stop_the_janitor_ends(void **state)
 {
     pid_t pid = start(run_idle);
@@ -376,6 +422,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_dies_inside_is_answered_for, setup, teardown),
         cmocka_unit_test_setup_teardown(what_the_dead_used_in_calls_is_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_session_lasts_as_long_as_its_last_process, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_port_that_a_session_has_is_shared_by_joining_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(told_to_stop_the_janitor_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(the_control_socket_answers, setup, teardown),
