@@ -77,6 +77,20 @@ void listener_news(struct px_file *f, unsigned slot)
     port_tell_sharers(f, slot);
 }
 
+/* Other cores hear by mail of who listens, and pass on what arrives at them. */
+static void news_travels(void)
+{
+    for (unsigned round = 0; round < 2; round++)
+        for (unsigned slot = 0; slot < px_session->slots; slot++) {
+            struct px_inst *i = &px_session->inst[slot];
+            if (!atomic_load(&i->live))
+                continue;
+            inst_enter(i);
+            inst_settle(i);
+            inst_leave(i);
+        }
+}
+
 /* Slots from whom nobody accepts rest while there is one from whom somebody does. */
 static void repause(struct px_file *f)
 {
@@ -96,6 +110,7 @@ static void repause(struct px_file *f)
     }
     if (atomic_load(&l->pending) & orphan)
         wait_notify(f, EPOLLIN | EPOLLRDNORM, -1);
+    news_travels();
 }
 
 static void open_or_share(struct px_file *f, struct px_inst *i, bool orphan)
@@ -122,6 +137,7 @@ static void listener_seed(struct px_file *f)
     open_or_share(f, i, true);
     inst_turn(i); /* the others are told before anybody can know of the listener */
     inst_leave(i);
+    news_travels();
 }
 
 void listener_open(struct px_file *f, struct px_inst *i)
