@@ -57,7 +57,7 @@ enum addr_kind addr_parse(const struct px_file *f, const struct sockaddr *a, soc
     struct sockaddr_in in;
     sa_family_t family;
 
-    if (!a || n < sizeof(family))
+    if (!a || n < sizeof(family) || n > sizeof(struct sockaddr_storage))
         return ADDR_BAD;
     memcpy(&family, a, sizeof(family));
     if (family == AF_UNSPEC)

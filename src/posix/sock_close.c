@@ -17,7 +17,10 @@ static int shutdown_conn(struct px_file *f, int how)
             i->unsent = true;
         }
         f->shut |= (uint8_t)(how + 1);
+    } else if (f->state == PX_CONNECTING) {
+        conn_disconnect(f); /* what had begun is given up, and told as reset */
     } else {
+        f->shut |= (uint8_t)(how + 1);
         rc = -ENOTCONN;
     }
     file_refresh(f);
@@ -27,12 +30,10 @@ static int shutdown_conn(struct px_file *f, int how)
 }
 
 /* A listener that is shut down for reading is a socket again that has its port and may listen. */
-static int shutdown_listener(struct px_file *f, int fd, int how)
+int listener_stop(struct px_file *f, int fd)
 {
-    if (how == SHUT_WR)
-        return 0;
     if (f->both)
-        (void)sys_shutdown(fd, how);
+        (void)sys_shutdown(fd, SHUT_RD);
     word_lock(&f->lock);
     f->kind = PX_FRESH;
     f->both = false;
@@ -43,6 +44,17 @@ static int shutdown_listener(struct px_file *f, int fd, int how)
     return 0;
 }
 
+/* It is nobody's peer; what polls it is told what was shut all the same. */
+static int shutdown_fresh(struct px_file *f, int how)
+{
+    word_lock(&f->lock);
+    f->shut |= (uint8_t)(how + 1);
+    atomic_store(&f->level, level_of(f));
+    px_unlock(&f->lock);
+    wait_notify(f, atomic_load(&f->level), -1);
+    return -ENOTCONN;
+}
+
 static int shutdown_file(struct px_file *f, int fd, int how)
 {
     if (f->kind == PX_EPOLL)
@@ -51,12 +63,13 @@ static int shutdown_file(struct px_file *f, int fd, int how)
         return -EINVAL;
     switch ((enum px_kind)f->kind) {
     case PX_LISTENER:
-        return shutdown_listener(f, fd, how);
+        return how == SHUT_WR ? 0 : listener_stop(f, fd);
     case PX_CONN:
         return shutdown_conn(f, how);
     case PX_DGRAM:
         return udp_shutdown(f, fd, how);
     case PX_FRESH:
+        return shutdown_fresh(f, how);
     case PX_FREE:
     case PX_EPOLL:
         break;

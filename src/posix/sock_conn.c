@@ -13,7 +13,7 @@ static uint32_t conn_level(const struct px_file *f)
 
     switch ((enum px_state)f->state) {
     case PX_IDLE:
-        return level | LEVEL_OUT | EPOLLHUP;
+        return level | LEVEL_OUT | EPOLLHUP | (f->shut & 1 ? LEVEL_IN | EPOLLRDHUP : 0u);
     case PX_CONNECTING:
         return level;
     case PX_OVER:
@@ -63,7 +63,7 @@ uint32_t level_of(struct px_file *f)
 {
     switch ((enum px_kind)f->kind) {
     case PX_FRESH:
-        return LEVEL_OUT | EPOLLHUP;
+        return LEVEL_OUT | EPOLLHUP | (f->shut & 1 ? LEVEL_IN | EPOLLRDHUP : 0u);
     case PX_CONN:
         return conn_level(f);
     case PX_DGRAM:

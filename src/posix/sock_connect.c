@@ -60,18 +60,18 @@ static void forget_socket(struct px_file *f)
     atomic_fetch_sub_explicit(&i->files, 1, memory_order_relaxed);
 }
 
-/* tcp_disconnect: as it was before connect, bound if it was bound. */
-static void disconnect_in(struct px_file *f)
+/* Bound if it was bound.  A port that was chosen is still shown. */
+void conn_disconnect(struct px_file *f)
 {
+    bool open = f->state == PX_CONNECTING || f->state == PX_CONNECTED;
+
     forget_socket(f);
     f->state = PX_IDLE;
     f->shut = 0;
-    f->err = 0;
+    f->err = open ? ECONNRESET : 0;
     f->peer = addr_any(0);
-    if (!f->bound)
-        f->local = addr_any(0);
-    else
-        f->local.port = f->port;
+    if (!f->bound || f->kernel_bound)
+        f->local = addr_any(f->port ? f->port : f->local.port);
     file_refresh(f);
 }
 
@@ -104,7 +104,8 @@ static ssize_t attempt(struct px_file *f, void *arg)
         return 0;
     case PX_FAILED: {
         int err = err_take(f);
-        disconnect_in(f);
+        conn_disconnect(f);
+        f->err = 0;
         return err ? -err : -ECONNABORTED;
     }
     case PX_OVER: /* came, and has gone already */
@@ -115,11 +116,11 @@ static ssize_t attempt(struct px_file *f, void *arg)
     return -ECONNABORTED;
 }
 
-static int wait_connected(struct px_file *f)
+static int wait_connected(struct px_file *f, int late)
 {
     ssize_t rc = wait_for(f, false, timeout_of(f->opts.sndtimeo_us), attempt, NULL);
 
-    return rc == -EAGAIN ? -EINPROGRESS : (int)rc;
+    return rc == -EAGAIN ? late : (int)rc;
 }
 
 /* ---- by state, as __inet_stream_connect ------------------------------------------------------ */
@@ -131,7 +132,7 @@ static int again(struct px_file *f)
 
     switch ((enum px_state)f->state) {
     case PX_CONNECTING:
-        return file_nonblock(f, 0) ? -EALREADY : wait_connected(f);
+        return file_nonblock(f, 0) ? -EALREADY : wait_connected(f, -EALREADY);
     case PX_FAILED:
         inst_enter(i);
         rc = (int)attempt(f, NULL);
@@ -145,17 +146,17 @@ static int again(struct px_file *f)
     return -EISCONN;
 }
 
-static int unspec(struct px_file *f)
+static int unspec(struct px_file *f, int fd)
 {
     struct px_inst *i;
 
-    if (f->kind == PX_FRESH)
-        return 0;
+    if (f->kind == PX_LISTENER)
+        return listener_stop(f, fd);
     if (f->kind != PX_CONN)
-        return -EOPNOTSUPP;
+        return 0;
     i = file_inst(f);
     inst_enter(i);
-    disconnect_in(f);
+    conn_disconnect(f);
     inst_leave(i);
     return 0;
 }
@@ -169,7 +170,7 @@ static int connect_stream(struct px_file *f, int fd, const struct sockaddr *a, s
     if (kind == ADDR_BAD && (!a || n < sizeof(sa_family_t)))
         return a ? -EINVAL : -EFAULT;
     if (kind == ADDR_UNSPEC)
-        return unspec(f);
+        return unspec(f, fd);
     if (f->kind == PX_LISTENER)
         return -EISCONN;
     if (f->kind == PX_CONN && f->state != PX_IDLE)
@@ -177,12 +178,14 @@ static int connect_stream(struct px_file *f, int fd, const struct sockaddr *a, s
     if (kind == ADDR_BAD)
         return a->sa_family == f->family ? -EINVAL : -EAFNOSUPPORT;
     enum px_why why = why_of(kind, &to);
+    if (why == PX_WHY_OURS && to.port == 0)
+        return -ECONNREFUSED; /* nobody listens there, on any machine */
     if (why != PX_WHY_OURS)
         return f->kind == PX_FRESH ? leave(f, why) : -ENETUNREACH;
     rc = begin(f, fd, &to);
     if (rc)
         return rc;
-    return file_nonblock(f, 0) ? -EINPROGRESS : wait_connected(f);
+    return file_nonblock(f, 0) ? -EINPROGRESS : wait_connected(f, -EINPROGRESS);
 }
 
 int px_connect(int fd, const struct sockaddr *a, socklen_t n)

@@ -105,7 +105,7 @@ static ssize_t take_attempt(struct px_file *f, void *arg)
 ssize_t udp_recvmsg(struct px_file *f, int fd, struct msghdr *m, int flags)
 {
     struct udp_taking x = {fd, flags, m, m->msg_namelen, m->msg_controllen};
-    ssize_t all = iov_bytes(m);
+    ssize_t all = iov_bytes(m, false);
 
     if (all < 0)
         return all;
@@ -185,7 +185,7 @@ static ssize_t bad_name(const struct px_file *f, const struct msghdr *m)
 ssize_t udp_sendmsg(struct px_file *f, int fd, const struct msghdr *m, int flags)
 {
     struct mr_addr to;
-    ssize_t all = iov_bytes(m);
+    ssize_t all = iov_bytes(m, false);
     enum px_why why = PX_WHY_FAMILY;
 
     if (all < 0)

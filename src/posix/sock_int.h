@@ -88,6 +88,8 @@ void port_open_for(const struct mr_addr *to, struct px_inst *i);
 /* The socket that another listener at the same address has in the slot, or none; heir: its news are
  * that one's from now on.  Inside. */
 mr_sock port_shared(const struct px_file *f, unsigned slot, bool heir);
+/* The same; from one that nobody accepts from there it goes over to f for good.  Inside. */
+mr_sock port_inherit(struct px_file *f, unsigned slot);
 /* The others that share f's socket in the slot have connections, too.  Inside. */
 void port_tell_sharers(const struct px_file *f, unsigned slot);
 /* Bind f to any address, at a port of our choice, ours and the kernel's. */
@@ -100,6 +102,8 @@ void conn_attach(struct px_file *f, struct px_inst *i, mr_sock s, enum px_state 
 /* >0, 0 at the end, -EAGAIN, or what ended it (told once). */
 ssize_t conn_take(struct px_file *f, struct mr *m, void *p, size_t n, unsigned mr_flags);
 ssize_t conn_put(struct px_file *f, struct mr *m, const void *p, size_t n, unsigned mr_flags);
+/* tcp_disconnect: as it was before connect. */
+void conn_disconnect(struct px_file *f);
 static inline int err_take(struct px_file *f)
 {
     int err = f->err;
@@ -120,6 +124,8 @@ int listener_open_in(struct px_file *f, struct px_inst *i, bool orphan);
 void listener_pending(struct px_file *f, unsigned slot);
 void listener_news(struct px_file *f, unsigned slot);
 void listener_close(struct px_file *f);
+/* It listens no more, and may again. */
+int listener_stop(struct px_file *f, int fd);
 /* Wait with the kernel's socket of a file that is both, or a listener. */
 ssize_t wait_both(int fd, struct px_file *f, short events, bool nonblock, int64_t timeout_us,
                   ssize_t (*attempt)(struct px_file *f, void *arg), void *arg);

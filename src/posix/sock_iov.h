@@ -27,8 +27,9 @@ static inline bool walk_is_last(const struct walk *w)
     return w->n == 1;
 }
 
-/* Bytes of all pieces, or -EMSGSIZE, -EINVAL, -EFAULT, as the kernel judges them. */
-static inline ssize_t iov_bytes(const struct msghdr *m)
+/* Bytes of all pieces, or -EMSGSIZE, -EINVAL, -EFAULT, as the kernel judges them; unused: nothing
+ * is written into them. */
+static inline ssize_t iov_bytes(const struct msghdr *m, bool unused)
 {
     size_t sum = 0;
 
@@ -40,7 +41,7 @@ static inline ssize_t iov_bytes(const struct msghdr *m)
         if (m->msg_iov[i].iov_len > SSIZE_MAX - sum)
             return -EINVAL;
         sum += m->msg_iov[i].iov_len;
-        if (m->msg_iov[i].iov_len && !m->msg_iov[i].iov_base)
+        if (m->msg_iov[i].iov_len && !m->msg_iov[i].iov_base && !unused)
             return -EFAULT;
     }
     return (ssize_t)sum;

@@ -1,9 +1,10 @@
 /* Listeners: listen(2), and their presence in the instances.
  *
- * listen() records.  An instance opens its own mr_listen when a thread that polls by it wants what
- * arrives there; flows are spread over the instances by their home, so each thread has its share
- * and none wakes for another's.  A slot whose thread has gone, or whose process has dropped the
- * file, is an orphan: it is paused if another listens, and what waits in it anybody may accept. */
+ * listen() opens it in one instance.  Each other opens its own mr_listen when a thread that polls
+ * by it wants what arrives there; flows are spread over the instances by their home, so each
+ * thread has its share and none wakes for another's.  A slot whose thread has gone, or whose
+ * process has dropped the file, is an orphan: it is paused if another listens, and what waits in
+ * it anybody may accept. */
 #include "posix/sock_int.h"
 
 #define BACKLOG_MAX 4096u /* as Linux's net.core.somaxconn */
@@ -117,7 +118,7 @@ static void open_or_share(struct px_file *f, struct px_inst *i, bool orphan)
 {
     if (!(atomic_load(&f->listen->open) & BIT(i->slot))) {
         int rc = listener_open_in(f, i, orphan);
-        mr_sock s = rc == MR_EADDRINUSE ? port_shared(f, i->slot, false) : MR_SOCK_NONE;
+        mr_sock s = rc == MR_EADDRINUSE ? port_inherit(f, i->slot) : MR_SOCK_NONE;
         if (s.v)
             is_open(f, i->slot, s, orphan);
     } else if (!orphan) {
@@ -126,33 +127,25 @@ static void open_or_share(struct px_file *f, struct px_inst *i, bool orphan)
     }
 }
 
-/* From listen() on connections are taken, even if nobody looks at them as yet: in the slot of who
- * listens, or in one that the janitor turns. */
-static void listener_seed(struct px_file *f)
-{
-    struct px_inst *i = session_mine_if();
-
-    i = i ? i : &px_session->inst[px_session->law->table[0]];
-    inst_enter(i);
-    open_or_share(f, i, true);
-    inst_turn(i); /* the others are told before anybody can know of the listener */
-    inst_leave(i);
-    news_travels();
-}
-
+/* A thread that found no slot of its own is content with what others listen to, and if nobody does
+ * has it opened for everybody. */
 void listener_open(struct px_file *f, struct px_inst *i)
 {
     struct px_listen *l = f->listen;
+    bool guest = px_thread.slot != (int)i->slot + 1;
+    uint64_t open, orphan;
 
-    if (f->kind != PX_LISTENER ||
-        (atomic_load_explicit(&l->open, memory_order_acquire) &
-         ~atomic_load_explicit(&l->orphan, memory_order_relaxed) & BIT(i->slot)))
+    if (f->kind != PX_LISTENER)
+        return;
+    open = atomic_load_explicit(&l->open, memory_order_acquire);
+    orphan = atomic_load_explicit(&l->orphan, memory_order_relaxed);
+    if (guest ? open != 0 : (open & ~orphan & BIT(i->slot)) != 0)
         return;
     inst_enter(i);
-    open_or_share(f, i, false);
+    open_or_share(f, i, guest);
     inst_turn(i);
     inst_leave(i);
-    if (atomic_load(&l->orphan))
+    if (atomic_load(&l->orphan) && !guest)
         repause(f);
 }
 
@@ -210,6 +203,19 @@ static int listen_both(struct px_file *f, int fd, int backlog)
     rc = sys_listen(fd, backlog);
     f->both = rc == 0;
     return rc;
+}
+
+/* From now on connections may come, though nobody accepts yet: some instance takes them, as an
+ * orphan, until a thread wants them in its own. */
+static void listener_seed(struct px_file *f)
+{
+    struct px_inst *i = session_mine_if();
+
+    i = i ? i : &px_session->inst[px_session->law->table[0]];
+    inst_enter(i);
+    open_or_share(f, i, true);
+    inst_leave(i);
+    news_travels();
 }
 
 /* It was bound to our address without a port (IP_BIND_ADDRESS_NO_PORT). */

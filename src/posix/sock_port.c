@@ -118,6 +118,28 @@ mr_sock port_shared(const struct px_file *f, unsigned slot, bool heir)
     return s;
 }
 
+mr_sock port_inherit(struct px_file *f, unsigned slot)
+{
+    uint64_t bit = UINT64_C(1) << slot;
+    mr_sock s = MR_SOCK_NONE;
+
+    word_lock(&px_session->ports.lock);
+    for (uint32_t k = *list_of(f, f->local.port); k; k = px_session->file[k].next_port) {
+        struct px_file *other = &px_session->file[k];
+        if (!is_sharer(f, other, slot))
+            continue;
+        s = other->listen->sock[slot];
+        if (!(atomic_load(&other->listen->orphan) & bit))
+            continue;
+        mr_set_user(inst_mr(&px_session->inst[slot]), s, f);
+        atomic_fetch_and(&other->listen->open, ~bit);
+        if (atomic_fetch_and(&other->listen->pending, ~bit) & bit)
+            atomic_fetch_or(&f->listen->pending, bit);
+    }
+    px_unlock(&px_session->ports.lock);
+    return s;
+}
+
 void port_tell_sharers(const struct px_file *f, unsigned slot)
 {
     if (!opt_value(f, OPT_REUSEPORT, 0))

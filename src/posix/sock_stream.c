@@ -106,10 +106,22 @@ static ssize_t not_connected(const struct px_file *f)
     return f->kind == PX_EPOLL ? PX_PASS : -ENOTCONN;
 }
 
+static ssize_t any_attempt(struct px_file *f, void *arg)
+{
+    (void)arg;
+    return level_of(f) & EPOLLIN ? 0 : -EAGAIN;
+}
+
+/* Linux waits for bytes, and takes none.  (read(2) of none does not come here.) */
+static ssize_t take_nothing(struct px_file *f, int flags)
+{
+    return wait_for(f, file_nonblock(f, flags), timeout_of(f->opts.rcvtimeo_us), any_attempt, NULL);
+}
+
 ssize_t stream_recvmsg(struct px_file *f, struct msghdr *m, int flags)
 {
     struct taking x = {.m = m, .flags = flags};
-    ssize_t all = iov_bytes(m);
+    ssize_t all = iov_bytes(m, flags & MSG_TRUNC);
 
     m->msg_controllen = 0;
     m->msg_flags = 0;
@@ -118,12 +130,14 @@ ssize_t stream_recvmsg(struct px_file *f, struct msghdr *m, int flags)
         return all;
     if (flags & MSG_ERRQUEUE)
         return -EAGAIN;
-    if (f->kind != PX_CONN)
-        return not_connected(f);
+    if (f->kind == PX_LISTENER)
+        return -ENOTCONN;
     if (flags & MSG_OOB) /* tcp_recv_urg: urgent data is in the stream, RFC 6093 */
         return -EINVAL;
+    if (f->kind != PX_CONN)
+        return not_connected(f);
     if (all == 0)
-        return flags & ~MSG_DONTWAIT || (file_level(f) & EPOLLIN) || !flags ? 0 : -EAGAIN;
+        return take_nothing(f, flags);
     size_t lowat = (size_t)opt_value(f, OPT_RCVLOWAT, 1);
     x.walk = (struct walk){m->msg_iov, m->msg_iovlen, 0};
     x.target = flags & MSG_WAITALL || lowat > (size_t)all ? (size_t)all : lowat;
@@ -216,7 +230,7 @@ static ssize_t put_wait(struct px_file *f, struct putting *x)
 ssize_t stream_sendmsg(struct px_file *f, const struct msghdr *m, int flags)
 {
     struct putting x = {.flags = flags};
-    ssize_t all = iov_bytes(m);
+    ssize_t all = iov_bytes(m, false);
 
     if (all < 0)
         return all;

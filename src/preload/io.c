@@ -17,8 +17,11 @@ WRAPPER(ssize_t, recv, (int fd, void *p, size_t n, int flags))
 
 WRAPPER(ssize_t, read, (int fd, void *p, size_t n))
 {
-    ssize_t rc = ours(fd) ? CALL_AGAIN(fd, WAITS_READ, px_recv(fd, p, n, 0)) : PX_PASS;
+    ssize_t rc = PX_PASS;
 
+    /* A read of nothing is 0 at once, which a receive of nothing is not. */
+    if (ours(fd) && n > 0)
+        rc = CALL_AGAIN(fd, WAITS_READ, px_recv(fd, p, n, 0));
     return rc == PX_PASS ? NEXT(read)(fd, p, n) : answer(rc);
 }
 
