@@ -30,8 +30,10 @@ static int look(struct px_set *s, int ep, struct epoll_event *ev, int max, uint6
     if (atomic_load(&s->ready))
         n = set_gather(s, ev, due ? max - for_kernel(max) : max, &round);
     if (kernel && n < max && (n == 0 || due)) {
-        atomic_store_explicit(&s->looked_us, now, memory_order_relaxed);
+        int ours = n;
+
         n = kernel_gather(s, ep, ev, n, max, round);
+        atomic_store_explicit(&s->looked_us, n > ours ? 0 : now, memory_order_relaxed);
     }
     return n;
 }

@@ -28,7 +28,8 @@ struct px_set {
     uint32_t first, last;       /* those that may be ready */
     _Atomic uint32_t ready;     /* how many; read without the lock */
     _Atomic int32_t kernel;     /* what the kernel's set watches: no less than that */
-    _Atomic uint64_t looked_us; /* when somebody last asked the kernel's */
+    _Atomic uint64_t looked_us; /* when somebody last asked the kernel's; 0: it had
+                                 * something then, and is asked again at once */
     uint32_t round;             /* counts answers */
     _Atomic uint64_t slots;     /* bit: files that it watches were seen in this instance */
     uint32_t next_free;

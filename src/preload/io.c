@@ -170,7 +170,7 @@ WRAPPER(ssize_t, sendto,
 }
 
 /* Room for the control data of a message whose descriptors are replaced. */
-#define CONTROL_BYTES 2048u
+#define CONTROL_BYTES SCM_ROOM
 
 static ssize_t send_descriptors(int fd, const struct msghdr *m, int flags)
 {
