@@ -63,6 +63,8 @@ struct px_file {
     uint32_t next_port;       /* list of those with this local port (session.h: px_ports) */
     uint16_t port;            /* whose list it is in; 0: none */
     bool kernel_bound;        /* the kernel's socket has the port, too */
+    bool told;                /* connect has said that it is connected */
+    uint8_t counted;          /* 1 + which of px_ports.conns counts it; 0: none */
     struct px_opts opts;
     void *epoll;           /* EPOLL: wait.h's, in the segment */
     _Atomic int32_t named; /* a descriptor that names it, in some process: where to look first */

@@ -106,6 +106,9 @@ struct px_file; /* file.h */
 struct px_ports {
     _Atomic uint32_t lock;
     uint32_t first[2][65536]; /* index of a file; 0: none */
+    /* TCP, of the connections that were accepted there: how many are open, and until when (seconds
+     * of os_now_us) some may be in TIME-WAIT; [1]: those whose listener said SO_REUSEADDR. */
+    _Atomic uint32_t conns[2][65536], busy_until[2][65536];
 };
 
 /* A listener's presence in the instances. */

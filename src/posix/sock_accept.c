@@ -40,7 +40,9 @@ static bool take_in(struct px_file *f, struct px_file *conn, unsigned slot)
     }
     if (got) {
         opts_inherit(conn, f);
+        conn->told = true;
         conn_attach(conn, i, s, PX_CONNECTED);
+        port_count(conn);
     }
     inst_leave(i);
     return got;

@@ -119,6 +119,16 @@ static void linger(struct px_file *f)
         (void)wait_for(f, false, (int64_t)f->opts.linger * 1000000, sent_all, NULL);
 }
 
+/* Whoever closes first waits in TIME-WAIT. */
+static bool is_active_close(const struct px_file *f, struct mr *m)
+{
+    unsigned poll = mr_poll(m, f->sock);
+
+    if (poll & MR_OVER)
+        return (f->shut & 2) && !(poll & MR_HAS_ERROR);
+    return f->opts.linger != 0 && !(poll & (MR_RECV_END | MR_CAN_RECV));
+}
+
 static void conn_close(struct px_file *f)
 {
     struct px_inst *i = file_inst(f);
@@ -127,6 +137,7 @@ static void conn_close(struct px_file *f)
         return;
     linger(f);
     inst_enter(i);
+    port_uncount(f, is_active_close(f, inst_mr(i)));
     (void)mr_close(inst_mr(i), f->sock);
     f->sock = MR_SOCK_NONE;
     i->unsent = true;

@@ -98,6 +98,12 @@ void conn_attach(struct px_file *f, struct px_inst *i, mr_sock s, enum px_state 
     mr_set_user(inst_mr(i), s, f);
     atomic_fetch_add_explicit(&i->files, 1, memory_order_relaxed);
     (void)mr_local_addr(inst_mr(i), s, &f->local);
+    if (state == PX_CONNECTED && (mr_poll(inst_mr(i), s) & MR_OVER)) {
+        int64_t err = 0; /* it came, and was reset before it was accepted */
+        (void)mr_getopt(inst_mr(i), s, MR_ERROR, &err);
+        f->state = PX_OVER;
+        f->err = (int32_t)-err;
+    }
     atomic_store_explicit(&f->level, level_of(f), memory_order_release);
 }
 

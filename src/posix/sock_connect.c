@@ -45,6 +45,7 @@ static int begin_in(struct px_file *f, struct px_inst *i, const struct mr_addr *
     f->peer = *to;
     f->shut = 0;
     f->err = 0;
+    f->told = false;
     conn_attach(f, i, s, PX_CONNECTING);
     return 0;
 }
@@ -101,6 +102,7 @@ static ssize_t attempt(struct px_file *f, void *arg)
     case PX_CONNECTING:
         return -EAGAIN;
     case PX_CONNECTED:
+        f->told = true;
         return 0;
     case PX_FAILED: {
         int err = err_take(f);
@@ -139,6 +141,10 @@ static int again(struct px_file *f)
         inst_leave(i);
         return rc;
     case PX_CONNECTED:
+        if (f->told)
+            break;
+        f->told = true; /* the first to ask hears of it */
+        return 0;
     case PX_OVER:
     case PX_IDLE:
         break;

@@ -28,6 +28,16 @@ bool addr_is_any(const struct mr_addr *a);
 /* The same address, or one of them is any. */
 bool addr_overlaps(const struct mr_addr *a, const struct mr_addr *b);
 
+/* The first 64 KiB are nobody's.  What else is no memory shows before an instance is entered, where
+ * a fault would be everybody's: the program has its SIGSEGV, and no EFAULT. */
+static inline bool memory_is_bad(const void *p)
+{
+    if ((uintptr_t)p < 65536)
+        return true;
+    (void)*(const volatile uint8_t *)p;
+    return false;
+}
+
 /* ---- locks --------------------------------------------------------------------------------- */
 
 /* What they guard is sound after every store: an owner that died leaves nothing to repair. */
@@ -77,6 +87,9 @@ static inline int64_t timeout_of(int64_t option_us)
 /* May f have a->port at a->ip?  0: it has it now, if it had none; -EADDRINUSE. */
 int port_take(struct px_file *f, const struct mr_addr *a);
 void port_give(struct px_file *f);
+/* A connection was accepted at its local port; it is closed, and waits: in TIME-WAIT. */
+void port_count(struct px_file *f);
+void port_uncount(struct px_file *f, bool waits);
 /* A port that nobody has, by chance; 0: there is none. */
 uint16_t port_choose(const struct px_file *f, const struct mr_addr *a);
 /* Who is in a port's list is alive while its lock is held, which may be taken inside an instance

@@ -41,7 +41,7 @@ static inline ssize_t iov_bytes(const struct msghdr *m, bool unused)
         if (m->msg_iov[i].iov_len > SSIZE_MAX - sum)
             return -EINVAL;
         sum += m->msg_iov[i].iov_len;
-        if (m->msg_iov[i].iov_len && !m->msg_iov[i].iov_base && !unused)
+        if (m->msg_iov[i].iov_len && !unused && memory_is_bad(m->msg_iov[i].iov_base))
             return -EFAULT;
     }
     return (ssize_t)sum;

@@ -8,6 +8,7 @@
 #define PORT_LO 32768u /* as Linux's net.ipv4.ip_local_port_range */
 #define PORT_HI 60999u
 #define TRIES 4096u
+#define TIME_WAIT_S 60u /* as long as Linux's */
 
 static uint32_t *list_of(const struct px_file *f, uint16_t port)
 {
@@ -32,12 +33,50 @@ static bool port_is_free(const struct px_file *f, const struct mr_addr *a)
     return true;
 }
 
+static bool is_busy(unsigned reuse, uint16_t port)
+{
+    struct px_ports *p = &px_session->ports;
+
+    return atomic_load(&p->conns[reuse][port]) ||
+           atomic_load(&p->busy_until[reuse][port]) > (uint32_t)(os_now_us() / 1000000);
+}
+
+/* What was accepted there has its listener's right to share. */
+static bool conns_allow(const struct px_file *f, uint16_t port)
+{
+    if (f->type == SOCK_DGRAM || opt_value(f, OPT_REUSEPORT, 0))
+        return true;
+    return !is_busy(0, port) && (opt_value(f, OPT_REUSEADDR, 0) || !is_busy(1, port));
+}
+
+void port_count(struct px_file *f)
+{
+    unsigned reuse = opt_value(f, OPT_REUSEADDR, 0) != 0;
+
+    f->counted = (uint8_t)(reuse + 1);
+    atomic_fetch_add(&px_session->ports.conns[reuse][f->local.port], 1);
+}
+
+void port_uncount(struct px_file *f, bool waits)
+{
+    struct px_ports *p = &px_session->ports;
+    unsigned reuse = f->counted - 1u;
+
+    if (!f->counted)
+        return;
+    f->counted = 0;
+    if (waits)
+        atomic_store(&p->busy_until[reuse][f->local.port],
+                     (uint32_t)(os_now_us() / 1000000) + TIME_WAIT_S);
+    atomic_fetch_sub(&p->conns[reuse][f->local.port], 1);
+}
+
 int port_take(struct px_file *f, const struct mr_addr *a)
 {
     int rc = 0;
 
     word_lock(&px_session->ports.lock);
-    if (!port_is_free(f, a)) {
+    if (!port_is_free(f, a) || (!f->port && !conns_allow(f, a->port))) {
         rc = -EADDRINUSE;
     } else if (!f->port) {
         uint32_t *first = list_of(f, a->port);

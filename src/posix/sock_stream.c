@@ -160,7 +160,7 @@ ssize_t px_recv(int fd, void *p, size_t n, int flags)
 
     if (!f)
         return PX_PASS;
-    if (unlikely(f->kind != PX_CONN || (flags & ~RECV_PLAIN) || n == 0 || !p ||
+    if (unlikely(f->kind != PX_CONN || (flags & ~RECV_PLAIN) || n == 0 || memory_is_bad(p) ||
                  opt_is_set(f, OPT_RCVLOWAT) || !(i = enter_fd(fd, f))))
         return recv_slowly(fd, p, n, flags);
     got = conn_take(f, inst_mr(i), p, n, 0);
@@ -277,8 +277,8 @@ ssize_t px_send(int fd, const void *p, size_t n, int flags)
 
     if (!f)
         return PX_PASS;
-    if (unlikely(f->kind != PX_CONN || (flags & ~(SEND_PLAIN | MSG_MORE)) || n == 0 || !p ||
-                 !(i = enter_fd(fd, f))))
+    if (unlikely(f->kind != PX_CONN || (flags & ~(SEND_PLAIN | MSG_MORE)) || n == 0 ||
+                 memory_is_bad(p) || !(i = enter_fd(fd, f))))
         return send_slowly(fd, p, n, flags);
     nonblock = file_nonblock(f, flags);
     put = conn_put(f, inst_mr(i), p, n, flags & MSG_MORE ? MR_MORE : 0);
