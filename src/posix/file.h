@@ -142,7 +142,7 @@ int scm_before_send(const struct msghdr *m, struct msghdr *copy, void *room, siz
 void scm_after_send(struct msghdr *copy, bool gone);
 /* After one was received. */
 void scm_received(struct msghdr *m);
-/* What has been under way for 10 s has arrived nowhere: the janitor calls it once a second. */
+/* What has gone with the queue it was in arrives nowhere: the janitor calls it once a second. */
 void scm_age(uint64_t now_us);
 
 /* ---- events (sock_event.c) --------------------------------------------------------------- */

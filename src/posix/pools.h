@@ -39,7 +39,8 @@ struct px_sent {
     uint64_t cookie; /* of the kernel's socket that travels; 0: free */
     uint64_t at_us;
     uint32_t file;
-    bool stand_in; /* the socket was made for the journey */
+    bool stand_in; /* the socket was made for the journey, */
+    char name[6];  /* and answers to this */
 };
 
 struct px_pools {

@@ -9,12 +9,14 @@
 #include "posix/pools.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "os/os.h"
 
-#define LOST_US 10000000u
-#define RIGHTS_MAX 253 /* SCM_MAX_FD: of one message */
+#define LOST_US 60000000u /* so long a socket that cannot be asked for may be under way */
+#define RIGHTS_MAX 253    /* SCM_MAX_FD: of one message */
 
 /* What a copy begins with, before its control data. */
 struct note {
@@ -45,9 +47,11 @@ static struct px_file *sent_drop(struct px_pools *p, struct px_sent *s)
     return f;
 }
 
-/* Takes the caller's reference to f.  Where; when all places are taken the oldest goes. */
-static unsigned sent_note(struct px_file *f, uint64_t cookie, bool stand_in)
+/* Takes the caller's reference to f.  stand_in: its descriptor, or -1.  Where; when all places are taken the oldest goes. */
+static unsigned sent_note(struct px_file *f, uint64_t cookie, int stand_in)
 {
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    socklen_t n = sizeof(a);
     struct px_pools *p = px_session->pools;
     struct px_file *dropped = NULL;
     unsigned best = 0;
@@ -58,7 +62,9 @@ static unsigned sent_note(struct px_file *f, uint64_t cookie, bool stand_in)
             best = k;
     if (p->sent[best].cookie)
         dropped = sent_drop(p, &p->sent[best]);
-    p->sent[best] = (struct px_sent){cookie, os_now_us(), file_index(f), stand_in};
+    p->sent[best] = (struct px_sent){cookie, os_now_us(), file_index(f), stand_in >= 0, {0}};
+    if (stand_in >= 0 && sys_getsockname(stand_in, (struct sockaddr *)&a, &n) == 0)
+        memcpy(p->sent[best].name, a.sun_path, sizeof(p->sent[best].name));
     atomic_fetch_add(&p->sents, 1);
     px_unlock(&p->sent_lock);
     if (dropped)
@@ -80,6 +86,30 @@ static struct px_file *sent_take(uint64_t cookie)
     return f;
 }
 
+/* A stand-in has a name in the abstract space (unix(7)): when nobody answers to it the message that
+ * carried it has gone with the queue it was in. */
+static bool stand_in_lives(const struct px_sent *s)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    socklen_t n = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof(s->name));
+    int fd, rc;
+
+    memcpy(a.sun_path, s->name, sizeof(s->name));
+    fd = sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return true;
+    rc = sys_connect(fd, (const struct sockaddr *)&a, n);
+    sys_close(fd);
+    return rc != -ECONNREFUSED;
+}
+
+static bool is_lost(const struct px_sent *s, uint64_t now_us)
+{
+    if (s->cookie && s->stand_in && s->name[1])
+        return !stand_in_lives(s);
+    return s->cookie && s->at_us + LOST_US < now_us;
+}
+
 void scm_age(uint64_t now_us)
 {
     struct px_pools *p = px_session->pools;
@@ -88,7 +118,7 @@ void scm_age(uint64_t now_us)
         struct px_file *lost = NULL;
 
         pools_lock(&p->sent_lock);
-        if (p->sent[k].cookie && p->sent[k].at_us + LOST_US < now_us)
+        if (is_lost(&p->sent[k], now_us))
             lost = sent_drop(p, &p->sent[k]);
         px_unlock(&p->sent_lock);
         if (lost)
@@ -136,6 +166,16 @@ static bool carries_ours(const struct msghdr *m)
     return false;
 }
 
+static int stand_in_make(void)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0)
+        sys_bind(fd, (const struct sockaddr *)&a, sizeof(a.sun_family)); /* the kernel names it */
+    return fd;
+}
+
 /* The descriptor that travels for fd, and a note of it. */
 static int depart(struct note *note, int fd)
 {
@@ -154,7 +194,7 @@ static int depart(struct note *note, int fd)
     cookie = f->fd_is_own ? cookie_of(fd) : 0;
     own = cookie && cookie != px_session->placeholder_cookie;
     if (!own) {
-        fd = sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        fd = stand_in_make();
         if (fd < 0) {
             file_put(f);
             return fd;
@@ -162,7 +202,7 @@ static int depart(struct note *note, int fd)
         note->stand_in[note->stand_ins++] = fd;
         cookie = cookie_of(fd);
     }
-    note->sent[note->sents++] = sent_note(f, cookie, !own) + 1;
+    note->sent[note->sents++] = sent_note(f, cookie, own ? -1 : fd) + 1;
     return fd;
 }
 
