@@ -17,8 +17,10 @@ bool janitor_enter(struct px_inst *i)
             inst_enter(i);
             return true;
         }
-        if (os_now_us() >= until)
-            return false;
+        if (os_now_us() >= until) {
+            janitor_let_out(&i->lock);
+            return inst_try_enter(i);
+        }
         sys_nanosleep_us(50);
     }
     return true;

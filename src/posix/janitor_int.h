@@ -86,6 +86,11 @@ void janitor_watch_all(struct janitor *j);
 bool janitor_all_is_said(void);
 void janitor_reset_the_rest(void);
 
+/* ---- janitor_stop.c ------------------------------------------------------------------------ */
+
+/* If the lock's owner was stopped while he has it, let him run until he has given it back. */
+void janitor_let_out(const _Atomic uint32_t *lock);
+
 /* ---- janitor_ask.c ------------------------------------------------------------------------- */
 
 /* The control socket.  False, after a line on stderr. */

@@ -112,6 +112,21 @@ static void run_computing(void)
     pause();
 }
 
+/* It is stopped in the midst of a turn, and was not told to go on before it is killed. */
+static void run_and_stop_inside(void)
+{
+    begin();
+    struct px_inst *i = session_mine();
+    inst_enter(i);
+    shared->ready = 1;
+    raise(SIGSTOP);
+    inst_settle(i);
+    inst_leave(i);
+    shared->done = 1;
+    for (;;)
+        pause();
+}
+
 /* A worker is killed inside; its master never looks at the network. */
 static void run_and_die_inside(void)
 {
@@ -318,6 +333,28 @@ static void who_dies_inside_is_answered_for(void **state)
     stop(pid);
 }
 
+/* Where it may not be traced nobody can help it. */
+static void who_is_stopped_inside_is_let_out_and_stays_stopped(void **state)
+{
+    int fd = open("/proc/sys/kernel/yama/ptrace_scope", O_RDONLY);
+    char scope = '0', path[40], text[200] = "";
+    ssize_t n = fd < 0 ? 0 : read(fd, &scope, 1);
+
+    (void)state;
+    close(fd);
+    if (n == 1 && scope != '0' && geteuid() != 0)
+        skip();
+    pid_t pid = start(run_and_stop_inside);
+    bool answered = is_answered();
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    fd = open(path, O_RDONLY);
+    n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    stop(pid);
+    assert_true(answered);
+    assert_true(n > 0 && strstr(text, ") T "));
+}
+
 static void what_the_dead_used_in_calls_is_given_back(void **state)
 {
     uint64_t until = os_now_us() + PATIENCE_US;
@@ -420,6 +457,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_program_that_computes_is_answered_for, setup, teardown),
         cmocka_unit_test_setup_teardown(who_dies_inside_is_answered_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_is_stopped_inside_is_let_out_and_stays_stopped, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_the_dead_used_in_calls_is_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_session_lasts_as_long_as_its_last_process, setup,
                                         teardown),
