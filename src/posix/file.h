@@ -55,7 +55,7 @@ struct px_file {
     uint64_t cookie;          /* SO_COOKIE of the kernel's socket, if fd_is_own */
     struct mr_addr local, peer;
     int32_t err;              /* SO_ERROR */
-    uint8_t shut;             /* 1: reading, 2: writing was shut down by us */
+    uint8_t shut;             /* 1: reading, 2: writing was shut down by us; SHUT_BY_PEER */
     uint8_t state;            /* CONN: enum px_state */
     uint8_t protocol, family; /* as socket() was asked */
     uint32_t type;            /* SOCK_STREAM, SOCK_DGRAM */
@@ -70,6 +70,8 @@ struct px_file {
     _Atomic int32_t named; /* a descriptor that names it, in some process: where to look first */
     uint32_t next_free;
 };
+
+#define SHUT_BY_PEER 4u /* its FIN came before its RST */
 
 enum px_state {
     PX_IDLE,

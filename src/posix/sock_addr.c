@@ -4,9 +4,6 @@
 static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 static const uint8_t zero[16];
 
-/* What is shorter is refused by the kernel: RFC 2133's sockaddr_in6 had no scope. */
-#define SIN6_BYTES_MIN 24u
-
 uint32_t addr_v4(const struct mr_addr *a)
 {
     return (uint32_t)a->ip[12] << 24 | (uint32_t)a->ip[13] << 16 | (uint32_t)a->ip[14] << 8 |

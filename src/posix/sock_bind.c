@@ -50,6 +50,11 @@ int px_socket(int domain, int type, int protocol)
     return fd;
 }
 
+bool is_v6_only(const struct px_file *f)
+{
+    return f->family == AF_INET6 && opt_value(f, OPT_V6ONLY, 0);
+}
+
 /* Whether this process may have a low port is asked of the kernel, whose rule it is, at an address
  * that the port is not taken at. */
 static int may_have_port(const struct px_file *f, uint16_t port)
@@ -102,7 +107,7 @@ static int bind_kernels(struct px_file *f, int fd, const struct sockaddr *a, soc
 static int bind_wildcard(struct px_file *f, int fd, const struct sockaddr *a, socklen_t n,
                          const struct mr_addr *at)
 {
-    if (f->family == AF_INET6 && opt_value(f, OPT_V6ONLY, 0))
+    if (is_v6_only(f))
         return bind_kernels(f, fd, a, n, at, ADDR_V6);
     int rc = bind_any(f, fd, at->port);
     if (rc == 0 && f->kind == PX_DGRAM) {
@@ -121,6 +126,8 @@ static int bind_file(struct px_file *f, int fd, const struct sockaddr *a, sockle
         return -EINVAL;
     if (f->family == AF_INET6 && n >= sizeof(sa_family_t) && a && a->sa_family != AF_INET6)
         kind = ADDR_BAD;
+    if (is_v6_only(f) && kind == ADDR_OURS)
+        kind = ADDR_V6; /* the kernel refuses it */
     if (kind == ADDR_OURS) {
         int rc = bind_ours(f, &at);
         if (rc == 0 && f->kind == PX_DGRAM)

@@ -5,6 +5,17 @@
 #define LEVEL_OUT (EPOLLOUT | EPOLLWRNORM)
 #define LEVEL_OVER (LEVEL_IN | LEVEL_OUT | EPOLLRDHUP | EPOLLHUP)
 
+/* SO_RCVLOWAT holds for poll, too (socket(7), since Linux 2.6.28). */
+static bool is_enough(const struct px_file *f)
+{
+    int64_t have = 0;
+
+    if (likely(!opt_is_set(f, OPT_RCVLOWAT)))
+        return true;
+    (void)mr_getopt(inst_mr(file_inst(f)), f->sock, MR_RCVQ, &have);
+    return have >= opt_value(f, OPT_RCVLOWAT, 1);
+}
+
 /* As tcp_poll: nothing while it connects; everything when it is over, whose reads and writes do not
  * wait. */
 static uint32_t conn_level(const struct px_file *f)
@@ -24,7 +35,7 @@ static uint32_t conn_level(const struct px_file *f)
     }
     unsigned poll = mr_poll(inst_mr(file_inst(f)), f->sock);
     bool ended = (poll & MR_RECV_END) || (f->shut & 1);
-    if ((poll & MR_CAN_RECV) || ended)
+    if (ended || ((poll & MR_CAN_RECV) && is_enough(f)))
         level |= LEVEL_IN;
     if (ended)
         level |= EPOLLRDHUP;
@@ -121,13 +132,23 @@ struct px_inst *enter_fd(int fd, const struct px_file *f)
     return NULL;
 }
 
+/* tcp_reset: after the peer's FIN a RST breaks the pipe, and who reads is at the end still. */
+void conn_over(struct px_file *f, int64_t err)
+{
+    f->state = PX_OVER;
+    f->err = (int32_t)-err;
+    if ((f->level & EPOLLRDHUP) && !(f->shut & 1)) {
+        f->shut |= SHUT_BY_PEER;
+        if (f->err == ECONNRESET)
+            f->err = EPIPE;
+    }
+}
+
 /* The stack says that the connection has ended: the news of it may still be on its way. */
 static void found_over(struct px_file *f, int64_t err)
 {
-    if (f->state == PX_CONNECTED) {
-        f->state = PX_OVER;
-        f->err = err == MR_EPIPE ? 0 : (int32_t)-err;
-    }
+    if (f->state == PX_CONNECTED)
+        conn_over(f, err == MR_EPIPE ? 0 : err);
 }
 
 /* tcp_recvmsg: what is queued, then the error, then the end. */
@@ -142,6 +163,8 @@ ssize_t conn_take(struct px_file *f, struct mr *m, void *p, size_t n, unsigned m
         return got;
     if (got < 0 && got != MR_EAGAIN)
         found_over(f, got);
+    if (f->shut & SHUT_BY_PEER)
+        return 0;
     if (f->err)
         return -err_take(f);
     if (got == 0 || f->state == PX_OVER || f->state == PX_FAILED || (f->shut & 1))

@@ -188,6 +188,8 @@ static int connect_stream(struct px_file *f, int fd, const struct sockaddr *a, s
         return -ECONNREFUSED; /* nobody listens there, on any machine */
     if (why != PX_WHY_OURS)
         return f->kind == PX_FRESH ? leave(f, why) : -ENETUNREACH;
+    if (to.port == 0)
+        return -ECONNREFUSED; /* Linux asks, and this is what hosts answer */
     rc = begin(f, fd, &to);
     if (rc)
         return rc;

@@ -237,6 +237,10 @@ static bool is_pipe(int fd)
 
 static ssize_t splice_file(struct px_file *f, bool out, int pipe, size_t n, unsigned flags)
 {
+    int mode = sys_fcntl(pipe, F_GETFL, 0);
+
+    if (mode < 0 || (mode & O_ACCMODE) == (out ? O_WRONLY : O_RDONLY))
+        return -EBADF;
     if (f->kind == PX_EPOLL || !is_pipe(pipe))
         return -EINVAL;
     if (n == 0)
@@ -254,7 +258,7 @@ ssize_t px_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t n
     if (!f)
         return PX_PASS;
     if (in_offset || out_offset)
-        rc = -ESPIPE;
+        rc = (to_socket ? in_offset : out_offset) ? -ESPIPE : -EINVAL; /* the pipe's comes first */
     else if (flags & ~(SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT))
         rc = -EINVAL;
     else

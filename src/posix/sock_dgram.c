@@ -182,6 +182,16 @@ static ssize_t bad_name(const struct px_file *f, const struct msghdr *m)
     return -EINVAL;
 }
 
+/* To everybody, or to everybody of our network (udp(7): SO_BROADCAST allows it). */
+static bool is_broadcast(const struct mr_addr *to)
+{
+    const struct px_net *net = &px_session->net;
+    uint32_t hosts = net->prefix_len < 31 ? UINT32_MAX >> net->prefix_len : 0, a = addr_v4(to);
+
+    return a == UINT32_MAX ||
+           (hosts && (a & hosts) == hosts && ((a ^ addr_v4(&net->addr)) & ~hosts) == 0);
+}
+
 ssize_t udp_sendmsg(struct px_file *f, int fd, const struct msghdr *m, int flags)
 {
     struct mr_addr to;
@@ -205,6 +215,8 @@ ssize_t udp_sendmsg(struct px_file *f, int fd, const struct msghdr *m, int flags
         why = PX_WHY_OURS;
     else if (kind == ADDR_V4)
         why = session_route(addr_v4(&to));
+    if (is_broadcast(&to) && !opt_value(f, OPT_BROADCAST, 0))
+        return -EACCES;
     if (f->bound && !f->kernel_bound && why != PX_WHY_OURS)
         return -ENETUNREACH;
     int rc = udp_autobind(f, fd);

@@ -33,8 +33,7 @@ static void closed(struct px_file *f, int err)
         f->state = PX_FAILED;
         f->err = err ? -err : ECONNABORTED;
     } else if (f->state == PX_CONNECTED) {
-        f->state = PX_OVER;
-        f->err = -err;
+        conn_over(f, err);
     }
     tell(f, UINT32_MAX);
 }
@@ -100,11 +99,14 @@ uint32_t file_level(const struct px_file *f)
 static void listener_lost(struct px_file *f, unsigned slot)
 {
     uint64_t bit = UINT64_C(1) << slot;
+    bool was = atomic_load(&f->listen->open) & bit, orphan = atomic_load(&f->listen->orphan) & bit;
 
     f->listen->sock[slot] = MR_SOCK_NONE;
     atomic_fetch_and(&f->listen->open, ~bit);
     atomic_fetch_and(&f->listen->pending, ~bit);
     atomic_fetch_and(&f->listen->orphan, ~bit);
+    if (was)
+        (void)listener_open_in(f, &px_session->inst[slot], orphan);
 }
 
 static void sock_lost(struct px_file *f)

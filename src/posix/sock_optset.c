@@ -134,7 +134,10 @@ static int read_int(const struct setting *x, const struct opt_row *o, int32_t *v
         memcpy(v, x->value, sizeof(*v));
         return 0;
     }
-    if (o->level != IPPROTO_IP || x->n == 0)
+    *v = 0;
+    if (o->level == IPPROTO_IP && x->n == 0)
+        return 0; /* do_ip_setsockopt */
+    if (o->level != IPPROTO_IP)
         return -EINVAL;
     if (!x->value)
         return -EFAULT;
@@ -318,6 +321,8 @@ static int set_file(struct px_file *f, const struct setting *x)
         return -ENOPROTOOPT;
     if (x->level == IPPROTO_IPV6 && f->family != AF_INET6)
         return -ENOPROTOOPT;
+    if (x->level == SOL_SOCKET && x->n < sizeof(int))
+        return -EINVAL; /* sk_setsockopt asks this before anything else */
     switch (o->how) {
     case HOW_HONOURED:
     case HOW_HINT:

@@ -3,7 +3,9 @@
 equal, line by line, but for the lines of differences.txt.
 
     kernel     10.77.0.2 us0 --- veth --- peer0 10.77.0.1 the peer
-    millrace   10.77.0.2 millrace run --- tap0 10.77.0.1 the peer
+    millrace   10.77.0.2 millrace run --- tap0 --- bridge --- veth --- peer0 10.77.0.1 the peer
+
+In both the peer is in a namespace of its own, so that its ports are not the program's.
 
 A difference is listed with its reason:
 
@@ -62,13 +64,20 @@ def on_kernel():
 
 
 def on_millrace():
-    here = lab.namespace()
+    here, far = lab.namespace(), lab.namespace()
     lab.run(*here, "ip", "tuntap", "add", "tap0", "mode", "tap", "multi_queue")
-    lab.quiet_up("tap0", at=here)
-    lab.run(*here, "ip", "address", "add", PEER + "/24", "dev", "tap0")
+    lab.run(*here, "ip", "link", "add", "br0", "type", "bridge", "forward_delay", "0")
+    lab.run(*here, "ip", "link", "add", "us0", "type", "veth", "peer", "name", "peer0", "netns",
+            far[2])
+    for name in "us0", "tap0":
+        lab.run(*here, "ip", "link", "set", name, "master", "br0")
+    for name in "us0", "tap0", "br0":
+        lab.quiet_up(name, at=here)
+    lab.quiet_up("peer0", at=far)
+    lab.run(*far, "ip", "address", "add", PEER + "/24", "dev", "peer0")
     options = os.environ.get("CONFORM_OPTIONS", "").split()
     return start((*here, lab.program("millrace"), "run", "--dev", "tap:tap0", "--addr", US + "/24",
-                  *options, "--"), peer_at(here, "millrace.peer"), "millrace")
+                  *options, "--"), peer_at(far, "millrace.peer"), "millrace")
 
 
 def transcript(p):

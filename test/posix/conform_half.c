@@ -245,10 +245,10 @@ static void urgent(void)
     fact("poll: %s", events(polled(fd, POLLIN | POLLPRI)));
     say("SIOCATMARK", ioctl(fd, SIOCATMARK, &mark));
     fact("at the mark: %d", mark);
-    say("recv stops at the mark", recv(fd, room, 20, 0));
+    say("recv stops at the mark", recv(fd, room, 20, MSG_DONTWAIT));
     ioctl(fd, SIOCATMARK, &mark);
     fact("at the mark: %d", mark);
-    say("recv past it", recv(fd, room, 20, 0));
+    say("recv past it", recv(fd, room, 20, MSG_DONTWAIT));
     fact("right bytes: %d", is_pattern(room, 4, 3));
     say("recv OOB, in line", recv(fd, room, 1, MSG_OOB));
     say("send OOB", send(fd, "u", 1, MSG_OOB));

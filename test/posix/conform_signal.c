@@ -34,6 +34,16 @@ static void ring(int ms, int ms_again)
     setitimer(ITIMER_REAL, &t, NULL);
 }
 
+/* Where a connect waits: the peer's backlog is full. */
+static int full_port(void)
+{
+    int port = next_port();
+
+    peer("listen %d 0", port);
+    connect_to(tcp(), peer_ip, port);
+    return port;
+}
+
 static void interrupts(void)
 {
     int id, fd = pair_in(&id), l = listener(next_port()), ep = epoll_create1(0);
@@ -52,7 +62,7 @@ static void interrupts(void)
     ring(30, 0);
     say("accept", accept(l, NULL, NULL));
     ring(30, 0);
-    say("connect", connect_to(tcp(), "10.77.0.99", 9));
+    say("connect", connect_to(tcp(), peer_ip, full_port()));
     ring(30, 0);
     say("poll", poll(&p, 1, 1000));
     ring(30, 0);

@@ -102,6 +102,7 @@ static void fresh(void)
     say("send of nothing", send(fd, &c, 0, MSG_NOSIGNAL));
     say("write", write(fd, &c, 1));
     say("sendmsg", sendmsg(fd, &m, MSG_NOSIGNAL));
+    fact("poll before shutdown: %s", events(polled(fd, POLLIN | POLLOUT | POLLRDHUP | POLLPRI)));
     say("shutdown", shutdown(fd, SHUT_RDWR));
     say("shutdown 9", shutdown(fd, 9));
     say("accept", accept(fd, NULL, NULL));
@@ -265,6 +266,7 @@ static void rebind(void)
     rest(QUIET_MS);
     a = tcp();
     say("with one in TIME-WAIT that had REUSEADDR, bind", bind_to(a, our_ip, port));
+    close(a);
     a = with(SO_REUSEADDR);
     say("REUSEADDR", bind_to(a, our_ip, port));
     say("listen", listen(a, 4));
@@ -275,6 +277,7 @@ static void rebind(void)
     close(a);
     a = tcp();
     say("with one connected, bind", bind_to(a, our_ip, port));
+    close(a);
     a = with(SO_REUSEADDR);
     say("REUSEADDR", bind_to(a, our_ip, port));
     say("listen", listen(a, 4));
