@@ -176,14 +176,20 @@ int session_create(const struct px_session_config *c, char *why, size_t n);
 int session_janitor(void);
 
 /* After exec, in a process that has inherited the session's descriptors: memory_fd is said by the
- * environment.  0; or a negative error and why: this process then uses the kernel. */
-int session_join(int memory_fd, char *why, size_t n);
+ * environment, as is the record that its parent made for it (posix_spawn), or -1.  0; or a negative
+ * error and why: this process then uses the kernel. */
+int session_join(int memory_fd, int record, char *why, size_t n);
 /* Around a fork, so that no file goes while the child comes: a record for the child, with its
  * parent's entries and a reference to each file, before; in the child, before anything else, it is
  * the child's own; in the parent afterwards, with what fork returned. */
 void session_forking(void);
 void session_forked(void);
 void session_fork_over(int pid);
+/* Between session_forking and session_fork_over, for a child that will not run our code before exec
+ * (posix_spawn): the number of its record, or -1; and what its descriptor `to` will name: what `from`
+ * does, or nothing (-1). */
+int session_forking_record(void);
+void session_forking_dup(int from, int to);
 /* Let the calling process go on without the session, leaving its descriptors. */
 void session_leave(void);
 

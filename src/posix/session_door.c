@@ -201,7 +201,7 @@ int session_door_enter(const struct mr_config *c, char *why, size_t n)
         return rc;
     }
     if (memcmp(g.addr.ip, c->addr.ip, sizeof(g.addr.ip)) == 0 && g.prefix_len == c->prefix_len)
-        rc = session_join(g.memory_fd, why, n);
+        rc = session_join(g.memory_fd, -1, why, n);
     else {
         snprintf(why, n, "%s is in use by process %d with another address", c->dev, pid);
         rc = -EBUSY;

@@ -121,6 +121,15 @@ static uint32_t refer(const struct px_fd *e)
     return refs ? index : 0;
 }
 
+static void clear_entry(struct px_fd *e)
+{
+    uint32_t index = atomic_exchange(&e->file, 0);
+
+    e->why = PX_WHY_NOTHING;
+    if (index)
+        file_put(&px_session->file[index]);
+}
+
 static void copy_entry(struct px_fd *to, const struct px_fd *from)
 {
     to->why = from->why;
@@ -180,6 +189,23 @@ void session_fork_over(int pid)
     /* The child says so itself, unless it is killed before. */
     if (atomic_compare_exchange_strong(&p->pid, &mark, pid))
         session_ring();
+}
+
+int session_forking_record(void)
+{
+    return forking ? (int)(forking - px_session->proc) : -1;
+}
+
+void session_forking_dup(int from, int to)
+{
+    struct px_fd none = {0};
+
+    if (!forking || (unsigned)to >= PX_FDS || from == to)
+        return;
+    clear_entry(&forking->fd[to]);
+    copy_entry(&forking->fd[to], (unsigned)from < PX_FDS ? &forking->fd[from] : &none);
+    if ((uint32_t)to >= atomic_load(&forking->fds))
+        atomic_store(&forking->fds, (uint32_t)to + 1);
 }
 
 /* ---- exec ------------------------------------------------------------------------------- */
@@ -248,6 +274,19 @@ static void go_on(struct px_proc *p)
     say_name(p);
 }
 
+/* The record that the parent has made for its posix_spawn, unless that is another's long since. */
+static struct px_proc *adopt(int record)
+{
+    struct px_proc *p = record >= 0 && record < (int)PX_PROCS ? &px_session->proc[record] : NULL;
+    int32_t mark = -sys_getppid();
+
+    if (!p || !atomic_compare_exchange_strong(&p->pid, &mark, sys_getpid()))
+        return NULL;
+    p->started = session_proc_started(sys_getpid());
+    session_ring();
+    return p;
+}
+
 /* Which of its parent's sockets a descriptor is: the one at the same number, else any.  All
  * connections that were accepted look alike: of those only the first. */
 static const struct px_fd *inherited(const struct px_proc *parent, uint32_t fd)
@@ -287,7 +326,7 @@ static struct px_proc *arrive(void)
     return p;
 }
 
-int session_join(int memory_fd, char *why, size_t n)
+int session_join(int memory_fd, int record, char *why, size_t n)
 {
     int rc = map_all(memory_fd, why, n);
 
@@ -301,6 +340,8 @@ int session_join(int memory_fd, char *why, size_t n)
     session_threads_init();
     forget_thread();
     px_proc = find(sys_getpid());
+    if (!px_proc)
+        px_proc = adopt(record);
     if (px_proc)
         go_on(px_proc);
     else

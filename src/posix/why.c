@@ -38,7 +38,7 @@ static const char *const state_name[] = {
     [PX_OVER] = "over",
 };
 
-/* ---- one descriptor --------------------------------------------------------------------------- */
+/* ---- one descriptor -------------------------------------------------------------------------- */
 
 static void put_addr(struct json *j, const char *key, const struct mr_addr *a)
 {
@@ -85,7 +85,7 @@ static bool put_fd(struct json *j, const struct px_proc *p, uint32_t fd)
     return true;
 }
 
-/* ---- the answer ------------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
 static uint64_t take_number(const char **s)
 {

@@ -7,8 +7,11 @@
 
 WRAPPER(int, close, (int fd))
 {
+    int error = errno;
     ssize_t rc = px_session ? CALL(px_close(fd)) : PX_PASS;
 
+    /* Who closes because something has failed tells of that afterwards. */
+    errno = error;
     return rc == PX_PASS ? NEXT(close)(fd) : (int)answer(rc);
 }
 

@@ -1,6 +1,6 @@
 /* exec: the new program keeps the library and the session, whatever environment it is given; and
  * whoever cannot have them is told of. */
-#include "preload/call.h"
+#include "preload/exec.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -15,11 +15,10 @@
 
 #define PRELOAD "LD_PRELOAD="
 #define SESSION "MILLRACE_SESSION="
-#define TEXT_BYTES 8192
 
 /* As the environment of this process said it when it began. */
 static struct {
-    char preload[PATH_MAX + 16], session[40];
+    char preload[PATH_MAX + 16], session[ENV_SESSION];
     const char *library; /* the path in preload */
 } own;
 
@@ -29,18 +28,12 @@ void preload_exec_init(void)
     size_t n = preload ? strcspn(preload, " :") : 0;
 
     snprintf(own.preload, sizeof(own.preload), PRELOAD "%.*s", (int)n, preload ? preload : "");
-    snprintf(own.session, sizeof(own.session), SESSION "%s", session ? session : "");
+    snprintf(own.session, sizeof(own.session), SESSION "%.*s",
+             session ? (int)strcspn(session, ":") : 0, session ? session : "");
     own.library = own.preload + strlen(PRELOAD);
 }
 
-/* ---- the environment --------------------------------------------------------------------------- */
-
-/* What a program is started with; on the stack of the call. */
-struct env {
-    char **at; /* what it is given */
-    size_t bytes;
-    char text[TEXT_BYTES]; /* its LD_PRELOAD, where it had one of its own */
-};
+/* ---- the environment ------------------------------------------------------------------------- */
 
 static bool begins(const char *s, const char *with)
 {
@@ -58,8 +51,7 @@ static char *with_ours(struct env *e, char *theirs)
     return n < (int)sizeof(e->text) ? e->text : own.preload;
 }
 
-/* A copy of `given` that names the library and the session.  Without a session, `given`. */
-static char *const *env_make(struct env *e, char *const given[])
+char *const *env_make(struct env *e, char *const given[], int record)
 {
     size_t n = 0, to = 0;
     bool preloads = false;
@@ -84,18 +76,19 @@ static char *const *env_make(struct env *e, char *const given[])
     }
     if (!preloads)
         e->at[to++] = own.preload;
-    e->at[to++] = own.session;
+    snprintf(e->session, sizeof(e->session), record < 0 ? "%s" : "%s:%d", own.session, record);
+    e->at[to++] = e->session;
     e->at[to] = NULL;
     return e->at;
 }
 
-static void env_drop(struct env *e)
+void env_drop(struct env *e)
 {
     if (e->at)
         sys_munmap(e->at, e->bytes);
 }
 
-/* ---- what is started ----------------------------------------------------------------------------- */
+/* ---- what is started ------------------------------------------------------------------------- */
 
 /* How many of our sockets it will inherit, and not be able to use. */
 static unsigned inherited(void)
@@ -110,8 +103,7 @@ static unsigned inherited(void)
     return n;
 }
 
-/* becomes: this process itself will be it. */
-static void look_at(const char *path, bool becomes)
+void look_at(const char *path, bool becomes)
 {
     char why[PATH_MAX + 200];
     enum px_note note;
@@ -129,8 +121,7 @@ static void look_at(const char *path, bool becomes)
                 why, n);
 }
 
-/* The first file of that name in PATH, as execvp looks for it; else the name. */
-static const char *search(const char *name, char *path, size_t n)
+const char *search(const char *name, char *path, size_t n)
 {
     const char *at = getenv("PATH");
 
@@ -158,12 +149,12 @@ static int failed(int rc, struct env *e)
     return rc;
 }
 
-/* ---- exec ------------------------------------------------------------------------------------------ */
+/* ---- exec ------------------------------------------------------------------------------------ */
 
 WRAPPER(int, execve, (const char *path, char *const argv[], char *const envp[]))
 {
     struct env e;
-    char *const *env = env_make(&e, envp);
+    char *const *env = env_make(&e, envp, -1);
 
     look_at(path, true);
     return failed(NEXT(execve)(path, argv, (char *const *)env), &e);
@@ -178,7 +169,7 @@ WRAPPER(int, execvpe, (const char *name, char *const argv[], char *const envp[])
 {
     char path[PATH_MAX];
     struct env e;
-    char *const *env = env_make(&e, envp);
+    char *const *env = env_make(&e, envp, -1);
 
     look_at(search(name, path, sizeof(path)), true);
     return failed(NEXT(execvpe)(name, argv, (char *const *)env), &e);
@@ -193,7 +184,7 @@ WRAPPER(int, fexecve, (int fd, char *const argv[], char *const envp[]))
 {
     char path[40];
     struct env e;
-    char *const *env = env_make(&e, envp);
+    char *const *env = env_make(&e, envp, -1);
 
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     look_at(path, true);
@@ -204,7 +195,7 @@ WRAPPER(int, execveat,
         (int dir, const char *path, char *const argv[], char *const envp[], int flags))
 {
     struct env e;
-    char *const *env = env_make(&e, envp);
+    char *const *env = env_make(&e, envp, -1);
 
     if (path && (path[0] == '/' || (path[0] && dir == AT_FDCWD)))
         look_at(path, true);
@@ -269,33 +260,4 @@ WRAPPER(int, execle, (const char *path, const char *first, ...))
     char **envp = va_arg(args, char **);
     va_end(args);
     return preload_execve(path, argv, envp);
-}
-
-/* ---- posix_spawn --------------------------------------------------------------------------------------- */
-
-WRAPPER(int, posix_spawn,
-        (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,
-         const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]))
-{
-    struct env e;
-    char *const *env = env_make(&e, envp);
-
-    look_at(path, false);
-    int rc = NEXT(posix_spawn)(pid, path, actions, attributes, argv, (char *const *)env);
-    env_drop(&e);
-    return rc;
-}
-
-WRAPPER(int, posix_spawnp,
-        (pid_t * pid, const char *name, const posix_spawn_file_actions_t *actions,
-         const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]))
-{
-    char path[PATH_MAX];
-    struct env e;
-    char *const *env = env_make(&e, envp);
-
-    look_at(search(name, path, sizeof(path)), false);
-    int rc = NEXT(posix_spawnp)(pid, name, actions, attributes, argv, (char *const *)env);
-    env_drop(&e);
-    return rc;
 }

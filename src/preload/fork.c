@@ -15,7 +15,7 @@ static _Thread_local struct {
 } forking __attribute__((tls_model("initial-exec")));
 
 /* Signal handlers wait until it is over: they might leave by longjmp. */
-static void before(void)
+void preload_forking(void)
 {
     if (!px_session)
         return;
@@ -43,12 +43,20 @@ static void in_child(void)
     call_end();
 }
 
-/* What fork returned is told to no handler.  Where the program did not come through our wrapper, the
- * child says who it is. */
+/* What fork returned is told to no handler.  Where the program did not come through our wrapper,
+ * the child says who it is. */
 static void in_parent(void)
 {
     if (forking.under_way && !forking.wrapped)
         end_in_parent();
+}
+
+void preload_fork_over(pid_t pid)
+{
+    if (!forking.under_way)
+        return;
+    session_fork_over(pid);
+    end_in_parent();
 }
 
 static pid_t returned(pid_t pid)
@@ -56,10 +64,8 @@ static pid_t returned(pid_t pid)
     int error = errno;
 
     forking.wrapped = false;
-    if (pid != 0 && forking.under_way) {
-        session_fork_over(pid);
-        end_in_parent();
-    }
+    if (pid != 0)
+        preload_fork_over(pid);
     errno = error;
     return pid;
 }
@@ -68,7 +74,7 @@ static pid_t returned(pid_t pid)
  * the child is itself before other handlers run in it. */
 void preload_fork_init(void)
 {
-    pthread_atfork(before, in_parent, in_child);
+    pthread_atfork(preload_forking, in_parent, in_child);
 }
 
 WRAPPER(pid_t, fork, (void))
@@ -93,14 +99,15 @@ WRAPPER(pid_t, forkpty,
 /* It runs no handlers. */
 WRAPPER(pid_t, _Fork, (void))
 {
-    before();
+    preload_forking();
     pid_t pid = NEXT(_Fork)();
     if (pid == 0)
         in_child();
     return returned(pid);
 }
 
-/* The parent has gone when it returns.  Its descriptors 0 to 2 are /dev/null by dup2 inside libc. */
+/* The parent has gone when it returns.  Its descriptors 0 to 2 are /dev/null by dup2 inside
+ * libc. */
 WRAPPER(int, daemon, (int stay, int keep))
 {
     int rc = NEXT(daemon)(stay, keep);

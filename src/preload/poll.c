@@ -1,5 +1,6 @@
 /* epoll, poll, select. */
 #include "os/os.h"
+#include "posix/sys.h"
 #include "preload/call.h"
 
 #include <limits.h>
@@ -20,6 +21,36 @@ static int64_t millis(int ms)
 {
     return ms < 0 ? -1 : (int64_t)ms * 1000;
 }
+
+/* A mask holds for the whole of the call: what it blocks is blocked while we look, too, and what it
+ * lets in comes when the kernel sleeps (wait.c).  The bits to be given back. */
+static uint64_t block(const sigset_t *mask)
+{
+    uint64_t want, old;
+
+    if (!mask)
+        return 0;
+    __builtin_memcpy(&want, mask, sizeof(want));
+    sys_rt_sigprocmask(SIG_BLOCK, &want, &old);
+    return want & ~old;
+}
+
+static ssize_t unblock(uint64_t bits, ssize_t rc)
+{
+    if (bits)
+        sys_rt_sigprocmask(SIG_UNBLOCK, &bits, NULL);
+    return rc;
+}
+
+/* CALL for those with a mask. */
+#define CALL_MASKED(mask, what)                                                                    \
+    __extension__({                                                                                \
+        call_begin();                                                                              \
+        uint64_t bits_ = block(mask);                                                              \
+        ssize_t rc_ = unblock(bits_, (what));                                                      \
+        call_end();                                                                                \
+        rc_;                                                                                       \
+    })
 
 /* ---- epoll --------------------------------------------------------------------------------- */
 
@@ -45,7 +76,9 @@ WRAPPER(int, epoll_ctl, (int ep, int op, int fd, struct epoll_event *ev))
 WRAPPER(int, epoll_pwait,
         (int ep, struct epoll_event *ev, int max, int timeout, const sigset_t *mask))
 {
-    ssize_t rc = file_peek(ep) ? CALL(px_epoll_wait(ep, ev, max, millis(timeout), mask)) : PX_PASS;
+    ssize_t rc = file_peek(ep)
+                     ? CALL_MASKED(mask, px_epoll_wait(ep, ev, max, millis(timeout), mask))
+                     : PX_PASS;
 
     return rc == PX_PASS ? NEXT(epoll_pwait)(ep, ev, max, timeout, mask) : (int)answer(rc);
 }
@@ -64,7 +97,7 @@ WRAPPER(int, epoll_pwait2,
     ssize_t rc = PX_PASS;
 
     if (file_peek(ep) && us != INT64_MIN)
-        rc = CALL(px_epoll_wait(ep, ev, max, us, mask));
+        rc = CALL_MASKED(mask, px_epoll_wait(ep, ev, max, us, mask));
     return rc == PX_PASS ? NEXT(epoll_pwait2)(ep, ev, max, t, mask) : (int)answer(rc);
 }
 
@@ -91,7 +124,7 @@ WRAPPER(int, ppoll, (struct pollfd * p, nfds_t n, const struct timespec *t, cons
     ssize_t rc = PX_PASS;
 
     if (us != INT64_MIN && any_of_ours(p, n))
-        rc = CALL(px_poll(p, n, us, mask));
+        rc = CALL_MASKED(mask, px_poll(p, n, us, mask));
     return rc == PX_PASS ? NEXT(ppoll)(p, n, t, mask) : (int)answer(rc);
 }
 
@@ -165,6 +198,6 @@ WRAPPER(int, pselect,
     ssize_t rc = PX_PASS;
 
     if (us != INT64_MIN && any_selected(n, r, w, x))
-        rc = CALL(px_select(n, r, w, x, us, mask));
+        rc = CALL_MASKED(mask, px_select(n, r, w, x, us, mask));
     return rc == PX_PASS ? NEXT(pselect)(n, r, w, x, t, mask) : (int)answer(rc);
 }

@@ -7,9 +7,11 @@
  *
  *      call.h       a call goes in and comes back; signal handlers stay out of it
  *      next.h       what stands behind our names
- *      socket.c io.c poll.c desc.c stdio.c signal.c syscall.c      the names
- *      fork.c exec.c     processes: a fork is told before and after, and what is exec'd keeps the
- *                        library and the session, whatever environment it is given
+ *      socket.c io.c poll.c desc.c stdio.c signal.c syscall.c
+ *                   the names
+ *      fork.c exec.c spawn.c
+ *                   processes: a fork is told before and after, and what is exec'd keeps the
+ *                   library and the session, whatever environment it is given
  *      program.c    what cannot be preloaded, and why
  *      start.c      the constructor, and what `millrace run` calls
  *
@@ -33,6 +35,10 @@ __attribute__((visibility("default"))) enum px_note mr_preload_check(const char 
 /* What its environment must say: two strings.  After mr_preload_create. */
 __attribute__((visibility("default"))) void mr_preload_environment(char *preload, size_t preload_n,
                                                                    char *session, size_t session_n);
+
+/* fork.c: a child is about to be; and it is, or is not (-1): in the parent. */
+void preload_forking(void);
+void preload_fork_over(pid_t pid);
 
 /* fork.c, exec.c, stdio.c: from the constructor. */
 void preload_fork_init(void);

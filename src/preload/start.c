@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "posix/tls.h"
@@ -35,8 +36,9 @@ __attribute__((constructor(101))) static void start(void)
     preload_find();
     if (!session || !session[0])
         return;
+    const char *record = strchr(session, ':');
     px_thread.call++;
-    int rc = session_join(atoi(session), why, sizeof(why));
+    int rc = session_join(atoi(session), record ? atoi(record + 1) : -1, why, sizeof(why));
     px_thread.call--;
     if (rc < 0) {
         preload_say("%s: %s: it runs on the kernel's sockets", program_invocation_short_name, why);

@@ -39,10 +39,19 @@ static int cookie_close(void *cookie)
     return preload_close(number(cookie));
 }
 
+static int cookie_seek(void *cookie, off64_t *offset, int whence)
+{
+    (void)cookie;
+    (void)offset;
+    (void)whence;
+    errno = ESPIPE;
+    return -1;
+}
+
 static FILE *stream(int fd, const char *mode)
 {
     const cookie_io_functions_t calls = {
-        .read = cookie_read, .write = cookie_write, .close = cookie_close};
+        .read = cookie_read, .write = cookie_write, .seek = cookie_seek, .close = cookie_close};
     FILE *f = fopencookie((void *)(intptr_t)(fd + 1), mode, calls);
 
     /* fileno() tells it; nothing else in such a stream looks at it. */

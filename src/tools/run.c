@@ -143,7 +143,7 @@ static int take_options(struct options *o, int argc, char **argv)
     return status == TOOL_GO_ON ? check_options(o) : status;
 }
 
-/* ---- the library ------------------------------------------------------------------------------- */
+/* ---- the library ----------------------------------------------------------------------------- */
 
 /* Beside the program where it was built, or where both were installed. */
 static void place(const struct options *o, char *path, size_t n)
@@ -201,7 +201,7 @@ static bool load(const struct options *o, struct library *l)
     return l->create && l->janitor && l->check && l->environment;
 }
 
-/* ---- the program --------------------------------------------------------------------------------- */
+/* ---- the program ----------------------------------------------------------------------------- */
 
 /* 0: it is a file that may be run; else the status to end with, its reason told. */
 static int judge_file(const char *name, const char *path, bool tell)
