@@ -244,6 +244,10 @@ static void live(struct janitor *j)
         follow_claims(j);
         janitor_instances(j);
         keep_house(j);
+        if (!j->lost && nic_is_gone(px_session->nic)) {
+            j->lost = true;
+            janitor_port_lost();
+        }
         if (janitor_refs_look(j->now_us))
             j->next_us = min_u64(j->next_us, j->now_us + TICK_MAX_US);
         if (is_over(j, anybody) && close_door(j))

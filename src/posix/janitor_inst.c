@@ -228,3 +228,14 @@ void janitor_reset_the_rest(void)
         inst_leave(i);
     }
 }
+
+void janitor_port_lost(void)
+{
+    for (unsigned k = 0; k < px_session->slots; k++) {
+        struct px_inst *i = &px_session->inst[k];
+        if (!atomic_load(&i->live) || !janitor_enter(i))
+            continue;
+        inst_make_anew(i);
+        inst_leave(i);
+    }
+}

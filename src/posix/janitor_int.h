@@ -52,6 +52,7 @@ struct janitor {
     uint64_t ending_us; /* since when there is no process; 0: there is */
     uint64_t next_us;   /* when it must look again, for what is its own */
     bool calm;          /* of this round: all are attended */
+    bool lost;          /* the port is gone */
     bool told;          /* to stop */
     /* Answers. */
     struct status_core *copy; /* by slot; owned */
@@ -85,6 +86,8 @@ void janitor_watch_all(struct janitor *j);
 /* Instances have sent what they owe, and were told all. */
 bool janitor_all_is_said(void);
 void janitor_reset_the_rest(void);
+/* The port is gone: every connection is over, and its program hears of it. */
+void janitor_port_lost(void);
 
 /* ---- janitor_stop.c ------------------------------------------------------------------------ */
 

@@ -347,12 +347,15 @@ static void who_is_stopped_inside_is_let_out_and_stays_stopped(void **state)
     pid_t pid = start(run_and_stop_inside);
     bool answered = is_answered();
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    fd = open(path, O_RDONLY);
-    n = read(fd, text, sizeof(text) - 1);
-    close(fd);
+    uint64_t until = os_now_us() + PATIENCE_US;
+    while (!strstr(text, ") T ") && os_now_us() < until) {
+        fd = open(path, O_RDONLY);
+        n = read(fd, text, sizeof(text) - 1);
+        close(fd);
+    }
     stop(pid);
     assert_true(answered);
-    assert_true(n > 0 && strstr(text, ") T "));
+    assert_non_null(strstr(text, ") T "));
 }
 
 static void what_the_dead_used_in_calls_is_given_back(void **state)
