@@ -186,8 +186,8 @@ void session_forking(void);
 void session_forked(void);
 void session_fork_over(int pid);
 /* Between session_forking and session_fork_over, for a child that will not run our code before exec
- * (posix_spawn): the number of its record, or -1; and what its descriptor `to` will name: what `from`
- * does, or nothing (-1). */
+ * (posix_spawn): the number of its record, or -1; and what its descriptor `to` will name: what
+ * `from` does, or nothing (-1). */
 int session_forking_record(void);
 void session_forking_dup(int from, int to);
 /* Let the calling process go on without the session, leaving its descriptors. */

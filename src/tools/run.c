@@ -24,7 +24,7 @@ static const char usage[] =
     "Runs PROGRAM, and whatever it starts, on Millrace's TCP/IP stack instead of the kernel's.\n"
     "What our stack does not reach, loopback first of all, stays the kernel's.\n"
     "  --slots N            most stacks: as many threads have one of their own, more share\n"
-    "                       (default: as many as processors, and as the port has queues)\n"
+    "                       (default: 4 a processor, 8 to 16)\n"
     "  --only NET/LEN       only these destinations are ours; may be given often\n"
     "  --kernel NET/LEN     these destinations are the kernel's; may be given often\n"
     "  --library FILE       " LIBRARY ", if it is not where it was built or installed\n"
