@@ -137,7 +137,7 @@ void conn_over(struct px_file *f, int64_t err)
 {
     f->state = PX_OVER;
     f->err = (int32_t)-err;
-    if ((f->level & EPOLLRDHUP) && !(f->shut & 1)) {
+    if ((f->level & (EPOLLRDHUP | EPOLLHUP)) == EPOLLRDHUP && !(f->shut & 1)) {
         f->shut |= SHUT_BY_PEER;
         if (f->err == ECONNRESET)
             f->err = EPIPE;

@@ -183,13 +183,13 @@ static int connect_stream(struct px_file *f, int fd, const struct sockaddr *a, s
         return again(f);
     if (kind == ADDR_BAD)
         return a->sa_family == f->family ? -EINVAL : -EAFNOSUPPORT;
-    enum px_why why = why_of(kind, &to);
+    if (f->family == AF_INET6 && a->sa_family == AF_INET)
+        return n < SIN6_BYTES_MIN ? -EINVAL : -EAFNOSUPPORT; /* tcp_v6_connect */
+    enum px_why why = is_v6_only(f) ? PX_WHY_FAMILY : why_of(kind, &to);
     if (why == PX_WHY_OURS && to.port == 0)
         return -ECONNREFUSED; /* nobody listens there, on any machine */
     if (why != PX_WHY_OURS)
         return f->kind == PX_FRESH ? leave(f, why) : -ENETUNREACH;
-    if (to.port == 0)
-        return -ECONNREFUSED; /* Linux asks, and this is what hosts answer */
     rc = begin(f, fd, &to);
     if (rc)
         return rc;

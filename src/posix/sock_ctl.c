@@ -117,8 +117,6 @@ static int set_nonblock(struct px_file *f, int fd, const int *on)
 /* Linux's mark lies at the urgent byte, ours behind it (RFC 6093). */
 static int at_mark(struct px_file *f, int *out)
 {
-    if (f->kind == PX_LISTENER)
-        return -EINVAL;
     if (f->kind == PX_DGRAM)
         return -ENOTTY;
     if (!out)

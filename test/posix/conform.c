@@ -6,7 +6,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#define TOPIC_SECONDS 10
+#define TOPIC_SECONDS 8
 #define TRANSCRIPT_FD 901
 #define PORT_FIRST 10000
 #define PORTS_OF_TOPIC 150

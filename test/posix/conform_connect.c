@@ -131,7 +131,7 @@ static void bad_target(void)
     say("broadcast", connect_to(fd, "255.255.255.255", port));
     say("our network's broadcast", connect_to(fd, "10.77.0.255", port));
     say("multicast", connect_to(fd, "224.0.0.1", port));
-    say("port 0", connect_to(fd, peer_ip, 0));
+    say("port 0", connect_to(tcp(), peer_ip, 0));
     say("no route", connect_to(tcp(), "192.0.2.1", port));
     say("of nothing", connect_to(98, peer_ip, port));
     say("of a file", connect_to(open("/dev/null", O_RDONLY), peer_ip, port));
