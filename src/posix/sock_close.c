@@ -163,5 +163,6 @@ void file_closed(struct px_file *f)
     case PX_EPOLL:
         break;
     }
+    listen_put(f);
     port_give(f);
 }

@@ -144,6 +144,8 @@ int listener_open_in(struct px_file *f, struct px_inst *i, bool orphan);
 void listener_pending(struct px_file *f, unsigned slot);
 void listener_news(struct px_file *f, unsigned slot);
 void listener_close(struct px_file *f);
+/* Gives up its place among the session's listeners, if it has one. */
+void listen_put(struct px_file *f);
 /* It listens no more, and may again. */
 int listener_stop(struct px_file *f, int fd);
 /* Wait with the kernel's socket of a file that is both, or a listener. */

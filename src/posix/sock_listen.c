@@ -10,6 +10,7 @@
 #define BACKLOG_MAX 4096u /* as Linux's net.core.somaxconn */
 #define BIT(slot) (UINT64_C(1) << (slot))
 
+/* Once it has one it keeps it to its end: threads may be in the middle of an accept. */
 static bool listen_get(struct px_file *f)
 {
     for (uint32_t k = 0; k < PX_LISTENS && !f->listen; k++) {
@@ -22,10 +23,12 @@ static bool listen_get(struct px_file *f)
     return f->listen != NULL;
 }
 
-static void listen_put(struct px_file *f)
+void listen_put(struct px_file *f)
 {
     struct px_listen *l = f->listen;
 
+    if (!l)
+        return;
     f->listen = NULL;
     atomic_store(&l->open, 0);
     atomic_store(&l->pending, 0);
@@ -116,6 +119,8 @@ static void repause(struct px_file *f)
 
 static void open_or_share(struct px_file *f, struct px_inst *i, bool orphan)
 {
+    if (f->kind != PX_LISTENER)
+        return; /* shut down meanwhile */
     if (!(atomic_load(&f->listen->open) & BIT(i->slot))) {
         int rc = listener_open_in(f, i, orphan);
         mr_sock s = rc == MR_EADDRINUSE ? port_inherit(f, i->slot) : MR_SOCK_NONE;
@@ -240,10 +245,8 @@ static int listen_begin(struct px_file *f, int fd, int backlog)
         rc = listen_both(f, fd, backlog);
     else if (!f->port)
         rc = port_late(f);
-    if (rc) {
-        listen_put(f);
+    if (rc)
         return rc;
-    }
     word_lock(&f->lock);
     f->kind = PX_LISTENER;
     atomic_store(&f->level, 0);
@@ -304,5 +307,4 @@ void listener_close(struct px_file *f)
     for (unsigned slot = 0; slot < px_session->slots; slot++)
         if (atomic_load(&f->listen->open) & BIT(slot))
             close_in(f, slot);
-    listen_put(f);
 }

@@ -125,7 +125,7 @@ static void workers(void)
     kill(pid[2], SIGTERM);
     while (wait(&status) > 0)
         continue;
-    rest(QUIET_MS);
+    rest(500);
     say("connect when all are gone", peer("connect %d", port));
 }
 
