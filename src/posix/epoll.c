@@ -46,7 +46,7 @@ static int wait_set(struct px_file *sf, int ep, struct epoll_event *ev, int max,
     struct px_wait w;
 
     wait_begin(&w, timeout_us, false);
-    w.mask = mask;
+    wait_mask(&w, mask);
     wait_arm(&w, sf);
     for (;;) {
         n = look(s, ep, ev, max, os_now_us());

@@ -105,7 +105,7 @@ static int poll_wait(struct poll_call *c, int64_t timeout_us, const sigset_t *ma
 
     px_thread.round_us = 0;
     wait_begin(&w, timeout_us, false);
-    w.mask = mask;
+    wait_mask(&w, mask);
     arm_all(c, &w, true);
     while (ours(c) == 0 && kernel == 0 && slept == 0)
         slept = wait_sleep(&w, -1, c->kernel, c->kernels, &kernel);

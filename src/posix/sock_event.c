@@ -89,8 +89,7 @@ uint32_t file_level(const struct px_file *f)
         return 0;
     uint64_t mine = atomic_load_explicit(&l->orphan, memory_order_relaxed) |
                     ~atomic_load_explicit(&px_session->claimed, memory_order_relaxed);
-    if (px_thread.slot)
-        mine |= UINT64_C(1) << (px_thread.slot - 1);
+    mine |= px_thread.slot ? UINT64_C(1) << (px_thread.slot - 1) : UINT64_MAX;
     return pending & mine ? NEWS_IN : 0;
 }
 

@@ -19,6 +19,8 @@
  * (test_posix_order goes through all interleavings, store buffers included.) */
 #include "posix/wait_int.h"
 
+#include <string.h>
+
 #include "os/os.h"
 
 #define LOOK_US 50   /* while it spins the kernel is asked so often */
@@ -129,12 +131,30 @@ void wait_disarm(struct px_wait *w, struct px_file *f)
         atomic_fetch_and(&f->waiters, ~(UINT64_C(1) << w->waiter));
 }
 
+/* While the wait lasts, the mask holds in all of it: what the mask blocks and the program does not is
+ * blocked here; what it lets in comes while the thread sleeps. */
+void wait_mask(struct px_wait *w, const sigset_t *mask)
+{
+    uint64_t want, old;
+
+    w->mask = mask;
+    if (!mask)
+        return;
+    memcpy(&want, mask, sizeof(want));
+    if (sys_rt_sigprocmask(SIG_BLOCK, &want, &old) == 0)
+        w->blocked = want & ~old;
+    w->signals = signals(w);
+}
+
 /* To the program: the instances it slept for have nobody now.  The janitor says that it sleeps,
  * then looks who attends them; here it is the other way round. */
 void wait_end(struct px_wait *w)
 {
     bool left = false;
 
+    if (w->blocked)
+        sys_rt_sigprocmask(SIG_UNBLOCK, &w->blocked, NULL);
+    w->blocked = 0;
     for (uint64_t rest = w->attends; rest; rest &= rest - 1) {
         struct px_inst *i = &px_session->inst[__builtin_ctzll(rest)];
         uint32_t me = (uint32_t)w->waiter + 1;

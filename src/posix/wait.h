@@ -51,9 +51,11 @@ struct px_wait {
     bool restarts;        /* a handler with SA_RESTART does not end it */
     uint32_t signals;     /* tls's counters when it began */
     uint64_t attends;     /* instances that it sleeps for, by bit */
-    const sigset_t *mask; /* while it sleeps; NULL: as it is */
+    const sigset_t *mask; /* while it lasts (wait_mask); NULL: as it is */
+    uint64_t blocked;     /* signals that only the mask blocks */
 };
 void wait_begin(struct px_wait *w, int64_t timeout_us, bool restarts);
+void wait_mask(struct px_wait *w, const sigset_t *mask);
 void wait_arm(struct px_wait *w, struct px_file *f);
 /* Sleep until kicked, a kernel descriptor is ready, or the time is over.  epfd, or fds and n: what
  * the kernel is to watch beside (-1, NULL: nothing); their revents are written.  0: look again (or
