@@ -48,13 +48,21 @@ static uint32_t conn_level(const struct px_file *f)
     return level;
 }
 
+/* An error can be read, too, but is no datagram. */
+static bool has_datagram(const struct px_file *f)
+{
+    int64_t n = 0;
+
+    return mr_getopt(inst_mr(file_inst(f)), f->sock, MR_RCVQ, &n) == 0 && n > 0;
+}
+
 static uint32_t dgram_level(const struct px_file *f)
 {
     uint32_t level = f->err ? EPOLLERR : 0;
 
     if (f->sock.v) {
         unsigned poll = mr_poll(inst_mr(file_inst(f)), f->sock);
-        if (poll & MR_CAN_RECV)
+        if ((poll & MR_CAN_RECV) && (!(poll & MR_HAS_ERROR) || has_datagram(f)))
             level |= LEVEL_IN;
         if (poll & MR_CAN_SEND)
             level |= LEVEL_OUT | EPOLLWRBAND;

@@ -58,6 +58,10 @@ static ssize_t sendfile_to(struct px_file *f, int in, off_t *offset, size_t n)
 {
     off_t at = offset ? *offset : sys_lseek(in, 0, SEEK_CUR);
 
+    int mode = sys_fcntl(in, F_GETFL, 0);
+
+    if (mode < 0 || (mode & O_ACCMODE) == O_WRONLY)
+        return -EBADF;
     if (file_peek(in) || at == -ESPIPE)
         return -EINVAL;
     if (at < 0)

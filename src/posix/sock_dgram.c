@@ -215,8 +215,12 @@ ssize_t udp_sendmsg(struct px_file *f, int fd, const struct msghdr *m, int flags
         why = PX_WHY_OURS;
     else if (kind == ADDR_V4)
         why = session_route(addr_v4(&to));
-    if (is_broadcast(&to) && !opt_value(f, OPT_BROADCAST, 0))
-        return -EACCES;
+    if (is_broadcast(&to)) {
+        if (!opt_value(f, OPT_BROADCAST, 0))
+            return -EACCES;
+        if (f->bound && !f->kernel_bound)
+            why = PX_WHY_OURS;
+    }
     if (f->bound && !f->kernel_bound && why != PX_WHY_OURS)
         return -ENETUNREACH;
     int rc = udp_autobind(f, fd);

@@ -110,7 +110,6 @@ int bind_any(struct px_file *f, int fd, uint16_t port);
 
 /* ---- sock_conn.c: one connection, inside its instance ---------------------------------------- */
 
-/* A socket of the stack becomes f's; level is told.  Inside. */
 /* What is shorter is refused by the kernel: RFC 2133's sockaddr_in6 had no scope. */
 #define SIN6_BYTES_MIN 24u
 
@@ -118,6 +117,7 @@ int bind_any(struct px_file *f, int fd, uint16_t port);
 bool is_v6_only(const struct px_file *f);
 /* The connection has ended, with err (<= 0). */
 void conn_over(struct px_file *f, int64_t err);
+/* A socket of the stack becomes f's; level is told.  Inside. */
 void conn_attach(struct px_file *f, struct px_inst *i, mr_sock s, enum px_state state);
 /* >0, 0 at the end, -EAGAIN, or what ended it (told once). */
 ssize_t conn_take(struct px_file *f, struct mr *m, void *p, size_t n, unsigned mr_flags);

@@ -100,7 +100,7 @@ const struct opt_row opt_table[] = {
     {TCP(TCP_FASTOPEN_NO_COOKIE, BOOL), REFUSED(EOPNOTSUPP, "no data in our SYN")},
     {TCP(TCP_NOTSENT_LOWAT, INT),
      HINT(NOTSENT_LOWAT, "poll tells of room as without it; a bound on memory only"),
-     .otherwise = -1},
+     .otherwise = 0},
     {TCP(TCP_ULP, NAME), REFUSED(ENOENT, "no protocol above: TLS is the program's")},
     {TCP(TCP_MD5SIG, OTHER), REFUSED(ENOPROTOOPT, "no signatures (RFC 2385)")},
     {TCP(TCP_MD5SIG_EXT, OTHER), REFUSED(ENOPROTOOPT, "no signatures (RFC 2385)")},

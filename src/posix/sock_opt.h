@@ -49,5 +49,11 @@ static inline bool opt_is_for(const struct opt_row *o, const struct px_file *f)
 {
     return o->kinds & (f->type == SOCK_DGRAM ? FOR_UDP : FOR_TCP);
 }
+static inline bool opt_level_is_known(int level)
+{
+    return level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP ||
+           level == IPPROTO_IPV6;
+}
+#define TIMEOUT_NONE_US 1 /* SO_RCVTIMEO of less than nothing: no wait at all */
 /* The value as the stack takes it. */
 int64_t opt_for_stack(const struct opt_row *o, int32_t value);

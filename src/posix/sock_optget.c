@@ -131,6 +131,9 @@ static int give_timeval(const struct getting *x, int64_t us)
 {
     struct timeval t = {us / 1000000, us % 1000000};
 
+    if (us == TIMEOUT_NONE_US)
+        t.tv_usec = 0;
+
     return give(x, &t, sizeof(t));
 }
 
@@ -192,6 +195,16 @@ static int get_known(struct px_file *f, const struct getting *x, const struct op
     return give_setting(f, x, o);
 }
 
+/* Nothing was ever set: the kernel's socket shows that. */
+static int get_refused(const struct px_file *f, const struct getting *x, const struct opt_row *o)
+{
+    if (f->fd_is_own)
+        return sys_getsockopt(x->fd, x->level, x->name, x->value, x->n);
+    if (o && (o->form == FORM_BOOL || o->form == FORM_INT))
+        return give_int(x, o, o->otherwise);
+    return o || opt_level_is_known(x->level) ? -ENOPROTOOPT : -EOPNOTSUPP;
+}
+
 static int get_file(struct px_file *f, const struct getting *x)
 {
     const struct opt_row *o = opt_find(x->level, x->name);
@@ -202,9 +215,8 @@ static int get_file(struct px_file *f, const struct getting *x)
         return -EFAULT;
     if ((int)*x->n < 0)
         return -EINVAL;
-    if (!o || o->how == HOW_REFUSED) /* nothing was ever set: the kernel's socket shows that */
-        return f->fd_is_own ? sys_getsockopt(x->fd, x->level, x->name, x->value, x->n)
-                            : -ENOPROTOOPT;
+    if (!o || o->how == HOW_REFUSED || o->how == HOW_KERNELS)
+        return get_refused(f, x, o);
     if ((x->level == IPPROTO_TCP && f->type != SOCK_STREAM) ||
         (x->level == IPPROTO_IPV6 && f->family != AF_INET6))
         return x->level == IPPROTO_TCP ? -EOPNOTSUPP : -ENOPROTOOPT;

@@ -7,7 +7,8 @@
 /* Linux doubles what is asked for, for its own overhead, and has a least and a most. */
 #define SNDBUF_MIN 4608
 #define RCVBUF_MIN 2304
-#define BUF_ASK_MAX 212992 /* net.core.[rw]mem_max */
+#define BUF_ASK_MAX 212992      /* net.core.[rw]mem_max */
+#define RCVBUF_GROWS_TO 6291456 /* net.ipv4.tcp_rmem */
 #define STACK_BUF_MIN 2048
 #define USER_TIMEOUT_MAX_MS (24 * 3600 * 1000)
 
@@ -50,7 +51,7 @@ static int give_listener(struct px_file *f, const struct opt_row *o, int64_t v)
         inst_enter(i);
         int err = mr_setopt(inst_mr(i), f->listen->sock[slot], (enum mr_opt)o->mr, v);
         inst_leave(i);
-        rc = err && err != MR_EBADF ? err : rc;
+        rc = err && err != MR_EBADF && err != MR_ENOPROTOOPT ? err : rc;
     }
     return rc;
 }
@@ -106,17 +107,20 @@ static int32_t doubled(int32_t v, int32_t least, bool forced)
     return v * 2 > least ? v * 2 : least;
 }
 
-static int32_t as_linux_keeps(const struct opt_row *o, int32_t v)
+static int32_t as_linux_keeps(const struct px_file *f, const struct opt_row *o, int32_t v)
 {
+    int32_t most;
+
     switch (o->slot) {
     case OPT_SNDBUF:
         return doubled(v, SNDBUF_MIN, o->name == SO_SNDBUFFORCE);
     case OPT_RCVBUF:
         return doubled(v, RCVBUF_MIN, o->name == SO_RCVBUFFORCE);
     case OPT_TOS:
-        return o->kinds & FOR_TCP ? v & ~3 : v; /* the ECN bits are TCP's own */
-    case OPT_RCVLOWAT:
-        return v < 0 ? INT32_MAX : v ? v : 1;
+        return f->type == SOCK_STREAM ? v & ~3 : v; /* the ECN bits are TCP's own */
+    case OPT_RCVLOWAT: /* tcp_set_rcvlowat: no more than half the buffer */
+        most = opt_value(f, OPT_RCVBUF, RCVBUF_GROWS_TO) / 2;
+        return v < 0 || v > most ? most : v ? v : 1;
     case OPT_QUICKACK:
         return v & 1;
     default:
@@ -162,11 +166,11 @@ static int set_int(struct px_file *f, const struct setting *x, const struct opt_
 
     if (rc)
         return rc;
-    if (!in_range(o, v))
+    if (!in_range(o, v) || (o->slot == OPT_WINDOW_CLAMP && v == 0 && f->kind != PX_FRESH))
         return -EINVAL;
     if (o->slot == OPT_NONE)
         return 0;
-    v = as_linux_keeps(o, v);
+    v = as_linux_keeps(f, o, v);
     rc = o->mr && opt_is_for(o, f) ? give_stack(f, o, v) : 0;
     if (rc)
         return rc;
@@ -194,7 +198,9 @@ static int set_timeval(struct px_file *f, const struct setting *x, const struct 
     memcpy(&t, x->value, sizeof(t));
     if (t.tv_usec < 0 || t.tv_usec >= 1000000)
         return -EDOM;
-    us = t.tv_sec < 0 ? 1 : t.tv_sec > INT64_C(1) << 40 ? 0 : t.tv_sec * 1000000 + t.tv_usec;
+    us = t.tv_sec < 0                  ? TIMEOUT_NONE_US
+         : t.tv_sec > INT64_C(1) << 40 ? 0
+                                       : t.tv_sec * 1000000 + t.tv_usec;
     if (o->name == SO_RCVTIMEO_OLD)
         f->opts.rcvtimeo_us = us;
     else
@@ -331,8 +337,9 @@ static int set_file(struct px_file *f, const struct setting *x)
         return f->fd_is_own ? sys_setsockopt(x->fd, x->level, x->name, x->value, x->n) : 0;
     case HOW_KERNELS:
         return is_off(x) ? 0 : set_kernels(f, x, o->err);
-    case HOW_READ:
     case HOW_REFUSED:
+        return is_off(x) && o->form == FORM_BOOL ? 0 : -o->err;
+    case HOW_READ:
         break;
     }
     return -o->err;

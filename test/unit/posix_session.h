@@ -9,6 +9,7 @@
 #include "posix/pools.h"
 #include "posix/session_int.h"
 
+#ifndef SESSION_WITH_SOCKETS
 /* In a test that has no sockets: what sock_*.c would do. */
 __attribute__((weak)) void file_event(struct mr *m, void *inst, const struct mr_event *ev)
 {
@@ -42,6 +43,8 @@ __attribute__((weak)) uint32_t file_level(const struct px_file *f)
 {
     return atomic_load(&f->level);
 }
+
+#endif
 
 static char session_path[64];
 
