@@ -157,13 +157,21 @@ static int start(struct pump_front *f, const struct dev_kind *kind, const struct
     return rc;
 }
 
-static bool hear(const struct pump_front *f, struct pump_report *r, char *why, size_t n)
+static ssize_t hear_word(const struct pump_front *f, void *word, size_t n)
 {
     ssize_t got;
 
     do
-        got = recv(f->control, r, sizeof(*r), 0);
+        got = recv(f->control, word, n, 0);
     while (got < 0 && errno == EINTR);
+    return got;
+}
+
+static bool hear(const struct pump_front *f, struct pump_report *r, char *why, size_t n)
+{
+    ssize_t got;
+
+    got = hear_word(f, r, sizeof(*r));
     if (got == sizeof(*r) && r->good)
         return true;
     snprintf(why, n, "%s", got == sizeof(*r) ? r->why : "the process that has the device has died");
@@ -226,7 +234,8 @@ struct nic *pump_open(struct mem *m, const struct dev_kind *kind, const struct d
         return NULL;
     }
     struct nic *nic = become_port(f, &r);
-    if (send(f->control, &o, sizeof(o), MSG_NOSIGNAL) == (ssize_t)sizeof(o))
+    if (send(f->control, &o, sizeof(o), MSG_NOSIGNAL) == (ssize_t)sizeof(o) &&
+        hear_word(f, &r, sizeof(r)) == 1)
         return nic;
     snprintf(why, n, "the process that has the device has died");
     give_up(f);

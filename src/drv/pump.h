@@ -12,8 +12,9 @@
  * that holds from the next frame on.  It costs one copy and one process in between; offloads are
  * what the real port has, both ways.
  *
- * The pump begins as a grandchild of who opens the port, so that no program has it as a child.  It
- * ends when the port is closed or the last descriptor of its control is; asleep it costs nothing. */
+ * The pump begins as a grandchild of who opens the port, so that no program has it as a child.
+ * It ends when the port is closed or the last descriptor of its control is; asleep it costs
+ * nothing. */
 #pragma once
 
 #include "drv/dev.h"

@@ -25,7 +25,7 @@ struct pump_report {
     struct nic_fact fact[NIC_FACTS_MAX];
 };
 
-/* The answer: the wire is there. */
+/* The answer: the wire is there.  A byte says then that the pump is at its other end. */
 struct pump_order {
     void *wire;
     size_t bytes;

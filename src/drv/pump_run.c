@@ -232,7 +232,7 @@ void pump_run(const struct pump_start *s)
     bool good = open_wire(&p, s);
     if (good && p.real->ops->attach)
         good = p.real->ops->attach(p.real, 0) == 0;
-    if (good)
+    if (good && send(s->control, "", 1, MSG_NOSIGNAL) == 1)
         pump(&p);
     end(&p);
 }

@@ -34,6 +34,8 @@
  *      sender:   frames, bit; is it asleep? then, of several senders one, clear that and ring
  *      receiver: say asleep; look for frames once more; sleep
  *
+ * Only the sender takes the word back: one process may look at a queue for which another sleeps.
+ *
  * Each number that went out on `fill` comes back on `full`, in the same order, so that the
  * receiver's own two indices say which buffers are out, and the sender's own two whether it ended
  * in the middle: a side that ended without a word is taken up by the next.
@@ -87,8 +89,8 @@ bool memwire_read_config(const void *shared, size_t shared_bytes, struct memwire
 
 /* How this end wakes the other's queue. */
 void memwire_set_bell(struct memwire_port *p, void (*ring)(void *arg, unsigned queue), void *arg);
-/* About to sleep for this queue's frames: from now on a sender rings, once.  True: frames wait
- * already, do not sleep.  The next rx_burst is awake again. */
+/* About to sleep for this queue's frames: the next sender rings, once.  True: frames wait already,
+ * do not sleep. */
 bool memwire_asleep(struct memwire_port *p, unsigned queue);
 
 /* For who puts another close around a wire. */

@@ -164,7 +164,6 @@ struct memwire_queue {
     uint64_t hungry;               /* lanes short of buffers */
     unsigned next_read, next_fill; /* lanes whose turn it is */
     _Atomic uint32_t *sleeps;      /* in the shared memory; NULL: a wire without bells */
-    bool asleep;                   /* we have said so there */
     /* sending */
     struct tx_lane *tx;
     uint32_t targets;           /* the other side's queues */

@@ -183,7 +183,6 @@ bool memwire_asleep(struct memwire_port *port, unsigned queue)
 
     if (!q->sleeps)
         return false;
-    q->asleep = true;
     atomic_store(q->sleeps, 1);
     /* The senders' fence stands between what they have sent and their look at `sleeps`. */
     atomic_thread_fence(memory_order_seq_cst);
@@ -200,10 +199,6 @@ unsigned memwire_rx_burst(struct nic *nic, unsigned queue, struct pkt **out, uns
     unsigned got;
 
     max = min_u32(max, BURST_MAX);
-    if (unlikely(q->asleep)) {
-        q->asleep = false;
-        atomic_store_explicit(q->sleeps, 0, memory_order_relaxed);
-    }
     got =
         likely(q->lanes == 1) ? lane_receive(q, 0, out, max, &more) : receive_pending(q, out, max);
     memwire_refill(q);
