@@ -28,14 +28,40 @@ static struct {
     uint32_t known[PX_FILES]; /* references that are accounted for */
 } refs;
 
+static uint64_t waiters_of(int32_t pid)
+{
+    uint64_t w = 0;
+
+    for (unsigned k = 0; k < PX_WAITERS; k++)
+        w |= (uint64_t)(atomic_load(&px_session->waiter[k].pid) == pid) << k;
+    return w;
+}
+
+/* Another of its holders has died while it was looked at: from the beginning. */
+static void look_again(uint32_t index)
+{
+    for (unsigned i = 0; i < refs.n; i++)
+        if (refs.s[i].file == index) {
+            refs.s[i].looks = 0;
+            refs.s[i].excess = UINT32_MAX;
+        }
+}
+
 void janitor_refs_suspect(const struct px_proc *p)
 {
     uint32_t fds = atomic_load(&p->fds);
+    uint64_t dead = waiters_of(atomic_load(&p->pid));
 
     for (uint32_t i = 0; i < fds && refs.n < SUSPECTS; i++) {
         uint32_t index = atomic_load(&p->fd[i].file);
-        if (!index || refs.is[index])
+        if (!index)
             continue;
+        /* Its waiters will be others', who did not ask for this file. */
+        atomic_fetch_and(&file_of(index)->waiters, ~dead);
+        if (refs.is[index]) {
+            look_again(index);
+            continue;
+        }
         refs.is[index] = 1;
         refs.s[refs.n++] = (struct suspect){
             .file = index, .born = atomic_load(&file_of(index)->born), .excess = UINT32_MAX};

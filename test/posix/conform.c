@@ -360,6 +360,7 @@ static pid_t start_topic(const struct topic *t, int index, const char *control, 
     *out = memfd_create("transcript", MFD_CLOEXEC);
     pid = fork();
     if (pid == 0) {
+        setpgid(0, 0);
         dup2(*out, TRANSCRIPT_FD);
         closefrom(TRANSCRIPT_FD + 1);
         close_range(3, TRANSCRIPT_FD - 1, 0);
@@ -376,6 +377,7 @@ static void end_topic(const struct topic *t, pid_t pid, int out)
 
     if (waitpid(pid, &status, 0) != pid)
         status = -1;
+    kill(-pid, SIGKILL); /* children that it has left behind */
     lseek(out, 0, SEEK_SET);
     while ((n = read(out, room, sizeof room)) > 0)
         fwrite(room, 1, (size_t)n, stdout);
