@@ -51,3 +51,5 @@ int preload_ioctl(int fd, unsigned long request, ...);
 pid_t preload_fork(void);
 int preload_execve(const char *path, char *const argv[], char *const envp[]);
 int preload_execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags);
+ssize_t preload_send(int fd, const void *p, size_t n, int flags);
+int preload_sigaction(int sig, const struct sigaction *act, struct sigaction *old);

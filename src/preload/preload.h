@@ -7,7 +7,7 @@
  *
  *      call.h       a call goes in and comes back; signal handlers stay out of it
  *      next.h       what stands behind our names
- *      socket.c io.c poll.c desc.c stdio.c signal.c syscall.c
+ *      socket.c io.c poll.c desc.c stdio.c signal.c syscall.c older.c
  *                   the names
  *      fork.c exec.c spawn.c
  *                   processes: a fork is told before and after, and what is exec'd keeps the
