@@ -37,6 +37,7 @@ bool home_set_law(struct home *h, const struct rss *law, instant now)
         if (core == own->rss.table[e])
             continue;
         own->was[e] = own->rss.table[e];
+        own->came_at[e] = own->moved_at[e];
         own->moved_at[e] = now;
         own->rss.table[e] = core;
         changed = true;

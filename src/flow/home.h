@@ -34,12 +34,11 @@
 
 /* So long after an entry has changed its core, a flow may be known only to the core before. */
 #define HOME_GRACE_US USEC_PER_SEC
-/* Those who have one at their next turn have told its new home of it by then. */
-#define HOME_SETTLE_US (20 * USEC_PER_MSEC)
 
 struct home_law {
     struct rss rss;                  /* table entries are cores */
     uint16_t was[RSS_TABLE_MAX];     /* by entry: its core before the last change, */
+    instant came_at[RSS_TABLE_MAX];  /* to which it had come then, */
     instant moved_at[RSS_TABLE_MAX]; /* and when that was */
 };
 
@@ -85,9 +84,12 @@ static inline unsigned home_was(const struct home *h, uint32_t hash, instant now
         return h->law->table[e];
     return h->own->was[e];
 }
-static inline bool home_settles(const struct home *h, instant now)
+/* How long that core was home. */
+static inline uint64_t home_stay(const struct home *h, uint32_t hash)
 {
-    return unlikely(now + HOME_GRACE_US < h->moving_until + HOME_SETTLE_US);
+    uint32_t e = hash & h->law->mask;
+
+    return h->own->moved_at[e] - h->own->came_at[e];
 }
 /* Fragments meet here. */
 static inline unsigned home_of_pair(const struct home *h, be32 raddr, be32 laddr)

@@ -135,6 +135,8 @@ void sim_core_turn(struct sim_world *w, unsigned host, unsigned core)
     c->wake_ns = SIM_NEVER;
     if (h->law)
         mail_awake(&c->mail);
+    if (h->law && w->plan.moves)
+        sim_law_read(w, host, core);
     sim_app_poll(&c->app);
     shard_turn(&c->shard, sim_clock_read(&h->clock, w->now));
     if (++w->turns % w->plan.check_every == 0) {

@@ -51,6 +51,7 @@ void sim_draw_plan(struct sim_world *w)
     p->bound_ns = p->heal_ns + 1800 * SIM_NS_PER_SEC;
     p->check_every = rng_chance(r, 1, 2) ? 1 : between(r, 2, 40);
     p->pings = rng_chance(r, 1, 3);
+    p->moves = mix64(w->options.seed + 0x6d6f) % 5 < 2;
     if (w->options.check_every)
         p->check_every = w->options.check_every;
     switch (rng_below(r, 4)) {

@@ -73,7 +73,7 @@ static bool needs_mail(struct sim_world *w, unsigned host)
     struct sim_host *h = &w->host[host];
     uint8_t all = (uint8_t)((1u << h->cores) - 1);
 
-    if (h->port->spread != SIM_SPREAD_RSS || w->plan.toggles)
+    if (h->port->spread != SIM_SPREAD_RSS || w->plan.toggles || w->plan.moves)
         return true;
     for (unsigned i = 0; i < SIM_LISTENERS; i++)
         if (h->listens[i] != all || h->one_call[i])

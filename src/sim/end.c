@@ -101,13 +101,15 @@ static bool loses_guests(const struct sim_world *w, unsigned host)
 }
 
 /* Its SYN,ACK was a cookie, and when that came back it was too old, for there had been no room to
- * accept it, or there was no listener; though there was one for a copy of the same segment. */
+ * accept it, or there was no listener, or home had moved to a core that has sent none; though there
+ * was one for a copy of the same segment. */
 static bool has_lost_cookie(const struct sim_world *w, const struct sim_end *e)
 {
     const struct sim_host *server = &w->host[e->conn->server];
 
     return e->rcvd == 0 && sim_host_tcp(server, offsetof(struct tcp_stats, syncookies_sent)) &&
-           (w->plan.toggles || sim_host_tcp(server, offsetof(struct tcp_stats, drop_accept_full)));
+           (w->plan.toggles || w->plan.moves ||
+            sim_host_tcp(server, offsetof(struct tcp_stats, drop_accept_full)));
 }
 
 static bool has_cause(const struct sim_world *w, const struct sim_end *e, int err)

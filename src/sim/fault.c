@@ -2,6 +2,8 @@
 #include "sim/sim_int.h"
 
 #define STALL_US_MAX 1500000u
+/* Where homes move, no core stands still for longer than they are looked for: HOME_GRACE_US. */
+#define STALL_MOVES 4u
 /* Not before all cores know of each other's listeners. */
 #define STALL_FIRST_NS (20 * SIM_NS_PER_MSEC)
 
@@ -62,18 +64,22 @@ static void strike_host(struct sim_world *w)
     p->refuse = rng_below(r, 3) == 0 ? 1 + rng_below(r, 8) : 0;
 }
 
-/* A core stands still; the table by which its port spreads frames changes. */
-static void strike_cores(struct sim_world *w, struct sim_host *h)
+/* A core stands still; the table by which its port spreads frames changes, or the law does. */
+static void strike_cores(struct sim_world *w, unsigned host)
 {
+    struct sim_host *h = &w->host[host];
     struct rng *r = &w->rng;
     struct sim_core *c = &h->core[rng_below(r, h->cores)];
 
     if (h->port->spread == SIM_SPREAD_MOVED && rng_chance(r, 1, 2))
         sim_port_move(h->port, r);
     if (w->now > STALL_FIRST_NS && rng_chance(r, 1, 6)) {
-        c->stall_ns = w->now + rng_below(r, STALL_US_MAX) * SIM_NS_PER_USEC;
+        uint64_t us = rng_below(r, STALL_US_MAX) / (w->plan.moves ? STALL_MOVES : 1);
+        c->stall_ns = w->now + us * SIM_NS_PER_USEC;
         sim_note(w, c->app.host, "core %u stands still", c->app.core);
     }
+    if (w->plan.moves && rng_chance(&h->law_rng, 1, 2))
+        sim_law_move(w, host);
 }
 
 void sim_fault_next(struct sim_world *w)
@@ -89,7 +95,7 @@ void sim_fault_next(struct sim_world *w)
         strike_host(w);
     for (unsigned i = 0; i < w->plan.hosts; i++)
         if (w->host[i].law)
-            strike_cores(w, &w->host[i]);
+            strike_cores(w, i);
     if (w->plan.attacked)
         sim_attack(w);
     if (w->plan.pings)

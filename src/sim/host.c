@@ -38,6 +38,7 @@ static void *cores_init(struct sim_world *w, unsigned host, struct rng *r,
     void *mail = mem_carve(m, mail_bytes(h->cores, ring), CACHE_LINE);
 
     sim_draw_law(h, r, m);
+    rng_init(&h->law_rng, mix64(w->options.seed + host + 0x6c6177));
     sim_draw_spread(h, r, port, other);
     memset(mail, 0, mail_bytes(h->cores, ring));
     mail_format(mail, h->cores, ring);

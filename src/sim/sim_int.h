@@ -29,6 +29,7 @@ struct sim_plan {
     bool shrinks;            /* links change their MTU */
     bool attacked;           /* a stranger sends forged segments */
     bool pings;              /* so does the router, echo requests */
+    bool moves;              /* homes do: the laws of hosts of many cores change */
     bool starves;            /* ports run out of receive buffers, or refuse to send */
     uint8_t cores[SIM_HOSTS_MAX];
     uint32_t udp_datagrams;  /* a core that has a socket for them */
@@ -60,6 +61,9 @@ struct sim_host {
     unsigned cores;
     unsigned queues;            /* of the port: those of the first cores */
     struct rss *law;            /* NULL with one core */
+    struct rng law_rng;         /* of its changes, */
+    uint8_t stale;              /* and bit by core: it has not read the last one */
+    bool port_stale;            /* nor has the port */
     struct mr_app mr_app;
     uint8_t listens[SIM_LISTENERS]; /* bit by core: opens the listener ... */
     bool one_call[SIM_LISTENERS];   /* ... for all of them */
@@ -144,6 +148,10 @@ uint64_t sim_core_next(const struct sim_core *c);
 /* spread.c: the law of a host of many cores, what its port makes of it, and the bytes of a ring
  * between two of them. */
 void sim_draw_law(struct sim_host *h, struct rng *r, struct mem *m);
+/* Other cores have its entries. */
+void sim_law_move(struct sim_world *w, unsigned host);
+/* A core's turn begins: it reads the law, or does so later. */
+void sim_law_read(struct sim_world *w, unsigned host, unsigned core);
 void sim_draw_spread(struct sim_host *h, struct rng *r, struct sim_port_config *port,
                      struct rss *other);
 uint32_t sim_draw_ring(const struct sim_world *w, unsigned host, struct rng *r,

@@ -41,6 +41,58 @@ void sim_draw_law(struct sim_host *h, struct rng *r, struct mem *m)
         shuffle(h->law, r);
 }
 
+/* How often in a thousand turns the law changes by the way. */
+#define MOVES_OFTEN 3u
+#define READ_LATE_US 2000u
+
+/* What a change leaves to whom: cores may have none. */
+void sim_law_move(struct sim_world *w, unsigned host)
+{
+    struct sim_host *h = &w->host[host];
+    struct rng *r = &h->law_rng;
+    uint32_t in = 1 + rng_below(r, (1u << h->cores) - 1), stay = rng_below(r, 5);
+
+    for (uint32_t e = 0; e <= h->law->mask; e++) {
+        uint16_t *core = &h->law->table[e];
+        if (in >> *core & 1 && rng_below(r, 4) < stay)
+            continue;
+        do
+            *core = (uint16_t)rng_below(r, h->cores);
+        while (!(in >> *core & 1));
+    }
+    sim_note(w, host, "the law changes");
+    h->stale = (uint8_t)((1u << h->cores) - 1);
+    h->port_stale = true;
+    for (unsigned i = 0; i < h->cores; i++)
+        sim_core_wake(w, host, i, w->now + rng_below(r, READ_LATE_US) * SIM_NS_PER_USEC);
+}
+
+static void port_read(struct sim_host *h)
+{
+    h->port_stale = false;
+    if (h->port->spread == SIM_SPREAD_RSS)
+        rss_set_table(&h->port->rss, h->law->table, h->law->mask + 1);
+}
+
+void sim_law_read(struct sim_world *w, unsigned host, unsigned core)
+{
+    struct sim_host *h = &w->host[host];
+    struct rng *r = &h->law_rng;
+
+    if (!w->healed && rng_below(r, 1000) < MOVES_OFTEN)
+        sim_law_move(w, host);
+    if (h->port_stale && (w->healed || rng_chance(r, 1, 6)))
+        port_read(h);
+    if (!(h->stale >> core & 1))
+        return;
+    if (!w->healed && !rng_chance(r, 1, 3)) {
+        sim_core_wake(w, host, core, w->now + rng_below(r, READ_LATE_US) * SIM_NS_PER_USEC);
+        return;
+    }
+    h->stale &= (uint8_t)~(1u << core);
+    native_law_changed(h->core[core].native, h->law, sim_clock_read(&h->clock, w->now));
+}
+
 void sim_draw_spread(struct sim_host *h, struct rng *r, struct sim_port_config *port,
                      struct rss *other)
 {

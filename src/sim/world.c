@@ -265,10 +265,10 @@ size_t sim_print(const struct sim_world *w, char *buf, size_t n)
 
     return fmt_print(buf, n,
                      "%u hosts %s, %u cores, %u connections, faults %u%s%s%s%s%s, healed after %u "
-                     "ms, %u UDP",
+                     "ms, %u UDP%s",
                      p->hosts, p->routed ? "routed" : "on one segment", w->cores, p->conns,
                      p->level, p->quits ? " quits" : "", p->toggles ? " toggles" : "",
                      p->tiny ? " tiny" : "", p->shrinks ? " shrinks" : "",
                      p->starves ? " starves" : "", (uint32_t)(p->heal_ns / SIM_NS_PER_MSEC),
-                     p->udp_datagrams);
+                     p->udp_datagrams, p->moves ? ", homes move" : "");
 }

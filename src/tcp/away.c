@@ -31,7 +31,8 @@
 
 enum away_state {
     AWAY_FREE,
-    AWAY_HOME,    /* a node at home */
+    AWAY_LEFT,    /* a node that is no more, but on the list; */
+    AWAY_HOME,    /* one at home; over: its flow has moved on */
     AWAY_ASKED,   /* a record at the away core: home has not answered; */
     AWAY_HELD,    /* home knows; */
     AWAY_REFUSED, /* home said no; */
@@ -42,7 +43,7 @@ enum away_state {
 struct away_letter {
     struct flow_key key;
     tcp_seq iss_min; /* YES: our ISN must not be below; 0: no bound.  NO: 0: there was no room */
-    uint8_t lives;   /* ASK: the connection has begun, here or elsewhere */
+    uint8_t how;     /* ASK: enum tcp_away_how; END: AWAY_MOVED: the flow lives on */
 };
 
 static const struct cores *cores_of(const struct tcp *t)
@@ -68,9 +69,9 @@ static struct tcp_away *find(const struct flow_table *table, const struct flow_k
 /* ---- the away core ------------------------------------------------------------------- */
 
 static bool write_letter(struct tcp *t, unsigned to, enum mail_kind kind, const struct flow_key *k,
-                         tcp_seq iss_min)
+                         tcp_seq iss_min, uint8_t how)
 {
-    struct away_letter head = {*k, iss_min, 0};
+    struct away_letter head = {*k, iss_min, how};
 
     if (cores_of(t)->unannounced & bit_of(to))
         return false;
@@ -85,16 +86,19 @@ static bool waits(const struct tcp_away *a)
 
 static void ask(struct tcp *t, struct tcp_away *a)
 {
-    struct away_letter head = {a->key, seq_of(0), !waits(a)};
-
     a->asked_ms = t->now_ms;
-    a->unsent = (cores_of(t)->unannounced & bit_of(a->core)) ||
-                !mail_send(cores_of(t)->mail, a->core, MAIL_AWAY_ASK, &head, sizeof(head), NULL);
+    a->unsent = !write_letter(t, a->core, MAIL_AWAY_ASK, &a->key, seq_of(0), a->how);
 }
 
-static void away_free(struct tcp *t, struct flow_table *table, struct tcp_away *a)
+static void record_free(struct tcp *t, struct tcp_away *a)
 {
-    flow_unlink(table, (struct flow_node *)(void *)a);
+    flow_unlink(&t->abroad, (struct flow_node *)(void *)a);
+    a->state = AWAY_FREE;
+    pool_put(&t->aways, a);
+}
+
+static void left_put(struct tcp *t, struct tcp_away *a)
+{
     a->state = AWAY_FREE;
     pool_put(&t->aways, a);
 }
@@ -179,6 +183,13 @@ bool tcp_passive_away(struct tcp *t, const struct flow_key *k, const struct tcp_
            tcp_away_ask(t, k, tcp_home_core(t, k), AWAY_PASSIVE);
 }
 
+bool tcp_away_asks(const struct tcp *t, const struct flow_key *k)
+{
+    const struct tcp_away *a = find(&t->abroad, k);
+
+    return a && a->state == AWAY_ASKED;
+}
+
 bool tcp_away_waits(const struct tcp *t, const struct flow_key *k)
 {
     const struct tcp_away *a = find(&t->abroad, k);
@@ -189,9 +200,12 @@ bool tcp_away_waits(const struct tcp *t, const struct flow_key *k)
 /* Tell whoever must hear the end. */
 static void tell_ends(struct tcp *t, struct tcp_away *a)
 {
-    for (uint64_t left = a->owed; left; left &= left - 1)
-        if (write_letter(t, lowest_bit(left), MAIL_AWAY_END, &a->key, seq_of(0)))
-            a->owed &= ~(left & (0 - left));
+    for (uint64_t left = a->owed; left; left &= left - 1) {
+        unsigned to = lowest_bit(left);
+        uint8_t how = to == a->core && a->over ? AWAY_BOUND : AWAY_MOVED;
+        if (write_letter(t, to, MAIL_AWAY_END, &a->key, seq_of(0), how))
+            a->owed &= ~bit_of(to);
+    }
 }
 
 /* Tell, and forget; or stay on the list until that can be said. */
@@ -199,7 +213,7 @@ static void settle(struct tcp *t, struct tcp_away *a)
 {
     tell_ends(t, a);
     if (a->state == AWAY_GONE && !a->owed && !a->listed)
-        away_free(t, &t->abroad, a);
+        record_free(t, a);
     else
         list_add(t, a);
 }
@@ -247,6 +261,14 @@ void tcp_away_move(struct tcp *t, const struct flow_key *k, unsigned home, enum 
     }
 }
 
+static void node_free(struct tcp *t, struct tcp_away *a)
+{
+    flow_unlink(&t->flows, (struct flow_node *)(void *)a);
+    a->state = AWAY_LEFT;
+    if (!a->listed)
+        left_put(t, a);
+}
+
 /* The next look at the list comes at once. */
 static void look_soon(struct tcp *t)
 {
@@ -260,13 +282,13 @@ void tcp_away_reborn(struct tcp *t, unsigned core, instant now)
     t->now_ms = (uint32_t)(now / USEC_PER_MSEC);
     for (uint32_t i = 0; i < t->aways.fresh; i++) {
         struct tcp_away *a = pool_at(&t->aways, i);
-        if (a->state == AWAY_FREE)
+        if (a->state <= AWAY_LEFT)
             continue;
         a->owed &= ~bit_of(core);
         if (a->core != core)
             continue;
         if (a->state == AWAY_HOME) {
-            away_free(t, &t->flows, a);
+            node_free(t, a);
         } else if (a->state == AWAY_HELD || a->state == AWAY_ASKED) {
             if (a->state == AWAY_HELD)
                 a->how = AWAY_MOVED;
@@ -276,6 +298,40 @@ void tcp_away_reborn(struct tcp *t, unsigned core, instant now)
         }
     }
     look_soon(t);
+}
+
+/* Who waits may go. */
+static void let_go(struct tcp *t, struct tcp_conn *c)
+{
+    tcp_timer_clear(c, TCPT_USER);
+    tcp_mark_output(t, c);
+}
+
+/* There was no answer.  Who waits for leave may need it of another by now, or of nobody: the core
+ * that was home is asked only for a while. */
+static void ask_again(struct tcp *t, struct tcp_away *a)
+{
+    unsigned leave = waits(a) && !a->over ? tcp_leave_core(t, &a->key) : a->core;
+
+    if (leave == a->core) {
+        ask(t, a);
+    } else if (leave != cores_of(t)->home.self) {
+        ask_anew(t, a, leave);
+    } else {
+        struct flow_node *node = flow_find(&t->flows, &a->key, flow_hash(&t->flows, &a->key));
+        a->owed |= bit_of(a->core);
+        a->state = AWAY_GONE;
+        if (node && node->kind == FLOW_CONN)
+            let_go(t, (struct tcp_conn *)(void *)node);
+    }
+}
+
+static void node_look(struct tcp *t, struct tcp_away *a)
+{
+    if (a->over && t->now_ms - a->asked_ms >= HOME_GRACE_US / USEC_PER_MSEC)
+        node_free(t, a);
+    else if (a->over)
+        list_add(t, a);
 }
 
 void tcp_away_output(struct tcp *t)
@@ -293,10 +349,14 @@ void tcp_away_output(struct tcp *t)
         a->listed = false;
         if (a->state == AWAY_ASKED) {
             if (a->unsent || t->now_ms - a->asked_ms >= RETRY_US / USEC_PER_MSEC)
-                ask(t, a);
+                ask_again(t, a);
             unsent |= a->unsent;
             tell_ends(t, a);
             list_add(t, a);
+        } else if (a->state == AWAY_HOME) {
+            node_look(t, a);
+        } else if (a->state == AWAY_LEFT) {
+            left_put(t, a);
         } else if (a->owed || a->state == AWAY_GONE) {
             settle(t, a);
         }
@@ -320,17 +380,18 @@ static void held(struct tcp *t, struct tcp_away *a, tcp_seq iss_min)
     struct tcp_conn *c = (struct tcp_conn *)(void *)node;
     if (!node || node->kind != FLOW_CONN || c->state != TCPS_SYN_SENT || a->how > AWAY_CHOSEN)
         return;
-    tcp_timer_clear(c, TCPT_USER);
     if (iss_min.v && seq_eq(c->snd_max, c->snd_una) && seq_lt(c->snd_una, iss_min))
         c->snd_una = c->snd_nxt = c->snd_max = c->recover = iss_min;
-    tcp_mark_output(t, c);
+    let_go(t, c);
 }
 
 /* Home was asked twice, said no and then yes: the flow that lives on has it now, and one that ended
  * at the first answer wants it no more. */
 static void held_late(struct tcp *t, struct tcp_away *a, unsigned from, const struct flow_key *k)
 {
-    if (!a && !(a = away_new(t, &t->abroad, k, AWAY_GONE, from)))
+    if (!a && (a = away_new(t, &t->abroad, k, AWAY_GONE, from)))
+        a->over = true;
+    if (!a)
         return;
     if (a->core != from) /* asked before home moved: the end has been told, or is owed */
         return;
@@ -342,18 +403,26 @@ static void held_late(struct tcp *t, struct tcp_away *a, unsigned from, const st
     }
 }
 
-/* The four-tuple is another's, and its port was our choice: choose again. */
-static void choose_again(struct tcp *t, struct tcp_away *a, struct tcp_conn *c)
+/* The four-tuple is another's; if the port was our choice, choose again.  A record that was asked
+ * for is over; the answer decides. */
+static void give_up(struct tcp *t, struct tcp_away *a, struct tcp_conn *c)
 {
-    a->state = AWAY_GONE;
-    settle(t, a);
-    int err = tcp_connect_again(t, c);
+    int err = MR_EADDRINUSE;
+
+    a->over = true;
+    if (a->state != AWAY_ASKED) {
+        a->state = AWAY_GONE;
+        settle(t, a);
+    }
+    if (c->port_chosen)
+        err = tcp_connect_again(t, c);
     if (err)
         tcp_conn_end(t, c, err);
 }
 
 /* taken: somebody else has the four-tuple; a half-open connection then gives way, or it would
- * answer the other's segments with RST.  Else home had no room: who lives already asks on. */
+ * answer the other's segments with RST, and so does one in TIME-WAIT.  Else home had no room: who
+ * lives already asks on. */
 static void refused(struct tcp *t, struct tcp_away *a, bool taken)
 {
     struct flow_node *node = flow_find(&t->flows, &a->key, flow_hash(&t->flows, &a->key));
@@ -366,30 +435,44 @@ static void refused(struct tcp *t, struct tcp_away *a, bool taken)
         a->state = AWAY_GONE;
         settle(t, a);
     } else if (node && node->kind == FLOW_CONN && c->state == TCPS_SYN_SENT) {
-        if (taken && a->how == AWAY_CHOSEN)
-            choose_again(t, a, c);
+        if (taken)
+            give_up(t, a, c);
         else
             tcp_conn_end(t, c, MR_EADDRINUSE);
     } else if (taken && node && node->kind == FLOW_SYN) {
         tcp_syn_free(t, (struct tcp_syn *)(void *)node);
+    } else if (taken && node && node->kind == FLOW_TIME_WAIT) {
+        tcp_tw_free(t, (struct tcp_tw *)(void *)node);
     }
 }
 
 /* ---- home ---------------------------------------------------------------------------- */
 
+/* Home has moved: what is half open here gives way to what lives there (it moved between two
+ * SYNs), and so does who waits for leave. */
+static void give_way(struct tcp *t, const struct flow_key *k)
+{
+    struct flow_node *node = flow_find(&t->flows, k, flow_hash(&t->flows, k));
+    struct tcp_away *a = find(&t->abroad, k);
+
+    if (node && node->kind == FLOW_SYN)
+        tcp_syn_free(t, (struct tcp_syn *)(void *)node);
+    else if (node && node->kind == FLOW_CONN && a && waits(a))
+        give_up(t, a, (struct tcp_conn *)(void *)node);
+}
+
 /* May `from` have the four-tuple?  Asked before, nothing changes.  No, and *iss_min is 1: another
- * has it.  What is half open here gives way to what lives there: home moved between two SYNs. */
-static bool admit(struct tcp *t, unsigned from, const struct flow_key *k, bool lives,
+ * has it. */
+static bool admit(struct tcp *t, unsigned from, const struct flow_key *k, enum tcp_away_how how,
                   tcp_seq *iss_min)
 {
+    if (how == AWAY_MOVED)
+        give_way(t, k);
     struct tcp_away *a = find(&t->flows, k);
 
-    if (a && a->kind == FLOW_SYN && lives) {
-        tcp_syn_free(t, (struct tcp_syn *)(void *)a);
-        a = NULL;
-    }
-
     if (a && a->kind == FLOW_AWAY) {
+        if (a->core == from)
+            a->over = false;
         *iss_min = a->core == from ? a->iss_min : seq_of(1);
         return a->core == from;
     }
@@ -412,33 +495,54 @@ static bool admit(struct tcp *t, unsigned from, const struct flow_key *k, bool l
     return true;
 }
 
-/* Home has moved a moment ago and does not know yet who lives there: before it lets somebody have a
- * four-tuple it waits for those who have it to say so. */
-static bool is_early(const struct tcp *t, const struct flow_key *k)
+/* Is it too early to let a flow begin?  Home that has moved a moment ago does not know yet who
+ * lives there, and waits for those who have the four-tuple to say so.  Who is not home says yes
+ * only as the one before, that was it for long enough; else one of us two has not read the law. */
+static bool is_early(const struct tcp *t, const struct flow_key *k, enum tcp_away_how how)
 {
     const struct home *h = &cores_of(t)->home;
+    uint32_t hash = tcp_home_hash(t, k);
+    unsigned home = rss_queue(h->law, hash), was = home_was(h, hash, t->now);
 
-    return home_settles(h, t->now) && home_was(h, tcp_home_hash(t, k), t->now) != h->self;
+    if (how > AWAY_CHOSEN || (home == h->self && was == home))
+        return false;
+    return home == h->self || was != h->self || home_stay(h, hash) < HOME_GRACE_US;
 }
 
-static void asked(struct tcp *t, unsigned from, const struct flow_key *k, bool lives)
+/* Somebody has read a new table before us. */
+static void hear_of_move(struct tcp *t)
+{
+    struct home *h = &t->ip->eth->cores->home;
+
+    h->moving_until = max_u64(h->moving_until, t->now + HOME_GRACE_US);
+}
+
+static void asked(struct tcp *t, unsigned from, const struct flow_key *k, enum tcp_away_how how)
 {
     tcp_seq iss_min = seq_of(0);
 
     /* Not answered, or the answer not sent: it will be asked again. */
-    if (!lives && is_early(t, k) && !find(&t->flows, k))
+    if (is_early(t, k, how) && !find(&t->flows, k))
         return;
-    bool yes = admit(t, from, k, lives, &iss_min);
-    (void)write_letter(t, from, yes ? MAIL_AWAY_YES : MAIL_AWAY_NO, k, iss_min);
+    bool yes = admit(t, from, k, how, &iss_min);
+    (void)write_letter(t, from, yes ? MAIL_AWAY_YES : MAIL_AWAY_NO, k, iss_min, 0);
 }
 
-static void ended(struct tcp *t, unsigned from, const struct flow_key *k)
+/* Who has moved on is not at home here any more; but until we must have read the law, too,
+ * nobody else may have its four-tuple (simulator, seed 317). */
+static void ended(struct tcp *t, unsigned from, const struct flow_key *k, bool moved)
 {
     struct tcp_away *a = find(&t->flows, k);
 
     if (!a || a->kind != FLOW_AWAY || a->core != from)
         return;
-    away_free(t, &t->flows, a);
+    if (moved && tcp_home_core(t, k) == cores_of(t)->home.self) {
+        a->over = true;
+        a->asked_ms = t->now_ms;
+        list_add(t, a);
+    } else {
+        node_free(t, a);
+    }
 }
 
 void tcp_away_letter(struct tcp *t, const struct letter *l, instant now)
@@ -449,12 +553,14 @@ void tcp_away_letter(struct tcp *t, const struct letter *l, instant now)
     t->now = now;
     t->now_ms = (uint32_t)(now / USEC_PER_MSEC);
     memcpy(&head, l->head, sizeof(head));
+    if (head.how == AWAY_MOVED)
+        hear_of_move(t);
     if (l->kind == MAIL_AWAY_ASK) {
-        asked(t, l->from, &head.key, head.lives);
+        asked(t, l->from, &head.key, (enum tcp_away_how)head.how);
         return;
     }
     if (l->kind == MAIL_AWAY_END) {
-        ended(t, l->from, &head.key);
+        ended(t, l->from, &head.key, head.how == AWAY_MOVED);
         return;
     }
     a = find(&t->abroad, &head.key);

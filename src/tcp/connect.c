@@ -1,6 +1,25 @@
 /* Active open, and SYN-SENT: RFC 9293 3.10.1, 3.10.7.3. */
 #include "tcp/tcp_int.h"
 
+#define TRIES_MOVING 16u
+
+/* While homes move: one whose home has not, which costs no waiting for leave, if it is found
+ * soon. */
+static enum flow_choice port_choose(struct tcp *t, struct flow_key *k, be32 laddr)
+{
+    const struct home *h = &t->ip->eth->cores->home;
+    enum flow_choice choice;
+    unsigned tries = 0;
+
+    do {
+        k->lport = 0;
+        choice = flow_choose_port(&t->chooser, k, laddr);
+    } while (choice == FLOW_PORT_FREE && unlikely(t->now < h->moving_until) &&
+             home_was(h, tcp_home_hash(t, k), t->now) != tcp_home_core(t, k) &&
+             tries++ < TRIES_MOVING);
+    return choice;
+}
+
 /* MUST-46: no broadcast, multicast or unspecified peer. MUST-44, MUST-45, MUST-43: the local
  * address is the caller's, or ip's choice. */
 static int ends_choose(struct tcp *t, struct flow_key *k, const struct ip_addr *laddr,
@@ -20,7 +39,7 @@ static int ends_choose(struct tcp *t, struct flow_key *k, const struct ip_addr *
     *k = (struct flow_key){*raddr, rport, lport, r.lidx, 0};
     if (lport != 0)
         return 0;
-    enum flow_choice choice = flow_choose_port(&t->chooser, k, ip_v4(&r.src));
+    enum flow_choice choice = port_choose(t, k, ip_v4(&r.src));
     *taken = choice == FLOW_PORT_REUSE;
     return choice == FLOW_PORT_NONE ? MR_EADDRNOTAVAIL : 0;
 }
@@ -98,6 +117,7 @@ int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,
         /* Home may stand still, and no SYN goes out meanwhile of which one could lose patience. */
         tcp_timer_set(t, c, TCPT_USER, (uint64_t)t->config.syn_r2_ms * USEC_PER_MSEC);
     }
+    c->port_chosen = lport == 0;
     numbers_set(t, c);
     c->cc.cwnd = TCP_MSS_DEFAULT;
     c->snd_wnd = 1;
@@ -132,14 +152,17 @@ int tcp_connect_again(struct tcp *t, struct tcp_conn *c)
     int err = 0;
 
     k.lport = 0;
-    enum flow_choice choice = flow_choose_port(&t->chooser, &k, ip_v4(ip_laddr(t->ip, k.lidx)));
+    enum flow_choice choice = port_choose(t, &k, ip_v4(ip_laddr(t->ip, k.lidx)));
     if (choice == FLOW_PORT_NONE)
-        return MR_EADDRNOTAVAIL;
+        return MR_EADDRINUSE;
     if (choice == FLOW_PORT_REUSE && (err = pair_claim(t, &k)))
         return err;
     if (!rename(t, c, &k))
         return MR_ENOMEM;
     numbers_set(t, c);
+    c->rxtshift = 0;
+    c->flags &= ~(uint32_t)TF_RTT_TIMING;
+    tcp_timer_clear(c, TCPT_REXMT);
     unsigned leave = tcp_leave_core(t, &k);
     if (leave != t->ip->eth->cores->home.self)
         return tcp_away_ask(t, &k, leave, AWAY_CHOSEN) ? 0 : MR_ENOMEM;
@@ -154,6 +177,7 @@ static void options_accept(struct tcp *t, struct tcp_conn *c, const struct tcp_s
 {
     uint32_t promised = tcp_rcv_wnd(c); /* by our SYN */
 
+    c->rcv_tune_ms = c->rcv_tune_seq = 0; /* port_chosen was there */
     c->mss_peer = tcp_mss_clamp(s);
     if (s->has_ts && t->config.timestamps) {
         c->flags |= TF_TS;

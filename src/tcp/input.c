@@ -72,6 +72,11 @@ static void input_no_conn(struct tcp *t, struct arrival *a)
 
 static void input_time_wait(struct tcp *t, struct tcp_tw *w, struct arrival *a)
 {
+    /* Its home has moved, and has perhaps begun the next one of this four-tuple. */
+    if (unlikely(w->away) && tcp_away_asks(t, &w->key)) {
+        tcp_early_input(t, &a->key, &a->in);
+        return;
+    }
     if (tcp_tw_input(t, w, &a->in, &t->iss_min))
         input_no_conn(t, a);
     t->iss_min = seq_of(0);

@@ -22,22 +22,32 @@ static void syn_moved(struct tcp *t, struct tcp_syn *y, unsigned home)
     y->flags |= TSYN_AWAY;
 }
 
-/* What is in TIME-WAIT is left where it is: a segment for it finds nobody, and needs nobody. */
+static void tw_moved(struct tcp *t, struct tcp_tw *w, unsigned home)
+{
+    if (home == t->ip->eth->cores->home.self && !w->away)
+        return;
+    tcp_away_move(t, &w->key, home, AWAY_MOVED);
+    w->away = true;
+}
+
 static void node_moved(struct tcp *t, struct flow_node *node)
 {
     const struct home *h = &t->ip->eth->cores->home;
     uint32_t hash;
 
-    if (node->kind != FLOW_CONN && node->kind != FLOW_SYN)
+    if (node->kind == FLOW_AWAY)
         return;
     hash = tcp_home_hash(t, &node->key);
     if (h->own->moved_at[hash & h->law->mask] != t->now)
         return;
+    unsigned home = rss_queue(h->law, hash);
     t->stats.flows_moved++;
     if (node->kind == FLOW_CONN)
-        conn_moved(t, (struct tcp_conn *)(void *)node, rss_queue(h->law, hash));
+        conn_moved(t, (struct tcp_conn *)(void *)node, home);
+    else if (node->kind == FLOW_SYN)
+        syn_moved(t, (struct tcp_syn *)(void *)node, home);
     else
-        syn_moved(t, (struct tcp_syn *)(void *)node, rss_queue(h->law, hash));
+        tw_moved(t, (struct tcp_tw *)(void *)node, home);
 }
 
 void tcp_law_changed(struct tcp *t, instant now)

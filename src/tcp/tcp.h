@@ -312,6 +312,7 @@ struct tcp_conn {
         struct {
             uint32_t rcv_tune_ms, rcv_tune_seq; /* receive buffer auto-tuning */
         };
+        bool port_chosen; /* SYN-SENT: by us */
     };
 };
 _Static_assert(sizeof(struct tcp_conn) == 256, "four cache lines");

@@ -147,7 +147,7 @@ bool tcp_cookie_input(struct tcp *t, struct tcp_listener *l, const struct flow_k
 bool tcp_cookies_live(const struct tcp *t, const struct tcp_listener *l);
 bool tcp_cookie_is_ours(struct tcp *t, const struct tcp_listener *l, const struct flow_key *k,
                         const struct tcp_seg *s);
-/* An active open whose SYN was not sent yet takes another port.  0, or why not: it must end. */
+/* An active open takes another port, and begins anew.  0, or why not: it must end. */
 int tcp_connect_again(struct tcp *t, struct tcp_conn *c);
 void tcp_syn_sent_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
 tcp_seq tcp_isn(const struct tcp *t, const struct flow_key *k);
@@ -256,6 +256,7 @@ void tcp_tw_enter(struct tcp *t, struct tcp_conn *c);
  * none had been. */
 bool tcp_tw_input(struct tcp *t, struct tcp_tw *w, struct tcp_in *in, tcp_seq *iss_min);
 void tcp_tw_timer(struct tcp *t);
+void tcp_tw_free(struct tcp *t, struct tcp_tw *w);
 
 /* whose.c, with many cores */
 uint32_t tcp_home_hash(const struct tcp *t, const struct flow_key *k);
@@ -285,6 +286,8 @@ enum tcp_away_how tcp_away_how(const struct tcp *t, const struct flow_key *k);
 /* A passive open that `in` begins or completes lives away from home, and home is being told. */
 bool tcp_passive_away(struct tcp *t, const struct flow_key *k, const struct tcp_in *in);
 /* Home has not answered. */
+bool tcp_away_asks(const struct tcp *t, const struct flow_key *k);
+/* And there is an active open that waits for it. */
 bool tcp_away_waits(const struct tcp *t, const struct flow_key *k);
 /* The flow is no more. */
 void tcp_away_end(struct tcp *t, const struct flow_key *k);

@@ -37,7 +37,7 @@ static void tw_remove(struct tcp *t, struct tcp_tw *w)
         t->tw_tail = w->prev;
 }
 
-static void tw_free(struct tcp *t, struct tcp_tw *w)
+void tcp_tw_free(struct tcp *t, struct tcp_tw *w)
 {
     tw_remove(t, w);
     flow_unlink(&t->flows, (struct flow_node *)(void *)w);
@@ -51,7 +51,7 @@ void tcp_tw_timer(struct tcp *t)
     tick now = tick_floor(t->now);
 
     while (t->tw_head && tick_leq(tw_at(t, t->tw_head)->expires, now))
-        tw_free(t, tw_at(t, t->tw_head));
+        tcp_tw_free(t, tw_at(t, t->tw_head));
     if (t->tw_head)
         wheel_arm(t->wheel, &t->tw_timer, tw_at(t, t->tw_head)->expires);
 }
@@ -60,7 +60,7 @@ static struct tcp_tw *tw_get(struct tcp *t)
 {
     if (pool_available(&t->tws) == 0 && t->tw_head) {
         t->stats.time_wait_evicted++;
-        tw_free(t, tw_at(t, t->tw_head));
+        tcp_tw_free(t, tw_at(t, t->tw_head));
     }
     return pool_get(&t->tws);
 }
@@ -143,7 +143,7 @@ bool tcp_tw_input(struct tcp *t, struct tcp_tw *w, struct tcp_in *in, tcp_seq *i
         /* MAY-2 (1): above anything the old connection used. */
         *iss_min = seq_add(w->snd_nxt, 1);
         t->stats.time_wait_reused++;
-        tw_free(t, w);
+        tcp_tw_free(t, w);
         return true;
     }
     if (s->flags & TH_RST) { /* RFC 1337: not even a RST ends it early */

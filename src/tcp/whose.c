@@ -4,9 +4,8 @@
  * does.  While the flow's entry in the law's table has changed lately, home does not know all of
  * its flows, and a core that has not read the new table takes another for home:
  *
- *      home        a SYN begins here, or at who listens; in the first moments the old home, which
- *                  may have answered its twin, sees it before; anything else goes to the old home
- *      old home    gives what it does not know to home, or to who listens
+ *      home        gives everything to the old home first, which may have answered a SYN's twin
+ *      old home    gives a SYN that it does not know back: it begins at home, or at who listens
  *
  * Passed on so, a packet is marked (PKT_MOVED), and who cannot take it says nothing: its sender
  * tries again, and by then everybody knows. */
@@ -115,13 +114,15 @@ static bool pass_to_listener(struct tcp *t, const struct stray *s, struct tcp_in
     return true;
 }
 
-/* Is a RST, or the like, the answer?  Not while somebody else may know better. */
+/* Home is asked to answer: is a RST, or the like, the answer?  Not while somebody else may know
+ * better. */
 static bool say_nothing(struct tcp *t, const struct stray *s, struct tcp_in *in)
 {
     const struct cores *c = cores_of(t);
     bool moves = (in->p->flags & PKT_MOVED) || t->now < c->home.moving_until;
+    bool known = s->begins && !port_cores_elsewhere(&c->ports, PORT_TCP, s->key->lport);
 
-    if ((s->begins || !moves) && t->now >= c->quiet_until)
+    if ((known || !moves) && t->now >= c->quiet_until)
         return false;
     tcp_drop(in, &t->stats.drop_moved);
     return true;
@@ -129,10 +130,9 @@ static bool say_nothing(struct tcp *t, const struct stray *s, struct tcp_in *in)
 
 static bool stray_at_home(struct tcp *t, const struct stray *s, struct tcp_in *in)
 {
-    const struct home *h = &cores_of(t)->home;
     bool moved = in->p->flags & PKT_MOVED;
 
-    if (s->was != s->home && (s->begins ? !moved && home_settles(h, t->now) : !s->taken)) {
+    if (s->was != s->home && (!moved || !(s->begins || s->taken))) {
         pass_moved(t, in, s->was);
         return true;
     }
@@ -166,8 +166,8 @@ static bool stray_away(struct tcp *t, const struct stray *s, struct tcp_in *in)
     }
     if (s->taken)
         return false;
-    if (!moved && s->was == s->home) /* home has passed it to us, who listen, or did */
-        return say_nothing(t, s, in);
+    if (!moved && t->now >= cores_of(t)->home.moving_until)
+        return false; /* home has passed it to us, who listen, or did */
     if (moved && s->was == self && pass_to_listener(t, s, in))
         return true;
     pass_moved(t, in, moved ? s->was : s->home);
