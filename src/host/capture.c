@@ -29,6 +29,7 @@ struct capture_file {
     csum_fn csum;
     uint64_t to_wall; /* add to an instant: microseconds since 1970 */
     unsigned cores;
+    bool lent; /* its memory is another's */
     struct capture core[];
 };
 
@@ -52,11 +53,28 @@ static void put_head(struct capture_file *f, const char *program, const char *po
     capture_flush(c);
 }
 
+static void release(struct capture_file *f, unsigned cores)
+{
+    if (!f->lent)
+        os_release(f, file_bytes(cores));
+}
+
 struct capture_file *capture_open(const char *path, const char *program, const char *port,
                                   unsigned cores, char *why, size_t n)
 {
-    struct capture_file *f = os_reserve(file_bytes(cores), false);
+    return capture_open_lent(NULL, path, program, port, cores, why, n);
+}
 
+struct capture_file *capture_open_lent(const struct dev_memory *lender, const char *path,
+                                       const char *program, const char *port, unsigned cores,
+                                       char *why, size_t n)
+{
+    size_t bytes = file_bytes(cores);
+    struct capture_file *f =
+        lender ? lender->reserve(lender->arg, bytes) : os_reserve(bytes, false);
+
+    if (f)
+        f->lent = lender != NULL;
     if (!f) {
         snprintf(why, n, "no memory for --pcap");
         return NULL;
@@ -64,7 +82,7 @@ struct capture_file *capture_open(const char *path, const char *program, const c
     f->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
     if (f->fd < 0) {
         snprintf(why, n, "--pcap %s: %s", path, strerror(errno));
-        os_release(f, file_bytes(cores));
+        release(f, cores);
         return NULL;
     }
     f->csum = csum_select();
@@ -76,6 +94,11 @@ struct capture_file *capture_open(const char *path, const char *program, const c
     }
     put_head(f, program, port);
     return f;
+}
+
+int *capture_fd(struct capture_file *f)
+{
+    return &f->fd;
 }
 
 struct capture *capture_of(struct capture_file *f, unsigned core)
@@ -165,5 +188,5 @@ void capture_close(struct capture_file *f)
         capture_flush(c);
     }
     os_close(f->fd);
-    os_release(f, file_bytes(f->cores));
+    release(f, f->cores);
 }

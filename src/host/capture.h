@@ -9,6 +9,7 @@
  * Thread: a struct capture is its core's; the file is opened before them and closed after. */
 #pragma once
 
+#include "drv/dev.h"
 #include "pkt/pkt.h"
 #include "time/time.h"
 
@@ -18,6 +19,13 @@ struct capture_file;
 /* cores: at least 1.  NULL, and one line about the reason in why. */
 struct capture_file *capture_open(const char *path, const char *program, const char *port,
                                   unsigned cores, char *why, size_t n);
+/* The same in memory that processes share: who writes the frames of a core may then be another each
+ * time, one at a time. */
+struct capture_file *capture_open_lent(const struct dev_memory *lender, const char *path,
+                                       const char *program, const char *port, unsigned cores,
+                                       char *why, size_t n);
+/* Its descriptor, which may be put under another number before it is used. */
+int *capture_fd(struct capture_file *f);
 struct capture *capture_of(struct capture_file *f, unsigned core);
 /* A shard_tap's function; arg is the core's capture. */
 void capture_frame(void *arg, const struct pkt *p, bool out, instant now);

@@ -34,9 +34,14 @@ static bool in_a_round(void)
 
 void inst_leave(struct px_inst *i)
 {
-    if (i->unsent && !in_a_round())
+    bool later = i->unsent && in_a_round();
+
+    if (i->unsent && !later)
         inst_turn(i);
     px_unlock(&i->lock);
+    /* The thread may never poll again. */
+    if (later)
+        session_ring_if_asleep();
 }
 
 bool inst_turn(struct px_inst *i)
@@ -75,6 +80,8 @@ bool inst_asleep(struct px_inst *i, int *fd, uint64_t *patience_us)
 {
     struct nic *nic = px_session->nic;
 
+    if (unlikely(i->shard.tap.frame))
+        capture_flush(i->shard.tap.arg);
     *fd = nic->ops->wait_fd ? nic->ops->wait_fd(nic, i->slot) : -1;
     /* What is broken for good polls ready for ever. */
     if (nic_is_gone(nic)) {

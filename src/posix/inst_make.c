@@ -84,6 +84,9 @@ void inst_make(struct px_inst *i)
     size_t native = align_up(native_bytes(), PAGE), stack = i->bytes - native;
 
     i->shard = (struct shard){.app = &app, .core_state = i, .ring = ring};
+    if (session_own()->capture)
+        i->shard.tap =
+            (struct shard_tap){capture_frame, capture_of(session_own()->capture, i->slot)};
     config_fill(&sc, i);
     i->law_seen = atomic_load(&px_session->law_generation);
     i->shard.stack = stack_init(i->memory, stack, &sc, os_now_us());

@@ -149,8 +149,8 @@ static bool somebody_left(void)
     atomic_store(&px_session->janitor_sleeps, 1);
     for (unsigned k = 0; k < px_session->slots; k++) {
         struct px_inst *i = &px_session->inst[k];
-        if (atomic_load(&i->tid) && atomic_load(&i->live) && !atomic_load(&i->attendant) &&
-            !janitor.inst[k].ours)
+        bool left = atomic_load(&i->tid) && !atomic_load(&i->attendant) && !janitor.inst[k].ours;
+        if (atomic_load(&i->live) && (left || i->unsent))
             return true;
     }
     return false;
@@ -261,6 +261,8 @@ static void live(struct janitor *j)
 static void end(struct janitor *j)
 {
     janitor_reset_the_rest();
+    if (session_own()->capture)
+        capture_close(session_own()->capture);
     if (j->ctl)
         ctl_close(j->ctl);
     atomic_store(&px_session->janitor_pid, 0);

@@ -10,6 +10,7 @@
 static struct status_source source_of(const struct px_inst *i)
 {
     const struct session_own *o = session_own();
+    struct capture *c = o->capture ? capture_of(o->capture, i->slot) : NULL;
 
     return (struct status_source){
         .stack = i->shard.stack,
@@ -18,6 +19,8 @@ static struct status_source source_of(const struct px_inst *i)
         .cpu = -1,
         .turns = i->shard.turns,
         .busy_turns = i->shard.busy_turns,
+        .captured = c ? capture_seen(c) : 0,
+        .capture_lost = c ? capture_lost(c) : 0,
     };
 }
 

@@ -140,6 +140,16 @@ static bool concerns_us(unsigned k)
     return atomic_load(&i->live) || (!atomic_load(&i->tid) && janitor_law_names(k));
 }
 
+/* There is something to do, or somebody else has done something since: its deadline is another. */
+static bool is_due(const struct janitor *j, unsigned k)
+{
+    const struct px_inst *i = &px_session->inst[k];
+    const struct look *l = &j->inst[k];
+
+    return !l->armed || l->news || j->now_us >= l->due_us || i->unsent ||
+           atomic_load_explicit(&i->turns, memory_order_relaxed) != l->turns;
+}
+
 static void look_at(struct janitor *j, unsigned k)
 {
     struct px_inst *i = &px_session->inst[k];
@@ -152,7 +162,7 @@ static void look_at(struct janitor *j, unsigned k)
     }
     bool fresh = !l->ours;
     l->ours = true;
-    if (!l->armed || l->news || j->now_us >= l->due_us) {
+    if (is_due(j, k)) {
         uint64_t was = i->shard.busy_turns;
         attend(j, k);
         /* It waited for us: the next will not have to wait long. */

@@ -176,6 +176,16 @@ static int port_setup(const struct px_session_config *c, char *why, size_t n)
     return 0;
 }
 
+static int capture_setup(const struct px_session_config *c, char *why, size_t n)
+{
+    struct session_own *o = px_session->own;
+
+    if (c->net.pcap)
+        o->capture = capture_open_lent(&o->lender, c->net.pcap, "run", px_session->nic->name,
+                                       px_session->slots, why, n);
+    return c->net.pcap && !o->capture ? -EINVAL : 0;
+}
+
 /* Everything is slot 0's until somebody claims one. */
 static void law_setup(void)
 {
@@ -195,11 +205,13 @@ static void law_setup(void)
 static int hide(char *why, size_t n)
 {
     struct session_own *o = px_session->own;
-    int *fd[2 + SESSION_MAPS + SESSION_PORT_FDS];
+    int *fd[3 + SESSION_MAPS + SESSION_PORT_FDS];
     unsigned count = 0;
 
     fd[count++] = &px_session->memory_fd;
     fd[count++] = &px_session->door_fd;
+    if (o->capture)
+        fd[count++] = capture_fd(o->capture);
     for (unsigned i = 0; i < o->maps; i++)
         fd[count++] = &o->map[i].fd;
     o->port_fds = nic_descriptors(px_session->nic, fd + count, SESSION_PORT_FDS);
@@ -247,6 +259,8 @@ static int set_up(const struct px_session_config *c, char *why, size_t n)
     keep_config(s->own, &c->net);
     s->spin_us = c->net.spin_us;
     int rc = port_setup(c, why, n);
+    if (rc == 0)
+        rc = capture_setup(c, why, n);
     if (rc == 0)
         rc = hide(why, n);
     if (rc == 0)

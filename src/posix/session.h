@@ -159,7 +159,7 @@ extern struct px_proc *px_proc;
 
 struct px_session_config {
     struct mr_config net; /* dev, addr, prefix_len, gateway, mtu, vlan, mac, max_conns (of an
-                           * instance), spin_us, congestion, control, exception, eal */
+                           * instance), spin_us, congestion, control, exception, eal, pcap */
     unsigned slots;       /* 0: as many as make sense on this machine and port */
     const char *kernel[PX_NETS], *only[PX_NETS]; /* "10.1.0.0/16"; NULL ends: destinations that are
                                                   * the kernel's; that alone are ours */

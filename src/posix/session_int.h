@@ -9,6 +9,7 @@
  * like the others, so that every process can map it, too. */
 #pragma once
 
+#include "host/capture.h"
 #include "host/port.h"
 #include "posix/inst.h"
 #include "posix/lock.h"
@@ -46,7 +47,8 @@ struct session_own {
     uint8_t *mail; /* the rings; NULL: one slot */
     struct host_port port;
     struct dev_memory lender;
-    bool agrees; /* the port spreads frames as the law says */
+    struct capture_file *capture; /* NULL: off */
+    bool agrees;                  /* the port spreads frames as the law says */
     struct rss law;
     _Atomic uint32_t law_lock;
     _Atomic uint64_t law_slots; /* bit k: an entry is slot k's */
@@ -112,7 +114,8 @@ void session_slots_release(int pid);
 void session_ring(void);
 static inline void session_ring_if_asleep(void)
 {
-    if (atomic_load_explicit(&px_session->janitor_sleeps, memory_order_acquire))
+    if (unlikely(atomic_load(&px_session->janitor_sleeps)) &&
+        atomic_exchange(&px_session->janitor_sleeps, 0))
         session_ring();
 }
 

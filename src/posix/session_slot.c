@@ -92,6 +92,8 @@ static void wait_for_law(unsigned slot)
         struct timespec t = {.tv_nsec = LAW_US * 1000L};
         if (!atomic_load(&px_session->janitor_pid))
             janitor_rebalance();
+        else if (px_tid_is_dead((uint32_t)atomic_load(&px_session->janitor_pid)))
+            atomic_store(&px_session->janitor_pid, 0);
         else if (os_now_us() >= until)
             return;
         else

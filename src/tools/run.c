@@ -249,15 +249,14 @@ static int find_program(const char *name, char *path, size_t n)
 static int leave_janitor(const struct library *l)
 {
     pid_t pid = fork();
+    int status = 1;
 
-    if (pid == 0) {
-        l->janitor();
-        _exit(0);
-    }
+    if (pid == 0)
+        _exit(l->janitor() < 0);
     if (pid < 0)
         return tool_refuse("millrace run", "fork: %s", strerror(errno));
-    waitpid(pid, NULL, 0);
-    return 0;
+    waitpid(pid, &status, 0);
+    return status == 0 ? 0 : tool_refuse("millrace run", "the session has no janitor");
 }
 
 /* Same process, same terminal, same status: from here on we are it. */
