@@ -9,6 +9,7 @@ import tap
 
 PRINTED = {"doc/tcp-states.md": "script/state-picture",
            "doc/counters.md": "script/counters-doc",
+           "doc/sockets.md": "script/sockets-doc",
            "doc/openflow.md": "script/openflow-doc"}
 
 for path, script in PRINTED.items():
