@@ -132,10 +132,24 @@ static void tell_port(uint64_t now)
     o->enabled = now;
 }
 
+/* Who is new has read what the others wrote to it, before the first SYN is passed to it: it would
+ * refuse what it knows no listener of. */
+static void inform(uint64_t fresh)
+{
+    for (unsigned k = 0; k < px_session->slots; k++) {
+        struct px_inst *i = &px_session->inst[k];
+        if (!(fresh >> k & 1) || !janitor_enter(i))
+            continue;
+        inst_settle(i);
+        inst_leave(i);
+    }
+}
+
 static void change(uint64_t claimed)
 {
     struct session_own *o = session_own();
 
+    inform(claimed & ~atomic_load(&o->law_slots));
     if (!write_table(&o->law, claimed))
         return;
     atomic_store(&o->law_slots, named(&o->law));
