@@ -68,6 +68,7 @@ enum px_note {
     PX_NOTE_NONE,
     PX_NOTE_STATIC,   /* has no dynamic linker: nothing can be preloaded */
     PX_NOTE_SETUID,   /* the dynamic linker preloads nothing into programs with more rights */
+    PX_NOTE_IDENTITY, /* the same, when who starts it acts for another user than himself */
     PX_NOTE_GO,       /* Go's library makes its system calls itself */
     PX_NOTE_MACHINE,  /* of another machine, or of 32 bits */
     PX_NOTE_IO_URING, /* asked for io_uring, and was told that the kernel has none */

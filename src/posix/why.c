@@ -21,6 +21,7 @@ const char *const px_note_text[PX_NOTE_KINDS] = {
     [PX_NOTE_NONE] = "",
     [PX_NOTE_STATIC] = "is statically linked: nothing can be preloaded into it",
     [PX_NOTE_SETUID] = "gets rights from its file: the dynamic linker preloads nothing into it",
+    [PX_NOTE_IDENTITY] = "acts for another user than it belongs to: nothing is preloaded into it",
     [PX_NOTE_GO] = "is written in Go, which makes its system calls itself",
     [PX_NOTE_MACHINE] = "is not a 64-bit x86 program",
     [PX_NOTE_IO_URING] =

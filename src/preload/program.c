@@ -31,19 +31,23 @@ static bool script_interpreter(const char *line, size_t n, char *path, size_t ro
     return true;
 }
 
-/* Are more rights given with the file than its caller has?  ld.so(8): secure-execution mode. */
-static bool gives_rights(int fd)
+/* ld.so(8), secure-execution mode: whoever the program will act for is not who has started it. 
+ * With rights from its file, or because the caller is two persons already, as squid's kids are. */
+static enum px_note judge_rights(int fd)
 {
     struct stat st;
     char caps[64];
 
     if (sys_fstat(fd, &st) < 0)
-        return false;
-    if ((st.st_mode & S_ISUID) && st.st_uid != getuid())
-        return true;
-    if ((st.st_mode & S_ISGID) && (st.st_mode & S_IXGRP) && st.st_gid != getgid())
-        return true;
-    return getuid() != 0 && fgetxattr(fd, "security.capability", caps, sizeof(caps)) > 0;
+        return PX_NOTE_NONE;
+    bool setuid = st.st_mode & S_ISUID, setgid = (st.st_mode & S_ISGID) && (st.st_mode & S_IXGRP);
+    if ((setuid && st.st_uid != getuid()) || (setgid && st.st_gid != getgid()))
+        return PX_NOTE_SETUID;
+    if (getuid() != 0 && fgetxattr(fd, "security.capability", caps, sizeof(caps)) > 0)
+        return PX_NOTE_SETUID;
+    if ((!setuid && geteuid() != getuid()) || (!setgid && getegid() != getgid()))
+        return PX_NOTE_IDENTITY;
+    return PX_NOTE_NONE;
 }
 
 static bool has_go_note(int fd, const Elf64_Phdr *p)
@@ -85,7 +89,7 @@ static enum px_note judge_elf(int fd, const char *head)
         return PX_NOTE_GO;
     if (!interp)
         return PX_NOTE_STATIC;
-    return gives_rights(fd) ? PX_NOTE_SETUID : PX_NOTE_NONE;
+    return judge_rights(fd);
 }
 
 /* The dynamic linker itself, started as a program, preloads like any other time. */

@@ -172,6 +172,16 @@ def inheritance(shell, static):
     lab.point(r.stdout.strip() == "3" and "statically linked" in r.stderr and
               len(r.stderr.strip().split("\n")) == 1,
               "a static program that one of ours starts runs on the kernel, and a line says so", r)
+    if os.environ["LAB_INSIDE"] == "root":
+        r = python(shell, """
+import os
+os.seteuid(65534)
+os.execvp("true", ["true"])
+""")
+        lab.point(r.returncode == 0 and "another user" in r.stderr,
+                  "so it is with a program that is started for another user", r)
+    else:
+        lab.skip("so it is with a program that is started for another user", "not root")
     r = python(shell, """
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
@@ -256,6 +266,14 @@ def ends():
     with open(f"/proc/{pid}/comm") as f:
         lab.point(f.read().strip() in ("sh", "dash"), "the program has the process of `millrace run`")
     lab.point(s.stop(signal.SIGUSR1) == 9, "a signal is the program's, and so is its status")
+    sleeper = compile("sleeper", "-static", source="""#include <unistd.h>
+int main(void) { sleep(60); }""")
+    s = px.Session("sh", "-c", f"exec {sleeper}")
+    lab.wait_for(lambda: "statically" in s.said())
+    r = why("--control", s.control, str(s.pid))
+    lab.point("statically linked" in s.said() and "statically linked" in r.stdout,
+              "why tells what a program has become that cannot be preloaded", (r, s.said()))
+    lab.point(s.stop() == -signal.SIGTERM, "which ends as it would, and the session with it")
     s = px.Session("sleep", "60")
     lab.point(s.stop(signal.SIGKILL) == -signal.SIGKILL, "so is a death by a signal")
 
