@@ -159,8 +159,8 @@ static bool stray_away(struct tcp *t, const struct stray *s, struct tcp_in *in)
             pass(t, in, s->home);
         return true;
     }
-    if (moved && s->begins &&
-        s->was == self) { /* the old home's last word: it is no flow of mine */
+    /* The old home's first word: it is no flow of mine.  Asked again it is asked as who listens. */
+    if (moved && s->begins && s->was == self && !(s->taken && p->hops > 1)) {
         pass_moved(t, in, s->home);
         return true;
     }

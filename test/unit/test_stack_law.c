@@ -388,6 +388,36 @@ static void what_nobody_knows_is_refused_when_the_grace_is_over(void **state)
     finish();
 }
 
+/* In the first moments the new home asks the old one, which says that it is no flow of its own; it is
+ * asked again as who listens, by whatever way the SYN came (a socat that forks, 2026-11-23). */
+static void who_listens_at_the_old_home_only_is_found_at_once(void **state)
+{
+    static unsigned (*const steer[])(struct town *, unsigned, const uint8_t *, uint32_t) = {
+        town_by_law, town_to_first, town_beside, town_anywhere};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(steer); i++) {
+        town_defaults(&t, 1, 2);
+        t.steer = steer[i];
+        start(i);
+        mr_close(town_mr(&t, 1, 1), listener[1]);
+        listener[1] = MR_SOCK_NONE;
+        table(1, 1);
+        tell_all(1);
+        run(2 * USEC_PER_SEC);
+        table(1, 2);
+        tell_all(1);
+        for (unsigned k = 0; k < 20; k++)
+            assert_int_equal(talk_from(0, 0), 0);
+        run(50000);
+        for (unsigned k = 0; k < ntalks; k++)
+            assert_true(talks[k].up);
+        assert_int_equal(accepted[0], 20);
+        all_end_well();
+        finish();
+    }
+}
+
 /* ---- a core that begins anew ----------------------------------------------------------------- */
 
 static void reborn(unsigned side, unsigned core)
@@ -502,6 +532,7 @@ int main(void)
         cmocka_unit_test(two_cores_never_have_one_four_tuple),
         cmocka_unit_test(what_small_rings_refuse_is_asked_again),
         cmocka_unit_test(what_nobody_knows_is_refused_when_the_grace_is_over),
+        cmocka_unit_test(who_listens_at_the_old_home_only_is_found_at_once),
         cmocka_unit_test(a_core_that_begins_anew_learns_what_the_others_have),
         cmocka_unit_test(datagrams_find_endpoints_whose_home_has_moved),
     };
