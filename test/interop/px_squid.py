@@ -10,6 +10,8 @@ import px_lab as px
 px.enter("squid", "curl", "openssl")
 CONF = """
 workers {workers}
+cache_effective_user {user}
+cache_effective_group {user}
 http_port {addr}:3128
 http_port {addr}:3129 accel defaultsite=lab no-vhost
 cache_peer {kernel} parent 7001 0 no-query originserver name=o
@@ -40,8 +42,10 @@ def start(workers):
     where = os.path.join(px.folder(), f"squid{workers}")
     os.mkdir(where)
     os.chmod(where, 0o777)
+    # Its kids are exec'd with another effective than real user, where a library cannot be preloaded.
+    user = "proxy" if workers == 1 else "root"
     path = px.file(f"squid{workers}.conf", CONF.format(workers=workers, addr=px.OURS,
-                                                        kernel=px.KERNEL, dir=where))
+                                                        kernel=px.KERNEL, dir=where, user=user))
     how = ["-N"] if workers == 1 else ["--foreground"]
     p = px.Session("squid", *how, "-f", path, "-n", f"px{os.getpid()}", slots=workers + 1)
     p.cache_log = f"{where}/cache.log"
