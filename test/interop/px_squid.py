@@ -10,8 +10,6 @@ import px_lab as px
 px.enter("squid", "curl", "openssl")
 CONF = """
 workers {workers}
-cache_effective_user {user}
-cache_effective_group {user}
 http_port {addr}:3128
 http_port {addr}:3129 accel defaultsite=lab no-vhost
 cache_peer {kernel} parent 7001 0 no-query originserver name=o
@@ -42,12 +40,13 @@ def start(workers):
     where = os.path.join(px.folder(), f"squid{workers}")
     os.mkdir(where)
     os.chmod(where, 0o777)
-    # Its kids are exec'd with another effective than real user, where a library cannot be preloaded.
-    user = "proxy" if workers == 1 else "root"
     path = px.file(f"squid{workers}.conf", CONF.format(workers=workers, addr=px.OURS,
-                                                        kernel=px.KERNEL, dir=where, user=user))
+                                                        kernel=px.KERNEL, dir=where))
     how = ["-N"] if workers == 1 else ["--foreground"]
-    p = px.Session("squid", *how, "-f", path, "-n", f"px{os.getpid()}", slots=workers + 1)
+    # Started by root its kids would be exec'd with another effective than real user: nothing can be
+    # preloaded then.
+    user = ["setpriv", "--reuid=proxy", "--regid=proxy", "--clear-groups"] if workers > 1 else []
+    p = px.Session(*user, "squid", *how, "-f", path, "-n", f"px{os.getpid()}", slots=workers + 1)
     p.cache_log = f"{where}/cache.log"
     return p.ready(3129, 20)
 
