@@ -56,7 +56,7 @@ __attribute__((weak)) uint32_t file_level(const struct px_file *f)
 /* Between the processes of a test. */
 static struct shared {
     _Atomic int32_t ready, janitor, done;
-    char path[64], control[100];
+    char path[64], control[100], pcap[100];
 } * shared;
 
 static int create(uint8_t last, char *why, size_t n)
@@ -68,6 +68,7 @@ static int create(uint8_t last, char *why, size_t n)
     snprintf(dev, sizeof(dev), "shm:%s:0", shared->path);
     c.net.dev = dev;
     c.net.control = shared->control;
+    c.net.pcap = shared->pcap[0] ? shared->pcap : NULL;
     c.net.addr = mr_addr4(10, 9, 0, last, 0);
     c.net.max_conns = 256;
     return session_create(&c, why, n);
@@ -422,6 +423,26 @@ static void a_port_that_a_session_has_is_shared_by_joining_it(void **state)
     stop(second);
 }
 
+/* Frames of the janitor's turns, written by the last. */
+static void frames_are_captured(void **state)
+{
+    static uint8_t text[8192];
+
+    (void)state;
+    snprintf(shared->pcap, sizeof(shared->pcap), "%s.pcapng", shared->path);
+    pid_t pid = start(run_idle);
+    bool answered = is_answered();
+    stop(pid);
+    int fd = open(shared->pcap, O_RDONLY);
+    ssize_t n = read(fd, text, sizeof(text));
+    close(fd);
+    unlink(shared->pcap);
+    assert_true(answered);
+    assert_true(n > 200);
+    assert_int_equal(load_be32(text), 0x0a0d0d0a);
+    assert_non_null(memmem(text, (size_t)n, "\x08\x06\0\1\x08\0\6\4\0\2", 10));
+}
+
 static void told_to_stop_the_janitor_ends(void **state)
 {
     pid_t pid = start(run_idle);
@@ -467,6 +488,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_port_that_a_session_has_is_shared_by_joining_it, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(frames_are_captured, setup, teardown),
         cmocka_unit_test_setup_teardown(told_to_stop_the_janitor_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(the_control_socket_answers, setup, teardown),
     };

@@ -72,6 +72,7 @@ static int unmake(void **state)
 
     (void)state;
     session_thread_ends();
+    px_session->nic->ops->close(px_session->nic);
     for (unsigned i = 0; i < session_own()->maps; i++)
         sys_munmap((void *)session_own()->map[i].at, session_own()->map[i].bytes);
     sys_munmap(px_session, session_own()->bytes);
