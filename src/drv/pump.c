@@ -143,7 +143,7 @@ static int begin(const struct pump_start *s, int other)
 /* Two descriptors, two processes; the pump has its own of each. */
 static int start(struct pump_front *f, const struct dev_kind *kind, const struct dev_config *real)
 {
-    struct pump_start s = {.kind = kind, .config = real, .peers = f->bell.owns};
+    struct pump_start s = {.kind = kind, .config = real, .front = f, .peers = f->bell.owns};
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)

@@ -14,7 +14,7 @@
  *
  * The pump begins as a grandchild of who opens the port, so that no program has it as a child.
  * It ends when the port is closed or the last descriptor of its control is; asleep it costs
- * nothing. */
+ * nothing.  A second process waits for its end and tells programs, however it came. */
 #pragma once
 
 #include "drv/dev.h"

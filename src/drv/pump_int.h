@@ -35,11 +35,12 @@ struct pump_order {
 struct pump_start {
     const struct dev_kind *kind;
     const struct dev_config *config; /* of the real port */
+    struct pump_front *front;
     int control;
     int own; /* the pump's bell */
     int peer[MEMWIRE_QUEUES_MAX];
     unsigned peers;
 };
 
-/* All that the pump does, in its process. */
+/* All that the pump does, in its process, and in one that waits for its end. */
 void pump_run(const struct pump_start *s);

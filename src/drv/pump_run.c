@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "drv/drv_int.h"
@@ -214,15 +215,12 @@ static void end(struct pump *p)
     p->real->ops->close(p->real);
 }
 
-void pump_run(const struct pump_start *s)
+static void work(const struct pump_start *s)
 {
     struct pump p = {.control = s->control};
     char why[sizeof(((struct pump_report *)0)->why)] = "";
 
-    setsid();
     prctl(PR_SET_NAME, "millrace-pump");
-    signal(SIGPIPE, SIG_IGN);
-    close_others(s);
     p.real = open_real(s, why, sizeof(why));
     report(s->control, p.real, why);
     if (!p.real)
@@ -235,4 +233,31 @@ void pump_run(const struct pump_start *s)
     if (good && send(s->control, "", 1, MSG_NOSIGNAL) == 1)
         pump(&p);
     end(&p);
+}
+
+/* However the pump ends, programs learn that there is no port any more. */
+static void watch(const struct pump_start *s, pid_t pump)
+{
+    int status;
+
+    prctl(PR_SET_NAME, "millrace-watch");
+    detach();
+    os_close(s->control);
+    while (waitpid(pump, &status, 0) < 0 && errno == EINTR)
+        ;
+    atomic_store(&s->front->gone, true);
+    for (unsigned i = 0; i < s->peers; i++)
+        os_bell_ring(s->peer[i]);
+}
+
+void pump_run(const struct pump_start *s)
+{
+    setsid();
+    signal(SIGPIPE, SIG_IGN);
+    close_others(s);
+    pid_t pump = _Fork();
+    if (pump == 0)
+        work(s);
+    else if (pump > 0)
+        watch(s, pump);
 }

@@ -213,20 +213,54 @@ static void what_is_wrong_with_the_device_is_told(void **state)
     close_pump(n);
 }
 
-/* Is there another process in this test's own network? */
-static bool pump_runs(void)
+/* How many other processes of this name are there in this test's own network?  Each gets a signal,
+ * unless that is 0. */
+static unsigned others(const char *name, int sig)
 {
-    bool runs = false;
     struct stat ours, its;
+    unsigned n = 0;
     glob_t g;
 
     assert_int_equal(stat("/proc/self/ns/net", &ours), 0);
     assert_int_equal(glob("/proc/[0-9]*/ns/net", 0, NULL, &g), 0);
-    for (size_t i = 0; i < g.gl_pathc; i++)
-        runs |= atoi(g.gl_pathv[i] + strlen("/proc/")) != getpid() &&
-                stat(g.gl_pathv[i], &its) == 0 && its.st_ino == ours.st_ino;
+    for (size_t i = 0; i < g.gl_pathc; i++) {
+        pid_t pid = atoi(g.gl_pathv[i] + strlen("/proc/"));
+        char path[64], comm[32] = "";
+        if (pid == getpid() || stat(g.gl_pathv[i], &its) < 0 || its.st_ino != ours.st_ino)
+            continue;
+        snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+        FILE *f = fopen(path, "r");
+        if (f && fgets(comm, sizeof(comm), f) && strncmp(comm, name, strlen(name)) == 0) {
+            n++;
+            kill(pid, sig);
+        }
+        if (f)
+            fclose(f);
+    }
     globfree(&g);
-    return runs;
+    return n;
+}
+
+static bool pump_ends(void)
+{
+    for (int i = 0; i < 200 && others("millrace-", 0) > 0; i++)
+        usleep(10000);
+    return others("millrace-", 0) == 0;
+}
+
+static void a_pump_that_was_killed_is_told_to_all_who_sleep(void **state)
+{
+    struct nic *n = open_pump("packet:pump0", NULL);
+    struct os_wait w = {.fd = n->ops->wait_fd(n, 1)};
+
+    (void)state;
+    assert_false(n->ops->wait_prepare(n, 1));
+    assert_false(nic_is_gone(n));
+    assert_int_equal(others("millrace-pump", SIGKILL), 1);
+    assert_int_equal(os_wait(&w, 1, 2000000), 1);
+    assert_true(nic_is_gone(n));
+    close_pump(n);
+    assert_true(pump_ends());
 }
 
 static void the_pump_ends_with_the_port_or_its_last_user(void **state)
@@ -245,9 +279,7 @@ static void the_pump_ends_with_the_port_or_its_last_user(void **state)
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    for (int i = 0; i < 100 && pump_runs(); i++)
-        usleep(10000);
-    assert_false(pump_runs());
+    assert_true(pump_ends());
 }
 
 int main(void)
@@ -255,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(other_processes_send_and_receive_by_slots),
         cmocka_unit_test(what_is_wrong_with_the_device_is_told),
+        cmocka_unit_test(a_pump_that_was_killed_is_told_to_all_who_sleep),
         cmocka_unit_test(the_pump_ends_with_the_port_or_its_last_user),
     };
 
