@@ -249,7 +249,7 @@ static void live(struct janitor *j)
             janitor_port_lost();
         }
         if (janitor_refs_look(j->now_us))
-            j->next_us = min_u64(j->next_us, j->now_us + TICK_MAX_US);
+            j->next_us = min_u64(j->next_us, j->now_us + TICK_BUSY_US);
         if (is_over(j, anybody) && close_door(j))
             return;
         if (j->ctl)

@@ -5,14 +5,16 @@
  * down, because that would cost every call; but it can be found: a reference for which there is
  * no descriptor, no message under way and nobody who waits is a call's, and no call of the living
  * lasts a second without waiting.  So the files that the dead process had are looked at for a
- * second, and what is too much all that time is given back. */
+ * second, and what is too much all that time is given back; sooner where no living process has the
+ * file: its peer waits. */
 #include "base/bits.h"
 #include "posix/janitor_int.h"
 #include "posix/pools.h"
 
 #define SUSPECTS 4096u
-#define LOOK_US 50000u
-#define LOOKS 20u
+#define LOOK_US 20000u
+#define LOOKS 50u
+#define LOOKS_ALONE 3u /* nobody alive has a descriptor of it */
 
 struct suspect {
     uint32_t file, born;
@@ -106,7 +108,7 @@ static bool judge(struct suspect *s, uint64_t waiters)
     if (has <= known || atomic_load(&f->born) != s->born)
         return true;
     s->excess = min_u32(s->excess, has - known);
-    if (++s->looks < LOOKS)
+    if (++s->looks < (known ? LOOKS : LOOKS_ALONE))
         return false;
     for (uint32_t i = 0; i < s->excess; i++)
         file_put(f);
