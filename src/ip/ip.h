@@ -316,9 +316,9 @@ static inline bool ip_loop_waits(const struct ip *ip)
 
 /* ---- many cores --------------------------------------------------------------------- */
 
-/* A packet is passed on at most so often: where it landed, where its fragments meet or what was its
- * flow's home a moment ago, its home before and after that, and who has it or listens. */
-#define IP_HOPS_MAX 4u
+/* At most so many cores look at a packet: where it landed, where its fragments meet, its flow's
+ * home, and who has it. */
+#define IP_HOPS_MAX 3u
 
 /* Send a received packet (l3_off set, wherever its data begins now) to another core; takes p. */
 void ip_pass(struct ip *ip, struct pkt *p, unsigned core);

@@ -95,29 +95,24 @@ static void news_travels(void)
         }
 }
 
-static bool is_accepted(const struct px_listen *l)
-{
-    return (atomic_load(&l->open) & ~atomic_load(&l->orphan) & atomic_load(&px_session->claimed)) !=
-           0;
-}
-
-/* Slots from whom nobody accepts rest while there is one from whom somebody does.  Who takes a slot
- * over meanwhile does it inside, too: what is so is asked there. */
+/* Slots from whom nobody accepts rest while there is one from whom somebody does. */
 static void repause(struct px_file *f)
 {
     struct px_listen *l = f->listen;
+    uint64_t open = atomic_load(&l->open), orphan = atomic_load(&l->orphan);
+    bool good = (open & ~orphan & atomic_load(&px_session->claimed)) != 0;
 
     for (unsigned slot = 0; slot < px_session->slots; slot++) {
         struct px_inst *i = &px_session->inst[slot];
-        if (!(atomic_load(&l->open) & BIT(slot)))
+        if (!(open & BIT(slot)))
             continue;
         inst_enter(i);
         if ((atomic_load(&l->open) & BIT(slot)) && !port_shared(f, slot, false).v)
             (void)mr_setopt(inst_mr(i), l->sock[slot], MR_PAUSED,
-                            (atomic_load(&l->orphan) & BIT(slot)) != 0 && is_accepted(l));
+                            good && (orphan & BIT(slot)) != 0);
         inst_leave(i);
     }
-    if (atomic_load(&l->pending) & atomic_load(&l->orphan))
+    if (atomic_load(&l->pending) & orphan)
         wait_notify(f, EPOLLIN | EPOLLRDNORM, -1);
     news_travels();
 }

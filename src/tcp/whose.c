@@ -103,18 +103,14 @@ static struct stray stray_of(struct tcp *t, const struct flow_key *k, const stru
     return s;
 }
 
-/* To a core that listens.  False: there is none.  What was passed on often enough gets no answer:
- * its sender tries again. */
+/* To a core that listens.  False: there is none, or it has been passed on often enough. */
 static bool pass_to_listener(struct tcp *t, const struct stray *s, struct tcp_in *in)
 {
     const struct port_cores *ports = &cores_of(t)->ports;
 
-    if (!port_cores_elsewhere(ports, PORT_TCP, s->key->lport))
+    if (in->p->hops >= IP_HOPS_MAX || !port_cores_elsewhere(ports, PORT_TCP, s->key->lport))
         return false;
-    if (in->p->hops >= IP_HOPS_MAX)
-        tcp_drop(in, &t->stats.drop_moved);
-    else
-        pass(t, in, port_cores_pick(ports, PORT_TCP, s->key->lport, flow_hash(&t->flows, s->key)));
+    pass(t, in, port_cores_pick(ports, PORT_TCP, s->key->lport, flow_hash(&t->flows, s->key)));
     return true;
 }
 

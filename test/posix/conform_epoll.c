@@ -104,7 +104,7 @@ static void level(void)
     mod(ep, fd, 0);
     waits("nothing wanted", ep, 0);
     peer("send %d 3 0", id);
-    rest(QUIET_MS);
+    await_bytes(fd, 3);
     waits("nothing wanted, data", ep, 0);
     mod(ep, fd, EPOLLIN);
     waits("wanted again", ep, 0);

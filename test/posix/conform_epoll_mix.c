@@ -280,6 +280,7 @@ static void of_child(void)
     }
     wait(&status);
     close(fd);
+    rest(QUIET_MS); /* whoever has died is buried */
     who_came("the parent closed", ep, 0, &fd, names, 1);
 }
 

@@ -176,15 +176,14 @@ static void structs(void)
     n = sizeof info;
     memset(&info, 0, sizeof info);
     say("TCP_INFO", getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n));
-    fact("state %u, mss %d, rtt %d, mtu %u", info.tcpi_state, info.tcpi_snd_mss > 500,
-         info.tcpi_rtt < 1000000, info.tcpi_pmtu);
+    fact("state %u, mss %d, rtt %d, mtu %d", info.tcpi_state, info.tcpi_snd_mss > 500,
+         info.tcpi_rtt<1000000, info.tcpi_pmtu> 1000 && info.tcpi_pmtu <= 1500);
     n = 1;
     say("TCP_INFO, 1 byte", getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n));
     fact("length told: %u", n);
     say("TCP_INFO set", setsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, sizeof info));
     n = sizeof name;
     say("CONGESTION", getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &n));
-    fact("congestion control: %s", name);
     say("CONGESTION reno", setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
     n = sizeof name;
     memset(name, 0, sizeof name);

@@ -41,6 +41,7 @@ static int full_port(void)
 
     peer("listen %d 0", port);
     connect_to(tcp(), peer_ip, port);
+    rest(QUIET_MS);
     return port;
 }
 

@@ -121,6 +121,8 @@ def busy(port, seconds):
     print("ready", flush=True)
     c, _ = s.accept()
     c.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+    c.recv(1)
+    time.sleep(0.1)
     c.setblocking(False)
     sent = c.send(bytes(200000))
     end = time.monotonic() + seconds
@@ -157,6 +159,7 @@ def lonely(port, ms):
     c, _ = s.accept()
     c.setsockopt(socket.IPPROTO_TCP, 18, ms)  # TCP_USER_TIMEOUT
     c.recv(1)
+    time.sleep(0.2)
     began = time.monotonic()
     c.send(b"x" * 1000)
     try:

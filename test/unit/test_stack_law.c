@@ -359,35 +359,6 @@ static void what_small_rings_refuse_is_asked_again(void **state)
     finish();
 }
 
-/* A SYN lands anywhere, goes home, to the old home, home again, and from there to the only core
- * that listens: it was passed on once too often, and refused (conform, several programs that come
- * and go). */
-static void who_listens_alone_is_found_while_homes_move(void **state)
-{
-    static const unsigned homes[] = {2, 4, 8, 6, 12, 10, 14, 2, 8, 4, 12, 2};
-
-    (void)state;
-    for (unsigned seed = 0; seed < 4; seed++) {
-        town_defaults(&t, 4, 4);
-        t.steer = seed & 1 ? town_anywhere : town_beside;
-        start(seed);
-        for (unsigned c = 1; c < 4; c++) {
-            mr_close(town_mr(&t, 1, c), listener[c]);
-            listener[c] = MR_SOCK_NONE;
-        }
-        run(1000);
-        for (unsigned k = 0; k < ARRAY_LEN(homes); k++) {
-            table(1, homes[k]);
-            tell_all(1);
-            run(20500); /* the first moments are over (HOME_SETTLE_US), or not, */
-            talk_from_all(1);
-            run(500); /* and it moves on */
-        }
-        all_end_well();
-        finish();
-    }
-}
-
 static void what_nobody_knows_is_refused_when_the_grace_is_over(void **state)
 {
     struct talk *k = &talks[0];
@@ -560,7 +531,6 @@ int main(void)
         cmocka_unit_test(a_core_that_is_in_no_table_keeps_working),
         cmocka_unit_test(two_cores_never_have_one_four_tuple),
         cmocka_unit_test(what_small_rings_refuse_is_asked_again),
-        cmocka_unit_test(who_listens_alone_is_found_while_homes_move),
         cmocka_unit_test(what_nobody_knows_is_refused_when_the_grace_is_over),
         cmocka_unit_test(who_listens_at_the_old_home_only_is_found_at_once),
         cmocka_unit_test(a_core_that_begins_anew_learns_what_the_others_have),
