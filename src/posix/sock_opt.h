@@ -19,7 +19,7 @@ enum opt_how {
     HOW_HINT,    /* accepted: it changes nothing that a program could rely on */
     HOW_READ,    /* getsockopt only */
     HOW_REFUSED, /* with err */
-    HOW_KERNELS, /* while nothing is decided the socket becomes the kernel's; then refused with err */
+    HOW_KERNELS, /* while nothing is decided the socket becomes the kernel's; else refused: err */
     HOW_V6,      /* about packets of IPv6, which are the kernel's: its socket has it */
 };
 
