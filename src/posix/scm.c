@@ -47,7 +47,8 @@ static struct px_file *sent_drop(struct px_pools *p, struct px_sent *s)
     return f;
 }
 
-/* Takes the caller's reference to f.  stand_in: its descriptor, or -1.  Where; when all places are taken the oldest goes. */
+/* Takes the caller's reference to f.  stand_in: its descriptor, or -1.  Where; when all places are
+ * taken the oldest goes. */
 static unsigned sent_note(struct px_file *f, uint64_t cookie, int stand_in)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};

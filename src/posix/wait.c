@@ -131,8 +131,8 @@ void wait_disarm(struct px_wait *w, struct px_file *f)
         atomic_fetch_and(&f->waiters, ~(UINT64_C(1) << w->waiter));
 }
 
-/* While the wait lasts, the mask holds in all of it: what the mask blocks and the program does not is
- * blocked here; what it lets in comes while the thread sleeps. */
+/* While the wait lasts, the mask holds in all of it: what the mask blocks and the program does not
+ * is blocked here; what it lets in comes while the thread sleeps. */
 void wait_mask(struct px_wait *w, const sigset_t *mask)
 {
     uint64_t want, old;

@@ -1,7 +1,7 @@
-/* Is a sleeper told of the last thing that a bringer of news does?  posix/wait.c in the memory order
- * of x86-TSO, all interleavings: each thread's stores wait in its store buffer, in order, and reach
- * memory at any later moment; it reads its own newest first; a full fence, and an exchange, wait
- * until the buffer is empty.
+/* Is a sleeper told of the last thing that a bringer of news does?  posix/wait.c in the memory
+ * order of x86-TSO, all interleavings: each thread's stores wait in its store buffer, in order,
+ * and reach memory at any later moment; it reads its own newest first; a full fence, and an
+ * exchange, wait until the buffer is empty.
  *
  *      sleeper                                     bringer
  *      0  kicked = 0                               0  level = 1
@@ -12,8 +12,8 @@
  *      5  kicked?         yes: awake               5  ring the bell
  *      6  asleep until the bell rings
  *
- * Asleep for good, with the bringer done, is a lost wake-up.  Without either of the sleeper's fences
- * there is one, and the test says so. */
+ * Asleep for good, with the bringer done, is a lost wake-up.  Without either of the sleeper's
+ * fences there is one, and the test says so. */
 #include "lib/cmocka_first.h"
 
 #include <stdbool.h>
