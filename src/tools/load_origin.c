@@ -1,8 +1,8 @@
 /* --origin: the program is also what its load is proxied to.
  *
- * A proxy that has one address on one wire has its clients and its origin at the other end of it, in
- * one process, which is this.  Every request is answered with the same bytes; while an answer does
- * not fit the send queue the connection is not read. */
+ * A proxy that has one address on one wire has its clients and its origin at the other end of it,
+ * in one process, which is this.  Every request is answered with the same bytes; while an answer
+ * does not fit the send queue the connection is not read. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -14,7 +14,8 @@
  *      hold    all connections are open before the first request, and until the last answer
  *
  * A request that was sent on a used connection and met its end before a byte of the answer came is
- * sent again, as any client does (RFC 9112 9.3.1), and counted.  One line of JSON tells the rest. */
+ * sent again, as any client does (RFC 9112 9.3.1), and counted.  One line of JSON tells the
+ * rest. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>

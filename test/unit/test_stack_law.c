@@ -388,8 +388,8 @@ static void what_nobody_knows_is_refused_when_the_grace_is_over(void **state)
     finish();
 }
 
-/* In the first moments the new home asks the old one, which says that it is no flow of its own; it is
- * asked again as who listens, by whatever way the SYN came (a socat that forks, 2026-11-23). */
+/* In the first moments the new home asks the old one, which says that it is no flow of its own; it
+ * is asked again as who listens, by whatever way the SYN came (a socat that forks, 2026-11-23). */
 static void who_listens_at_the_old_home_only_is_found_at_once(void **state)
 {
     static unsigned (*const steer[])(struct town *, unsigned, const uint8_t *, uint32_t) = {
