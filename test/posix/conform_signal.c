@@ -167,7 +167,6 @@ static void long_jump(void)
 {
     static unsigned char room[30000];
     int id, fd = pair_in(&id), err;
-    volatile uint64_t sent = 0;
     struct sigaction a = {.sa_handler = jumps};
     char c;
 
@@ -191,9 +190,7 @@ static void long_jump(void)
         fill(room, sizeof room, 0);
         if (sigsetjmp(out, 1) == 0)
             for (;;) {
-                ssize_t r = send(fd, room, sizeof room, 0);
-                if (r > 0)
-                    sent += (uint64_t)r;
+                (void)!send(fd, room, sizeof room, 0);
             }
         close(fd);
         fact("round %d: out of send, peer goes on: %d", round, peer("peek %d", id) != -ENOSYS);
