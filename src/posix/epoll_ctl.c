@@ -65,8 +65,10 @@ void epoll_closed(struct px_file *sf)
             w = NULL;
         px_unlock(&s->lock);
         px_unlock(&f->lock);
-        if (w)
+        if (w) {
+            listener_alone(f, w->slot, false);
             watch_free(w);
+        }
     }
     if (s)
         set_free(s);
@@ -75,8 +77,9 @@ void epoll_closed(struct px_file *sf)
 
 /* ---- control -------------------------------------------------------------------------------- */
 
-/* A thread that watches a listener, or what may become one, has connections come to its slot. */
-static int slot_for(struct px_file *f)
+/* A thread that watches a listener, or what may become one, has connections come to its slot; -1:
+ * it has none, and shares one of those that it turns. */
+static int slot_for(struct px_file *f, uint64_t *turns)
 {
     struct px_inst *i;
 
@@ -85,13 +88,15 @@ static int slot_for(struct px_file *f)
     i = session_mine();
     if (f->kind == PX_LISTENER)
         listener_open(f, i);
-    return (int)i->slot;
+    *turns |= UINT64_C(1) << i->slot;
+    return px_thread.slot - 1;
 }
 
 static int add(int ep, struct px_set *s, struct px_file *f, int fd, const struct epoll_event *ev)
 {
     struct px_watch *w = watch_new(), *had;
-    int slot = slot_for(f), rc = 0;
+    uint64_t turns = 0;
+    int slot = slot_for(f, &turns), rc = 0;
 
     if (!w)
         return -ENOSPC;
@@ -118,7 +123,9 @@ static int add(int ep, struct px_set *s, struct px_file *f, int fd, const struct
     if (f->kind == PX_CONN || f->kind == PX_DGRAM)
         atomic_fetch_or(&s->slots, UINT64_C(1) << f->slot);
     if (slot >= 0)
-        atomic_fetch_or(&s->slots, UINT64_C(1) << slot);
+        turns |= UINT64_C(1) << slot;
+    atomic_fetch_or(&s->slots, turns);
+    listener_alone(f, slot, true);
     watch_check(s, f, w);
     wait_kick(atomic_load(&file_of(s->file)->waiters));
     return 0;
@@ -163,6 +170,7 @@ static int delete (int ep, struct px_set *s, struct px_file *f, int fd)
     px_unlock(&f->lock);
     if (!w)
         return -ENOENT;
+    listener_alone(f, w->slot, false);
     watch_free(w);
     return 0;
 }

@@ -153,12 +153,8 @@ uint32_t watch_level(const struct px_file *f, int slot)
 {
     if (f->kind == PX_EPOLL)
         return epoll_is_ready(set_of(f)) ? EPOLLIN | EPOLLRDNORM : 0;
-    if (f->kind == PX_LISTENER && slot >= 0) {
-        uint64_t pending = atomic_load_explicit(&f->listen->pending, memory_order_acquire);
-
-        if (pending >> slot & 1)
-            return EPOLLIN | EPOLLRDNORM;
-    }
+    if (f->kind == PX_LISTENER && slot >= 0)
+        px_thread.listens |= UINT64_C(1) << slot;
     return in_full(file_level(f));
 }
 

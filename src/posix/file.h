@@ -167,6 +167,10 @@ void file_lost(unsigned slot);
 /* A thread polls or accepts from listener f: its instance listens, too, from now on.  Fast when it
  * does already.  Outside of instances. */
 void listener_open(struct px_file *f, struct px_inst *i);
+/* An epoll set watches it for the slot, or no longer. */
+void listener_alone(struct px_file *f, int slot, bool alone);
+/* The slots from which the calling thread may accept. */
+uint64_t listener_slots(const struct px_file *f);
 /* The process has no descriptor of listener f any more, and others have: what waits in its slots is
  * theirs, and no more comes there.  Outside of instances. */
 void listener_left(struct px_file *f, int32_t pid);

@@ -118,6 +118,8 @@ struct px_listen {
     _Atomic uint64_t open;      /* bit k: sock[k] is */
     _Atomic uint64_t pending;   /* bit k: there are connections to accept */
     _Atomic uint64_t orphan;    /* bit k: who polls by slot k accepts from it no more */
+    _Atomic uint64_t alone;     /* bit k: an epoll set watches it for slot k: what arrives there is
+                                 * that set's; else anybody may take it */
     uint32_t backlog;
     _Atomic uint32_t used;
 };

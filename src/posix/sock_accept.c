@@ -10,12 +10,7 @@ struct accepting {
 /* Is there something to take?  Before a descriptor is made for it. */
 static uint64_t slots_pending(const struct px_file *f)
 {
-    const struct px_listen *l = f->listen;
-    uint64_t mine = atomic_load(&l->orphan) | ~atomic_load(&px_session->claimed);
-
-    /* Without a slot of its own a thread listens in another's (session_mine). */
-    mine |= px_thread.slot ? UINT64_C(1) << (px_thread.slot - 1) : UINT64_MAX;
-    return atomic_load(&l->pending) & mine;
+    return atomic_load(&f->listen->pending) & listener_slots(f);
 }
 
 static void still_pending(struct px_file *f, unsigned slot)

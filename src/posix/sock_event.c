@@ -87,10 +87,7 @@ uint32_t file_level(const struct px_file *f)
     uint64_t pending = atomic_load_explicit(&l->pending, memory_order_acquire);
     if (!pending)
         return 0;
-    uint64_t mine = atomic_load_explicit(&l->orphan, memory_order_relaxed) |
-                    ~atomic_load_explicit(&px_session->claimed, memory_order_relaxed);
-    mine |= px_thread.slot ? UINT64_C(1) << (px_thread.slot - 1) : UINT64_MAX;
-    return pending & mine ? NEWS_IN : 0;
+    return pending & listener_slots(f) ? NEWS_IN : 0;
 }
 
 /* ---- an instance that was made anew ---------------------------------------------------------- */

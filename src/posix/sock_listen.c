@@ -33,6 +33,7 @@ void listen_put(struct px_file *f)
     atomic_store(&l->open, 0);
     atomic_store(&l->pending, 0);
     atomic_store(&l->orphan, 0);
+    atomic_store(&l->alone, 0);
     memset(l->sock, 0, sizeof(l->sock));
     atomic_store(&l->used, 0);
 }
@@ -65,12 +66,40 @@ int listener_open_in(struct px_file *f, struct px_inst *i, bool orphan)
     return 0;
 }
 
+/* A connection that one thread is told of, that thread must be able to take, or it is told of it
+ * for ever and nobody takes it (haproxy reloads, more threads than slots, 2026-11-23). */
+uint64_t listener_slots(const struct px_file *f)
+{
+    const struct px_listen *l = f->listen;
+
+    /* Without a slot of its own a thread listens in another's (session_mine). */
+    if (!px_thread.slot)
+        return UINT64_MAX;
+    return atomic_load(&l->orphan) | ~atomic_load(&px_session->claimed) | ~atomic_load(&l->alone) |
+           px_thread.listens | BIT(px_thread.slot - 1);
+}
+
+static bool is_alone(const struct px_listen *l, unsigned slot)
+{
+    return atomic_load(&l->alone) & ~atomic_load(&l->orphan) & BIT(slot);
+}
+
 void listener_pending(struct px_file *f, unsigned slot)
+{
+    atomic_fetch_or(&f->listen->pending, BIT(slot));
+    wait_notify(f, EPOLLIN | EPOLLRDNORM, is_alone(f->listen, slot) ? (int)slot : -1);
+}
+
+void listener_alone(struct px_file *f, int slot, bool alone)
 {
     struct px_listen *l = f->listen;
 
-    atomic_fetch_or(&l->pending, BIT(slot));
-    wait_notify(f, EPOLLIN | EPOLLRDNORM, atomic_load(&l->orphan) & BIT(slot) ? -1 : (int)slot);
+    if (slot < 0 || f->kind != PX_LISTENER || !l)
+        return;
+    if (alone)
+        atomic_fetch_or(&l->alone, BIT(slot));
+    else if (atomic_fetch_and(&l->alone, ~BIT(slot)) & atomic_load(&l->pending) & BIT(slot))
+        wait_notify(f, EPOLLIN | EPOLLRDNORM, -1);
 }
 
 void listener_news(struct px_file *f, unsigned slot)
@@ -160,6 +189,7 @@ static void slots_left(struct px_file *f, uint64_t slots)
     if (!slots)
         return;
     atomic_fetch_or(&f->listen->orphan, slots);
+    atomic_fetch_and(&f->listen->alone, ~slots);
     repause(f);
 }
 

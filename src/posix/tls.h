@@ -25,6 +25,7 @@ struct px_thread {
     uint32_t interrupting; /* of those, without SA_RESTART, or deferred */
     int waiter;            /* index + 1 of its px_waiter; 0: none */
     int slot;              /* index + 1 of the slot it has claimed; 0: none */
+    uint64_t listens;      /* slots of others for which its epoll sets watch listeners */
     int tid;               /* 0: not asked yet */
     uint64_t round_us; /* when its last wait for many files (epoll_wait, poll) returned: until it
                            * waits again, or some 200 us have passed, what it sends is sent
