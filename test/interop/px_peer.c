@@ -11,7 +11,8 @@
  *
  *      close   a connection for every request
  *      up      half of the requests post what the others get
- *      hold    all connections are open before the first request, and until the last answer
+ *      hold    all connections are open before the first request, and until the last answer; one
+ *              that is closed after its answer and before that is counted ("early")
  *
  * A request that was sent on a used connection and met its end before a byte of the answer came is
  * sent again, as any client does (RFC 9112 9.3.1), and counted.  One line of JSON tells the
@@ -335,7 +336,7 @@ static struct client {
     uint64_t size[LIST_MAX], stop_us, begin_us;
     bool close, up, hold, started;
     unsigned open, idle, most;
-    uint64_t done, bytes, failed, retried, turn, longest;
+    uint64_t done, bytes, failed, retried, early, turn, longest;
     char why[200];
 } cl;
 
@@ -421,6 +422,11 @@ static void lost(struct end *e, const char *what, int error)
 {
     bool again = e->used && e->in_n == 0 && !e->in_body && !e->again;
 
+    if (cl.hold && e->used) { /* it has its answer, and was to stay open */
+        cl.early++;
+        client_close(e);
+        return;
+    }
     if (!again)
         fail(e, what, error);
     client_close(e);
@@ -590,10 +596,11 @@ static int get(char **argv, int argc)
             overdue();
         }
     }
-    printf("{\"done\": %llu, \"bytes\": %llu, \"failed\": %llu, \"retried\": %llu, \"most\": %u, "
-           "\"longest_us\": %llu, \"took_ms\": %llu, \"why\": \"",
+    printf("{\"done\": %llu, \"bytes\": %llu, \"failed\": %llu, \"retried\": %llu, "
+           "\"early\": %llu, \"most\": %u, \"longest_us\": %llu, \"took_ms\": %llu, \"why\": \"",
            (unsigned long long)cl.done, (unsigned long long)cl.bytes, (unsigned long long)cl.failed,
-           (unsigned long long)cl.retried, cl.most, (unsigned long long)cl.longest,
+           (unsigned long long)cl.retried, (unsigned long long)cl.early, cl.most,
+           (unsigned long long)cl.longest,
            (unsigned long long)(now_us() - cl.begin_us) / 1000u);
     for (const char *p = cl.why; *p; p++)
         putchar(*p < ' ' || *p == '"' || *p == '\\' ? ' ' : *p);
