@@ -600,8 +600,7 @@ static int get(char **argv, int argc)
            "\"early\": %llu, \"most\": %u, \"longest_us\": %llu, \"took_ms\": %llu, \"why\": \"",
            (unsigned long long)cl.done, (unsigned long long)cl.bytes, (unsigned long long)cl.failed,
            (unsigned long long)cl.retried, (unsigned long long)cl.early, cl.most,
-           (unsigned long long)cl.longest,
-           (unsigned long long)(now_us() - cl.begin_us) / 1000u);
+           (unsigned long long)cl.longest, (unsigned long long)(now_us() - cl.begin_us) / 1000u);
     for (const char *p = cl.why; *p; p++)
         putchar(*p < ' ' || *p == '"' || *p == '\\' ? ' ' : *p);
     puts("\"}");
