@@ -46,6 +46,12 @@ static int fd_of(const struct host_port *p)
     return p->nic->ops->wait_fd ? p->nic->ops->wait_fd(p->nic, 0) : -1;
 }
 
+/* False: frames wait already. */
+static bool may_sleep(const struct host_port *p)
+{
+    return !p->nic->ops->wait_prepare || !p->nic->ops->wait_prepare(p->nic, 0);
+}
+
 static void run(struct host_port p[2])
 {
     struct os_wait w[3] = {{.fd = fd_of(&p[0])}, {.fd = fd_of(&p[1])}, {.fd = os_stop_fd()}};
@@ -55,7 +61,7 @@ static void run(struct host_port p[2])
     while (!os_stop_asked() && !nic_is_gone(p[0].nic) && !nic_is_gone(p[1].nic)) {
         bool a = pass(&p[0], &p[1]), b = pass(&p[1], &p[0]);
         idle = a || b ? 0 : idle + 1;
-        if (idle > 64)
+        if (idle > 64 && may_sleep(&p[0]) && may_sleep(&p[1]))
             os_wait(w, 3, spin ? 50 : UINT64_MAX);
     }
 }

@@ -219,7 +219,7 @@ def socat_server():
 
 def iperf_servers():
     p = server("iperf3", "-s", "-B", OURS, port=5201)
-    time.sleep(0.2)  # whoever looked whether it listens was its first client
+    time.sleep(1)  # whoever looked whether it listens was its first client
     for name, args in WAYS:
         iperf("iperf3 -s" + name, lambda *c: lab.run(*c, check=False, timeout=int(SECONDS) + 20), OURS,
               *args)
