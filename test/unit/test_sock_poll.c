@@ -65,16 +65,14 @@ static void data_is_there_until_it_is_read(void **state)
 static void who_finds_no_room_is_told_when_a_third_is_free(void **state)
 {
     static char big[12000];
-    int64_t got, all = 0;
-
     (void)state;
     start();
     assert_int_equal(mr_setopt(w.end[0].m, h[0], MR_SNDBUF, sizeof(big)), 0);
     assert_int_equal(mr_setopt(w.end[1].m, h[1], MR_RCVBUF, 4000), 0);
-    while ((got = mr_send(w.end[0].m, h[0], big, 1500, 0)) == 1500)
+    while (mr_send(w.end[0].m, h[0], big, 1500, 0) == 1500)
         duo_run(&w, 1000);
-    while ((got = mr_recv(w.end[1].m, h[1], big, 100, 0)) > 0)
-        all += got;
+    while (mr_recv(w.end[1].m, h[1], big, 100, 0) > 0)
+        ;
     duo_run(&w, USEC_PER_SEC);
     while (duo_take(&w, 0, MR_EV_WRITABLE, NULL))
         ;
