@@ -210,6 +210,10 @@ enum px_why session_route(uint32_t a);
 /* The calling thread's instance: claims a slot the first time; when all are claimed, one that
  * another thread of this process has, else the least used.  Never NULL. */
 struct px_inst *session_mine(void);
+/* An instance for a connection that the calling thread opens: as session_mine, but what was forked
+ * and has accepted nothing, and may end with this connection, takes another's if there is one: a
+ * slot that comes and goes moves flows of everybody. */
+struct px_inst *session_any(void);
 /* Its instance, if it has claimed one. */
 struct px_inst *session_mine_if(void);
 /* The calling thread has something that is to be given back when it ends (a slot, a waiter). */

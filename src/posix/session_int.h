@@ -107,6 +107,9 @@ void session_threads_init(void);
 
 /* ---- session_slot.c ------------------------------------------------------------------------ */
 
+/* This process was forked by one of the session's, and is still the same program. */
+extern bool session_is_fork;
+
 void session_slot_release(unsigned slot);
 /* All that a process has claimed; and the waiters of its threads. */
 void session_slots_release(int pid);

@@ -159,6 +159,8 @@ static void forget_thread(void)
 }
 
 /* Without a record it has descriptors that name nothing, and the kernel's. */
+bool session_is_fork;
+
 void session_forked(void)
 {
     forget_thread();
@@ -172,6 +174,7 @@ void session_forked(void)
     px_proc = forking;
     forking = NULL;
     become(px_proc);
+    session_is_fork = true;
 }
 
 void session_fork_over(int pid)

@@ -1,6 +1,7 @@
 /* Slots: which thread has which instance. */
 #include <linux/futex.h>
 
+#include "base/bits.h"
 #include "os/os.h"
 #include "posix/file.h"
 #include "posix/janitor.h"
@@ -128,6 +129,21 @@ struct px_inst *session_mine(void)
             return &px_session->inst[k];
         }
     return share();
+}
+
+struct px_inst *session_any(void)
+{
+    uint64_t claimed = atomic_load(&px_session->claimed);
+    struct px_inst *best = NULL;
+
+    if (px_thread.slot || !session_is_fork)
+        return session_mine();
+    for (; claimed; claimed &= claimed - 1) {
+        struct px_inst *i = &px_session->inst[lowest_bit(claimed)];
+        if (!best || atomic_load(&i->files) < atomic_load(&best->files))
+            best = i;
+    }
+    return best ? best : session_mine();
 }
 
 struct px_inst *session_mine_if(void)

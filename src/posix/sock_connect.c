@@ -79,7 +79,7 @@ void conn_disconnect(struct px_file *f)
 static int begin(struct px_file *f, int fd, const struct mr_addr *to)
 {
     /* A second attempt stays where the first was made, unless that has gone. */
-    struct px_inst *i = f->kind == PX_CONN ? file_inst(f) : session_mine();
+    struct px_inst *i = f->kind == PX_CONN ? file_inst(f) : session_any();
     int rc;
 
     inst_enter(i);

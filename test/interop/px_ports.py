@@ -68,7 +68,7 @@ def over(kind):
     lab.point(all(good), f"{kind}: an unmodified server's bytes are right", good)
     # A wake-up that is lost costs the half second after which this server looks by itself.
     lab.point(time.time() - begin < 4, f"{kind}: and it is woken by what arrives", time.time() - begin)
-    time.sleep(0.3)
+    time.sleep(1.2)
     ticks = sum(lab.cpu_ticks(pid) for pid in processes())
     time.sleep(1)
     ticks = sum(lab.cpu_ticks(pid) for pid in processes()) - ticks
