@@ -259,7 +259,7 @@ class Load:
             return {"done": 0, "failed": 1, "retried": 0, "early": 0, "most": 0, "why": f"no report: {e}"}
 
 
-def load_point(name, load, least=20, retried=None):
+def load_point(name, load, least=1, retried=None):
     r = load.end() if isinstance(load, Load) else load
     lab.note(f"{name}: {r['done']} requests, {r['failed']} failed, {r['retried']} sent again, longest "
              f"{r.get('longest_us', 0) // 1000} ms")

@@ -218,8 +218,9 @@ def socat_server():
 
 
 def iperf_servers():
-    p = server("iperf3", "-s", "-B", OURS, port=5201)
-    time.sleep(1)  # whoever looked whether it listens was its first client
+    # Whoever looked whether it listens would be its first client, and end it before the second.
+    p = px.Session("iperf3", "-s", "-B", OURS)
+    time.sleep(1.5)
     for name, args in WAYS:
         iperf("iperf3 -s" + name, lambda *c: lab.run(*c, check=False, timeout=int(SECONDS) + 20), OURS,
               *args)
