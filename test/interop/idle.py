@@ -25,20 +25,12 @@ def often(woken, cores=1, most=2):
     return woken > (most + LOOKS * cores) * SECONDS
 
 
-def switches():
-    """Of all threads."""
-    n = 0
-    for thread in os.listdir(f"/proc/{server.pid}/task"):
-        with open(f"/proc/{server.pid}/task/{thread}/status") as f:
-            n += sum(int(line.split()[1]) for line in f if "ctxt_switches" in line)
-    return n
-
-
 def measure(name):
     time.sleep(0.5)
-    ticks, woken = lab.cpu_ticks(server.pid), switches()
+    ticks, woken = lab.cpu_ticks(server.pid), lab.switches(server.pid)
     time.sleep(SECONDS)
-    ticks, woken = lab.cpu_ticks(server.pid) - ticks, switches() - woken
+    ticks = lab.cpu_ticks(server.pid) - ticks
+    woken = lab.switches(server.pid) - woken
     lab.note(f"{name}: {ticks} ticks of 10 ms and {woken} wake-ups in {SECONDS} s")
     return ticks, woken
 

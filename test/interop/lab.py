@@ -330,6 +330,33 @@ def cpu_ticks(pid):
     return int(words[11]) + int(words[12])
 
 
+def switches(*pids):
+    """How often their threads have been given a processor or taken from it."""
+    n = 0
+    for pid in pids:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/status") as f:
+                n += sum(int(line.split()[1]) for line in f if "ctxt_switches" in line)
+    return n
+
+
+def asleep(pids, seconds=2, patience=15):
+    """Do all of these processes sleep so long without being woken once?  Not at once: there may be
+    something to end first, and a neighbour to be answered now and then."""
+    begun = end = time.monotonic()
+    first = last = switches(*pids)
+    while end - begun < patience:
+        time.sleep(0.05)
+        now, at = switches(*pids), time.monotonic()
+        if now != last:
+            last, end = now, at
+        elif at - end >= seconds:
+            note(f"asleep after {end - begun:.1f} s and {now - first} switches")
+            return True
+    note(f"{last - first} switches in {patience} s")
+    return False
+
+
 def wait_for(what, seconds=5, every=0.02):
     """True as soon as what() is, False if it never is."""
     end = time.monotonic() + seconds

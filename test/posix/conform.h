@@ -96,6 +96,9 @@ uint64_t now_ms(void);
 unsigned char pattern(uint64_t offset);
 void fill(void *p, size_t n, uint64_t offset);
 bool is_pattern(const void *p, size_t n, uint64_t offset);
+/* Send into fd, which does not block, until it is full and stays so; the count.  What is sent is
+ * the pattern, or (if it is not -1) what is in `file`, by sendfile. */
+long fill_up(int fd, int file);
 /* Receive until the end, an error or n bytes; the count, errno in *err; -1: wrong bytes. */
 long receive(int fd, uint64_t n, uint64_t offset, int *err);
 

@@ -69,10 +69,10 @@ def on_millrace(topics, name="millrace"):
     lab.run(*here, "ip", "link", "add", "br0", "type", "bridge", "forward_delay", "0")
     lab.run(*here, "ip", "link", "add", "us0", "type", "veth", "peer", "name", "peer0", "netns",
             far[2])
-    for name in "us0", "tap0":
-        lab.run(*here, "ip", "link", "set", name, "master", "br0")
-    for name in "us0", "tap0", "br0":
-        lab.quiet_up(name, at=here)
+    for link in "us0", "tap0":
+        lab.run(*here, "ip", "link", "set", link, "master", "br0")
+    for link in "us0", "tap0", "br0":
+        lab.quiet_up(link, at=here)
     lab.quiet_up("peer0", at=far)
     lab.run(*far, "ip", "address", "add", PEER + "/24", "dev", "peer0")
     options = os.environ.get("CONFORM_OPTIONS", "").split()

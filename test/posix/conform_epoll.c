@@ -175,20 +175,15 @@ static void edge(void)
 /* Room again after EAGAIN. */
 static void edge_out(void)
 {
-    static unsigned char room[65536];
     int ep = epoll_create1(0), id, fd = pair_in(&id);
-    long sent = 0;
-    ssize_t r;
+    long sent;
 
     nonblock(fd);
     add(ep, fd, EPOLLIN | EPOLLOUT | EPOLLET);
     waits("after ADD", ep, 0);
-    do {
-        while ((r = send(fd, room, sizeof room, 0)) > 0)
-            sent += r;
-        rest(QUIET_MS);
-    } while (epoll_wait(ep, got, 8, 0) > 0);
-    say("full", send(fd, room, 1, 0));
+    sent = fill_up(fd, -1);
+    epoll_wait(ep, got, 8, 0);
+    say("full", send(fd, "", 1, 0));
     waits("full", ep, 0);
     peer("recv %d %ld 0", id, sent);
     soon("room again", ep);

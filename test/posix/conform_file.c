@@ -49,16 +49,8 @@ static void sendfiles(void)
         say("from an empty pipe's write end", sendfile(fd, p[1], NULL, 10));
     at_byte = 0;
     nonblock(fd);
-    sent = 0;
-    for (ssize_t r = 1; r > 0;) {
-        at_byte = 0;
-        r = sendfile(fd, file, &at_byte, SIZE);
-        if (r <= 0 && errno == EAGAIN) {
-            rest(QUIET_MS);
-            r = sendfile(fd, file, &(off_t){0}, 1);
-        }
-        sent += r > 0;
-    }
+    fill_up(fd, file);
+    at_byte = 0;
     say("into a full buffer", sendfile(fd, file, &at_byte, SIZE));
     shutdown(fd, SHUT_WR);
     signal(SIGPIPE, SIG_IGN);

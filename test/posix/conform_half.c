@@ -52,21 +52,13 @@ static void bulk(void)
 
 static void full(void)
 {
-    static unsigned char room[65536];
+    char room[1] = "";
     int id, fd = pair_in(&id), queued = 0;
-    ssize_t r;
-    long sent = 0;
+    long sent;
 
     set_int(fd, SOL_SOCKET, SO_SNDBUF, 200000);
     nonblock(fd);
-    for (int idle = 0; idle < 3;) {
-        fill(room, sizeof room, (uint64_t)sent);
-        r = send(fd, room, sizeof room, 0);
-        sent += r > 0 ? r : 0;
-        idle = r > 0 ? 0 : idle + 1;
-        if (r <= 0)
-            rest(QUIET_MS);
-    }
+    sent = fill_up(fd, -1);
     say("send into a full buffer", send(fd, room, 1, 0));
     fact("poll: %s", events(polled(fd, POLLIN | POLLOUT)));
     ioctl(fd, SIOCOUTQ, &queued);

@@ -97,9 +97,22 @@ static void a_sleeper_wakes_for_either_side(void **state)
     px_close(ours);
 }
 
+static volatile sig_atomic_t alarms;
+
 static void on_alarm(int sig)
 {
     (void)sig;
+    alarms++;
+}
+
+/* A call as the program makes it: what comes in it, before it waits and while it does, ends it. */
+static int poll_in_a_call(struct pollfd *p, int64_t timeout_us, const sigset_t *mask)
+{
+    int rc = px_poll(p, 1, timeout_us, mask);
+
+    if (--px_thread.call == 0 && px_thread.deferred)
+        px_signals_run();
+    return rc;
 }
 
 static void time_and_signals_end_it(void **state)
@@ -115,9 +128,16 @@ static void time_and_signals_end_it(void **state)
     (void)state;
     assert_int_equal(px_poll(&p, 1, 3000, NULL), 0);
     assert_true(os_now_us() - at >= 3000);
-    sigaction(SIGALRM, &act, &old);
+    assert_int_equal(px_sigaction(SIGALRM, &act, &old), 0);
+    px_thread.call++;
     setitimer(ITIMER_REAL, &t, NULL);
-    assert_int_equal(px_poll(&p, 1, 5000000, NULL), -EINTR);
+    assert_int_equal(poll_in_a_call(&p, 5000000, NULL), -EINTR);
+    assert_int_equal(alarms, 1);
+    px_thread.call++;
+    raise(SIGALRM);
+    assert_int_equal(alarms, 1);
+    assert_int_equal(poll_in_a_call(&p, 5000000, NULL), -EINTR);
+    assert_int_equal(alarms, 2);
     /* With a mask that lets it in, even a poll that does not wait. */
     sigemptyset(&none);
     sigemptyset(&alarm_only);
@@ -125,9 +145,12 @@ static void time_and_signals_end_it(void **state)
     pthread_sigmask(SIG_BLOCK, &alarm_only, NULL);
     raise(SIGALRM);
     assert_int_equal(px_poll(&p, 1, 1000, NULL), 0);
-    assert_int_equal(px_poll(&p, 1, 0, &none), -EINTR);
+    px_thread.call++;
+    assert_int_equal(poll_in_a_call(&p, 0, &none), -EINTR);
+    assert_int_equal(alarms, 3);
     pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL);
-    sigaction(SIGALRM, &old, NULL);
+    assert_int_equal(alarms, 3);
+    px_sigaction(SIGALRM, &old, NULL);
     px_close(ours);
 }
 
