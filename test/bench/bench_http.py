@@ -12,6 +12,7 @@ kernel did on anybody's account.
 
 import glob
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -352,18 +353,37 @@ def servers_start(args, work, tag, content, report):
     return servers
 
 
-def run(args, report):
-    work = tempfile.mkdtemp(prefix="mrb-")
+@contextlib.contextmanager
+def workplace(prefix, folder=None):
+    """A folder for a run's files, and the guest's halt polling the same for all; puts back what it
+    changed, and takes away the namespaces that were made.  Gives the folder and the old setting."""
+    work = tempfile.mkdtemp(prefix=prefix, dir=folder)
     halt_poll = read(HALT_POLL)
-    servers = []
     try:
         os.chmod(work, 0o755)
         os.mkdir(f"{work}/root")
+        if halt_poll != "":
+            write(HALT_POLL, HALT_POLL_NS)
+        yield work, halt_poll
+    finally:
+        for netns in list(Netns.made):
+            netns.close()
+        if halt_poll != "":
+            write(HALT_POLL, halt_poll)
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def run(args, report):
+    with workplace("mrb-") as (work, halt_poll):
+        serve_and_measure(args, report, work, halt_poll)
+
+
+def serve_and_measure(args, report, work, halt_poll):
+    servers = []
+    try:
         content = (b"0123456789abcdef" * (FILE_BYTES // 16))[:FILE_BYTES]
         with open(f"{work}/root/file.bin", "wb") as f:
             f.write(content)
-        if halt_poll != "":
-            write(HALT_POLL, HALT_POLL_NS)
         servers = servers_start(args, work, str(os.getpid()), content, report)
         for server in servers:
             report.note(server.peer, "#", f"http: one process on core {SERVER_CORE}, wrk -t1 "
@@ -374,11 +394,6 @@ def run(args, report):
     finally:
         for server in servers:
             server.close()
-        for netns in list(Netns.made):
-            netns.close()
-        if halt_poll != "":
-            write(HALT_POLL, halt_poll)
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def main():

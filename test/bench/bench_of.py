@@ -30,7 +30,7 @@ import tempfile
 import time
 
 import bench_http as base
-from bench_http import CLIENT_CORE, SERVER_CORE, Netns, Unavailable, read, write
+from bench_http import CLIENT_CORE, SERVER_CORE, Netns, Unavailable, read
 
 SIZES = [1, 16, 256]
 KINDS = ["throughput", "latency"]
@@ -250,18 +250,8 @@ def measure(args, report, work):
 
 
 def run(args, report):
-    work = tempfile.mkdtemp(prefix="mro-", dir="/dev/shm")
-    halt_poll = read(base.HALT_POLL)
-    try:
-        if halt_poll != "":
-            write(base.HALT_POLL, base.HALT_POLL_NS)
+    with base.workplace("mro-", "/dev/shm") as (work, _):
         measure(args, report, work)
-    finally:
-        if halt_poll != "":
-            write(base.HALT_POLL, halt_poll)
-        for netns in list(Netns.made):
-            netns.close()
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def main():

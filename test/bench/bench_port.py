@@ -264,24 +264,14 @@ def measure(name, kind, args, report, work, tag):
 
 
 def run(args, report):
-    work = tempfile.mkdtemp(prefix="mrp-", dir="/dev/shm")
-    halt_poll = read(base.HALT_POLL)
-    try:
-        os.chmod(work, 0o755)
-        os.mkdir(f"{work}/root")
+    with base.workplace("mrp-", "/dev/shm") as (work, _):
         with open(f"{work}/root/f", "wb") as f:
             f.write(FILE)
-        if halt_poll != "":
-            write(base.HALT_POLL, base.HALT_POLL_NS)
         for kind in [*SIZES, "http"]:
             for name in NAMES:
                 if not args.benches or f"port/{kind}/{name}" in args.benches:
                     measure(name, kind, args, report, work, str(os.getpid()))
         print("# load", read("/proc/loadavg"))
-    finally:
-        if halt_poll != "":
-            write(base.HALT_POLL, halt_poll)
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def main():

@@ -428,22 +428,10 @@ def ratio(bench, results, report):
 
 
 def run(args, report):
-    work = tempfile.mkdtemp(prefix="mrp-")
-    halt_poll = read(base.HALT_POLL)
-    try:
-        os.chmod(work, 0o755)
-        os.mkdir(f"{work}/root")
+    with base.workplace("mrp-") as (work, _):
         write(f"{work}/root/file.bin", ("0123456789abcdef" * (FILE_BYTES // 16))[:FILE_BYTES])
-        if halt_poll != "":
-            write(base.HALT_POLL, base.HALT_POLL_NS)
         for bench in args.benches:
             measure(bench, args, report, work)
-    finally:
-        for netns in list(Netns.made):
-            netns.close()
-        if halt_poll != "":
-            write(base.HALT_POLL, halt_poll)
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def main():
