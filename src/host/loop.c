@@ -309,22 +309,6 @@ static void say_cores(struct host *h)
             (unsigned)processors < h->cores ? ", which they must share" : "", h->spread);
 }
 
-/* What is fast and what is slow of the port, a line each. */
-static void say_facts(struct host *h, bool slow)
-{
-    const struct nic *nic = h->port.nic;
-    char line[NIC_FACTS_MAX * (sizeof(nic->fact[0].text) + 2)] = "";
-    size_t n = 0;
-
-    for (unsigned i = 0; i < nic->facts; i++)
-        if (nic->fact[i].slow == slow)
-            n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s", n ? "; " : "",
-                                  nic->fact[i].text);
-    if (n)
-        fprintf(stderr, "%s: %s: %s: %s\n", h->app->name, h->config->dev, slow ? "slow" : "fast",
-                line);
-}
-
 /* ---- the run -------------------------------------------------------------------------- */
 
 /* Until somebody stops or the port is gone. */
@@ -391,8 +375,7 @@ static int turn_and_end(struct host *h)
         return rc;
     }
     say_cores(h);
-    say_facts(h, false);
-    say_facts(h, true);
+    host_port_tell(h->port.nic, h->app->name, h->config->dev);
     rc = run(h);
     end(h);
     return rc;

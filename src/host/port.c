@@ -247,3 +247,22 @@ void host_port_facts(struct host_port *p)
         fact(n, !host_port_agrees(p), text);
     }
 }
+
+static void tell(const struct nic *nic, const char *program, const char *dev, bool slow)
+{
+    char line[NIC_FACTS_MAX * (sizeof(nic->fact[0].text) + 2)] = "";
+    size_t n = 0;
+
+    for (unsigned i = 0; i < nic->facts; i++)
+        if (nic->fact[i].slow == slow)
+            n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s", n ? "; " : "",
+                                  nic->fact[i].text);
+    if (n)
+        fprintf(stderr, "%s: %s: %s: %s\n", program, dev, slow ? "slow" : "fast", line);
+}
+
+void host_port_tell(const struct nic *nic, const char *program, const char *dev)
+{
+    tell(nic, program, dev, false);
+    tell(nic, program, dev, true);
+}

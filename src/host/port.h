@@ -34,3 +34,5 @@ void host_port_say(const struct host_port *p, char *text, size_t n);
 const char *host_port_spread(const struct host_port *p);
 /* Add to the port's facts what its capabilities mean. */
 void host_port_facts(struct host_port *p);
+/* What is fast and what is slow of a port, a line each, to stderr. */
+void host_port_tell(const struct nic *nic, const char *program, const char *dev);

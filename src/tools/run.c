@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host/port.h"
 #include "preload/preload.h"
 #include "tools/tool.h"
 
@@ -274,21 +275,6 @@ static int become(const struct library *l, const char *path, char **argv)
     return error == ENOENT ? NOT_FOUND : CANNOT_RUN;
 }
 
-/* The session's memory lies in this process, too. */
-static void say_facts(const char *dev, bool slow)
-{
-    const struct nic *nic = ((const struct px_session *)PX_BASE)->nic;
-    char line[NIC_FACTS_MAX * (sizeof(nic->fact[0].text) + 2)] = "";
-    size_t n = 0;
-
-    for (unsigned i = 0; i < nic->facts; i++)
-        if (nic->fact[i].slow == slow)
-            n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s", n ? "; " : "",
-                                  nic->fact[i].text);
-    if (n)
-        fprintf(stderr, "millrace run: %s: %s: %s\n", dev, slow ? "slow" : "fast", line);
-}
-
 int run_main(int argc, char **argv)
 {
     struct options o = {0};
@@ -315,10 +301,10 @@ int run_main(int argc, char **argv)
         tool_refuse(argv[0], "%s", why[0] ? why : strerror(-err));
         return tool_exit_code(err);
     }
-    if (!o.quiet) {
-        say_facts(o.session.net.dev, false);
-        say_facts(o.session.net.dev, true);
-    }
+    /* The session's memory lies in this process, too. */
+    if (!o.quiet)
+        host_port_tell(((const struct px_session *)PX_BASE)->nic, "millrace run",
+                       o.session.net.dev);
     status = leave_janitor(&l);
     return status ? status : become(&l, path, o.program);
 }
