@@ -110,22 +110,6 @@ void wait_kernel_too(struct px_file *f)
         px_unlock(&f->lock);
 }
 
-uint64_t wait_slots(struct px_file *f)
-{
-    bool mine = px_lock_is_mine(&f->lock);
-    uint64_t slots = 0;
-
-    if (!mine)
-        pools_lock(&f->lock);
-    for (uint32_t k = atomic_load_explicit(&f->watches, memory_order_relaxed); k;
-         k = watch_of(k)->next_of_file)
-        if (watch_of(k)->slot >= 0)
-            slots |= UINT64_C(1) << watch_of(k)->slot;
-    if (!mine)
-        px_unlock(&f->lock);
-    return slots;
-}
-
 /* ---- answers -------------------------------------------------------------------------------- */
 
 /* The kernel's word on a descriptor that is both.  What ours said of it in the same answer gets the

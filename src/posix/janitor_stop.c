@@ -13,20 +13,12 @@
 #define OUT_US 50000u  /* a call is not longer inside */
 #define STOP_US 10000u /* a thread stops at once */
 
-/* proc(5): the state follows the name, which ends with the last bracket. */
+/* proc(5): the state follows the name. */
 static bool is_stopped(uint32_t tid)
 {
-    char path[32], text[256];
+    char text[PX_STAT_BYTES];
+    const char *end = session_proc_stat((int)tid, text);
 
-    snprintf(path, sizeof(path), "/proc/%u/stat", tid);
-    int fd = sys_open(path, O_RDONLY | O_CLOEXEC, 0);
-    ssize_t n = fd < 0 ? fd : sys_read(fd, text, sizeof(text) - 1);
-    if (fd >= 0)
-        sys_close(fd);
-    if (n <= 0)
-        return false;
-    text[n] = '\0';
-    const char *end = strrchr(text, ')');
     return end && end[1] == ' ' && end[2] == 'T';
 }
 

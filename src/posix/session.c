@@ -106,7 +106,6 @@ static void lay_out(void)
         s->proc[i].fd = carve(o, PX_FDS * sizeof(struct px_fd));
     s->pools = carve(o, pools_bytes());
     pools_init(s->pools);
-    o->heap = (struct session_heap){.at = carve(o, HEAP_BYTES), .bytes = HEAP_BYTES};
     for (unsigned i = 0; i < PX_WAITERS; i++)
         s->waiter[i].slot = -1;
 }

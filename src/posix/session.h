@@ -193,8 +193,6 @@ void session_fork_over(int pid);
  * `from` does, or nothing (-1). */
 int session_forking_record(void);
 void session_forking_dup(int from, int to);
-/* Let the calling process go on without the session, leaving its descriptors. */
-void session_leave(void);
 
 /* Is the descriptor one of the session's own, which a program neither sees nor closes? */
 static inline bool session_hides(int fd)
@@ -221,10 +219,3 @@ void session_thread_keeps(void);
 /* The calling thread ends, or the process does: its slot and its waiter go. */
 void session_thread_ends(void);
 
-/* ---- memory ---------------------------------------------------------------------------- */
-
-/* Zeroed memory in the session, for what is neither large nor often made; NULL: there is none left.
- * bytes: at most SESSION_GET_MAX. */
-#define SESSION_GET_MAX (64u << 10)
-void *session_get(size_t bytes);
-void session_put(void *p, size_t bytes);

@@ -1,7 +1,7 @@
 /* posix/session, private: what the session keeps for itself: inside session*.c, inst*.c and
  * janitor*.c.
  *
- *      PX_BASE | session | own | processes | tables | files | pools | mail | heap | port |
+ *      PX_BASE | session | own | processes | tables | files | pools | mail | port |
  *              | instance 0's stack | instance 1's stack | ...
  *
  * All of it is one file in memory, as long as was carved; nothing but what is touched is there.
@@ -21,21 +21,12 @@
 #define SESSION_TEXT 256u
 #define SESSION_RING_BYTES (256u << 10) /* as host's: a letter must hold a packet of 64 KB */
 #define SESSION_PORT_FDS 160u
-#define HEAP_BYTES ((size_t)4 << 30)
-#define HEAP_CLASSES 11u /* 64 bytes to 64 KB */
+#define PX_STAT_BYTES 512u
 
 /* A file that the port has mapped. */
 struct session_map {
     uint64_t at, bytes;
     int fd;
-};
-
-/* Each list is changed by one store: who dies in the midst loses one piece. */
-struct session_heap {
-    _Atomic uint32_t lock;
-    uint8_t *at;
-    size_t used, bytes;
-    void *free[HEAP_CLASSES];
 };
 
 struct session_own {
@@ -59,7 +50,6 @@ struct session_own {
     uint64_t map_end; /* the next goes here */
     unsigned port_fds;
     _Atomic uint32_t closed; /* the janitor is ending: nobody may come any more */
-    struct session_heap heap;
 };
 
 static inline struct session_own *session_own(void)
@@ -99,6 +89,8 @@ int session_door_enter(const struct mr_config *c, char *why, size_t n);
 
 /* A record for the calling process, without entries; NULL: there is none left. */
 struct px_proc *session_proc_new(void);
+/* /proc/PID/stat, from the end of the name on; NULL: it cannot be read. */
+char *session_proc_stat(int pid, char text[PX_STAT_BYTES]);
 uint64_t session_proc_started(int pid);
 /* It is over: its files and slots go, and the record is free. */
 void session_proc_bury(struct px_proc *p);

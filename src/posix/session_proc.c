@@ -34,21 +34,25 @@ void session_thread_keeps(void)
 
 /* ---- records ------------------------------------------------------------------------------ */
 
-/* Field 22 of /proc/PID/stat; 0: it cannot be read (another root directory). */
-uint64_t session_proc_started(int pid)
+/* The name may hold anything, and ends with the last bracket. */
+char *session_proc_stat(int pid, char text[PX_STAT_BYTES])
 {
-    char path[32], text[512];
+    char path[32];
 
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
     int fd = sys_open(path, O_RDONLY | O_CLOEXEC, 0);
-    ssize_t n = fd < 0 ? fd : sys_read(fd, text, sizeof(text) - 1);
+    ssize_t n = fd < 0 ? fd : sys_read(fd, text, PX_STAT_BYTES - 1);
     if (fd >= 0)
         sys_close(fd);
-    if (n <= 0)
-        return 0;
-    text[n] = '\0';
-    /* The name may hold anything, and ends with the last bracket. */
-    char *at = strrchr(text, ')');
+    text[n > 0 ? n : 0] = '\0';
+    return strrchr(text, ')');
+}
+
+/* Field 22; 0: it cannot be read (another root directory). */
+uint64_t session_proc_started(int pid)
+{
+    char text[PX_STAT_BYTES], *at = session_proc_stat(pid, text);
+
     for (unsigned field = 2; at && field < 22; field++)
         at = strchr(at + 1, ' ');
     uint64_t v = 0;
@@ -377,17 +381,4 @@ void session_proc_bury(struct px_proc *p)
     p->started = 0;
     p->name[0] = '\0';
     atomic_store(&p->pid, 0);
-}
-
-void session_leave(void)
-{
-    struct px_proc *p = px_proc;
-
-    if (!px_session)
-        return;
-    session_thread_ends();
-    session_proc_bury(p);
-    session_ring();
-    px_session = NULL;
-    px_proc = NULL;
 }

@@ -73,14 +73,6 @@ static inline ssize_t sys_write(int fd, const void *p, size_t n)
 {
     return sys_call3(SYS_write, fd, (long)p, (long)n);
 }
-static inline ssize_t sys_readv(int fd, const struct iovec *v, int n)
-{
-    return sys_call3(SYS_readv, fd, (long)v, n);
-}
-static inline ssize_t sys_writev(int fd, const struct iovec *v, int n)
-{
-    return sys_call3(SYS_writev, fd, (long)v, n);
-}
 static inline ssize_t sys_pread(int fd, void *p, size_t n, off_t at)
 {
     return sys_call4(SYS_pread64, fd, (long)p, (long)n, at);
@@ -125,22 +117,6 @@ static inline int sys_ftruncate(int fd, off_t n)
 {
     return (int)sys_call3(SYS_ftruncate, fd, n, 0);
 }
-static inline int sys_fallocate(int fd, int mode, off_t at, off_t n)
-{
-    return (int)sys_call4(SYS_fallocate, fd, mode, at, n);
-}
-static inline ssize_t sys_readlink(const char *path, char *out, size_t n)
-{
-    return sys_call4(SYS_readlinkat, AT_FDCWD, (long)path, (long)out, (long)n);
-}
-static inline int sys_getdents64(int fd, void *out, size_t n)
-{
-    return (int)sys_call3(SYS_getdents64, fd, (long)out, (long)n);
-}
-static inline int sys_pipe2(int out[2], int flags)
-{
-    return (int)sys_call3(SYS_pipe2, (long)out, flags, 0);
-}
 static inline int sys_eventfd(unsigned count, int flags)
 {
     return (int)sys_call3(SYS_eventfd2, (long)count, flags, 0);
@@ -149,33 +125,11 @@ static inline int sys_memfd_create(const char *name, unsigned flags)
 {
     return (int)sys_call3(SYS_memfd_create, (long)name, (long)flags, 0);
 }
-static inline ssize_t sys_sendfile(int out, int in, off_t *offset, size_t n)
-{
-    return sys_call4(SYS_sendfile, out, in, (long)offset, (long)n);
-}
-static inline ssize_t sys_splice(int in, off_t *in_off, int out, off_t *out_off, size_t n,
-                                 unsigned flags)
-{
-    return sys_call6(SYS_splice, in, (long)in_off, out, (long)out_off, (long)n, (long)flags);
-}
-static inline ssize_t sys_tee(int in, int out, size_t n, unsigned flags)
-{
-    return sys_call4(SYS_tee, in, out, (long)n, (long)flags);
-}
-static inline ssize_t sys_vmsplice(int fd, const struct iovec *v, size_t n, unsigned flags)
-{
-    return sys_call4(SYS_vmsplice, fd, (long)v, (long)n, (long)flags);
-}
-
 /* ---- sockets ------------------------------------------------------------------------------- */
 
 static inline int sys_socket(int domain, int type, int protocol)
 {
     return (int)sys_call3(SYS_socket, domain, type, protocol);
-}
-static inline int sys_socketpair(int domain, int type, int protocol, int out[2])
-{
-    return (int)sys_call4(SYS_socketpair, domain, type, protocol, (long)out);
 }
 static inline int sys_bind(int fd, const struct sockaddr *a, socklen_t n)
 {
@@ -201,10 +155,6 @@ static inline int sys_getsockname(int fd, struct sockaddr *a, socklen_t *n)
 {
     return (int)sys_call3(SYS_getsockname, fd, (long)a, (long)n);
 }
-static inline int sys_getpeername(int fd, struct sockaddr *a, socklen_t *n)
-{
-    return (int)sys_call3(SYS_getpeername, fd, (long)a, (long)n);
-}
 static inline int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *n)
 {
     return (int)sys_call6(SYS_getsockopt, fd, level, name, (long)value, (long)n, 0);
@@ -221,26 +171,6 @@ static inline ssize_t sys_recvmsg(int fd, struct msghdr *m, int flags)
 {
     return sys_call3(SYS_recvmsg, fd, (long)m, flags);
 }
-static inline ssize_t sys_sendto(int fd, const void *p, size_t n, int flags,
-                                 const struct sockaddr *a, socklen_t an)
-{
-    return sys_call6(SYS_sendto, fd, (long)p, (long)n, flags, (long)a, (long)an);
-}
-static inline ssize_t sys_recvfrom(int fd, void *p, size_t n, int flags, struct sockaddr *a,
-                                   socklen_t *an)
-{
-    return sys_call6(SYS_recvfrom, fd, (long)p, (long)n, flags, (long)a, (long)an);
-}
-static inline int sys_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags,
-                               struct timespec *timeout)
-{
-    return (int)sys_call6(SYS_recvmmsg, fd, (long)m, (long)n, flags, (long)timeout, 0);
-}
-static inline int sys_sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
-{
-    return (int)sys_call4(SYS_sendmmsg, fd, (long)m, (long)n, flags);
-}
-
 /* ---- waiting ------------------------------------------------------------------------------- */
 
 /* The kernel writes the time that is left into *t.  mask: NULL leaves it. */
@@ -261,12 +191,6 @@ static inline int sys_epoll_pwait(int ep, struct epoll_event *ev, int max, int t
                                   const sigset_t *mask)
 {
     return (int)sys_call6(SYS_epoll_pwait, ep, (long)ev, max, timeout_ms, (long)mask,
-                          SYS_SIGSET_BYTES);
-}
-static inline int sys_epoll_pwait2(int ep, struct epoll_event *ev, int max,
-                                   const struct timespec *t, const sigset_t *mask)
-{
-    return (int)sys_call6(SYS_epoll_pwait2, ep, (long)ev, max, (long)t, (long)mask,
                           SYS_SIGSET_BYTES);
 }
 static inline int sys_epoll_wait(int ep, struct epoll_event *ev, int max, int timeout_ms)
@@ -299,10 +223,6 @@ static inline int sys_getppid(void)
 {
     return (int)sys_call3(SYS_getppid, 0, 0, 0);
 }
-static inline int sys_kill(int pid, int sig)
-{
-    return (int)sys_call3(SYS_kill, pid, sig, 0);
-}
 static inline int sys_tgkill(int pid, int tid, int sig)
 {
     return (int)sys_call3(SYS_tgkill, pid, tid, sig);
@@ -314,10 +234,6 @@ static inline int sys_tkill(int tid, int sig)
 static inline int sys_pidfd_open(int pid, unsigned flags)
 {
     return (int)sys_call3(SYS_pidfd_open, pid, (long)flags, 0);
-}
-static inline int sys_pidfd_getfd(int pidfd, int fd)
-{
-    return (int)sys_call3(SYS_pidfd_getfd, pidfd, fd, 0);
 }
 static inline int sys_setsid(void)
 {

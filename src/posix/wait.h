@@ -40,8 +40,6 @@ void wait_kick(uint64_t waiters);
 void wait_forget(struct px_file *f, bool kernel);
 /* f has become `both`: the kernel's sets that have a watch of it watch its descriptor, too. */
 void wait_kernel_too(struct px_file *f);
-/* Slots of the threads that have f in a set, by bit. */
-uint64_t wait_slots(struct px_file *f);
 
 /* One sleep of the calling thread. */
 struct px_wait {
