@@ -248,6 +248,8 @@ static void live(struct janitor *j)
             j->lost = true;
             janitor_port_lost();
         }
+        if (janitor_lets_out())
+            j->next_us = min_u64(j->next_us, j->now_us + TICK_MIN_US);
         if (janitor_refs_look(j->now_us))
             j->next_us = min_u64(j->next_us, j->now_us + TICK_BUSY_US);
         if (is_over(j, anybody) && close_door(j))

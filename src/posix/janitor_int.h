@@ -93,6 +93,8 @@ void janitor_port_lost(void);
 
 /* If the lock's owner was stopped while he has it, let him run until he has given it back. */
 void janitor_let_out(const _Atomic uint32_t *lock);
+/* Go on with who had no processor for it then.  False: there is nobody. */
+bool janitor_lets_out(void);
 
 /* ---- janitor_ask.c ------------------------------------------------------------------------- */
 

@@ -218,10 +218,13 @@ def socat_server():
 
 
 def iperf_servers():
-    # Whoever looked whether it listens would be its first client, and end it before the second.
-    p = px.Session("iperf3", "-s", "-B", OURS)
-    time.sleep(1.5)
-    for name, args in WAYS:
+    """Whoever looks whether it listens is its first client; and after each client it closes its
+    listener and makes another, on any kernel: who has come meanwhile is reset, or told that it is
+    busy.  But it says when it listens."""
+    p = px.Session("iperf3", "-s", "-B", OURS, "--forceflush")
+    for n, (name, args) in enumerate(WAYS):
+        if not lab.wait_for(lambda: px.read(p.log).count("Server listening") > n, 15):
+            lab.note(f"iperf3 does not listen: {p.said()}")
         iperf("iperf3 -s" + name, lambda *c: lab.run(*c, check=False, timeout=int(SECONDS) + 20), OURS,
               *args)
     p.stop()

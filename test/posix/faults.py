@@ -205,7 +205,31 @@ def stopped():
             break
         got += len(part)
     lab.point(got == 20000, "what it had received meanwhile is there", f"{got}")
+    stopped_again_and_again(port, pid)
     server.end()
+
+
+def stopped_again_and_again(port, pid):
+    """While it is busy, on a busy machine: inside its instance as often as not, where the janitor
+    has to wait for a processor to let it out."""
+    loops = [lab.start("/bin/sh", "-c", "while :; do :; done") for _ in range(os.cpu_count() + 1)]
+    flood = [lab.start(sys.executable, "-S", "-E", os.path.join(HERE, "faults_server.py"), "flood",
+                       str(port), lab.OURS) for _ in range(2)]
+    opened = 0
+    for _ in range(8):
+        time.sleep(random.uniform(0.05, 0.15))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            socket.create_connection((lab.OURS, port), timeout=4).close()
+            opened += 1
+        except OSError:
+            pass
+        os.kill(pid, signal.SIGCONT)
+    for p in flood + loops:
+        p.kill()
+        p.wait()
+    lab.point(opened == 8, "stopped while it is busy: connections are opened", f"{opened} of 8")
+    lab.point(tries(10, port) == 10, "and it goes on each time")
 
 
 def deaf():

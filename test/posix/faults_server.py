@@ -195,7 +195,17 @@ def churn(port, n):
     time.sleep(600)
 
 
+def flood(port, host):
+    """A client: has all echoed that it can send."""
+    c = socket.create_connection((host, port))
+    data = bytes(20000)
+    while True:
+        c.sendall(data)
+        c.recv(len(data), socket.MSG_WAITALL)
+
+
 signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 mode, *args = sys.argv[1:]
 {"prefork": prefork, "few": few, "threads": threads, "idle": idle, "busy": busy, "source": source,
- "lonely": lonely, "churn": churn}[mode](*map(int, args))
+ "lonely": lonely, "churn": churn,
+ "flood": flood}[mode](*(int(x) if x.isdigit() else x for x in args))
