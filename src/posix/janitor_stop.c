@@ -43,7 +43,8 @@ static long trace(long request, uint32_t tid, long data)
     return sys_call4(SYS_ptrace, request, (long)tid, 0, data);
 }
 
-/* The signal that it was about to be given, 0 for none; -1: it has not stopped; -2: it is no more. */
+/* The signal that it was about to be given, 0 for none; -1: it has not stopped; -2: it is no more.
+ */
 static int stopped(uint32_t tid)
 {
     int status = 0;
