@@ -233,6 +233,14 @@ void tcp_away_end(struct tcp *t, const struct flow_key *k)
     settle(t, a);
 }
 
+void tcp_away_waiting(struct tcp *t, const struct flow_key *k)
+{
+    struct tcp_away *a = find(&t->abroad, k);
+
+    if (a && a->how == AWAY_MOVED)
+        a->how = AWAY_WAITING;
+}
+
 enum tcp_away_how tcp_away_how(const struct tcp *t, const struct flow_key *k)
 {
     const struct tcp_away *a = find(&t->abroad, k);
@@ -290,7 +298,7 @@ void tcp_away_reborn(struct tcp *t, unsigned core, instant now)
         if (a->state == AWAY_HOME) {
             node_free(t, a);
         } else if (a->state == AWAY_HELD || a->state == AWAY_ASKED) {
-            if (a->state == AWAY_HELD)
+            if (a->state == AWAY_HELD && a->how != AWAY_WAITING)
                 a->how = AWAY_MOVED;
             a->state = AWAY_ASKED;
             a->unsent = true;
@@ -428,7 +436,7 @@ static void refused(struct tcp *t, struct tcp_away *a, bool taken)
     struct flow_node *node = flow_find(&t->flows, &a->key, flow_hash(&t->flows, &a->key));
     struct tcp_conn *c = (struct tcp_conn *)(void *)node;
 
-    if (!taken && !a->over && a->how == AWAY_MOVED)
+    if (!taken && !a->over && a->how >= AWAY_MOVED)
         return;
     a->state = AWAY_REFUSED;
     if (a->over) {
@@ -449,7 +457,7 @@ static void refused(struct tcp *t, struct tcp_away *a, bool taken)
 /* ---- home ---------------------------------------------------------------------------- */
 
 /* Home has moved: what is half open here gives way to what lives there (it moved between two
- * SYNs), and so does who waits for leave. */
+ * SYNs), and so does who waits for leave.  What is in TIME-WAIT there gives way itself. */
 static void give_way(struct tcp *t, const struct flow_key *k)
 {
     struct flow_node *node = flow_find(&t->flows, k, flow_hash(&t->flows, k));
@@ -553,7 +561,7 @@ void tcp_away_letter(struct tcp *t, const struct letter *l, instant now)
     t->now = now;
     t->now_ms = (uint32_t)(now / USEC_PER_MSEC);
     memcpy(&head, l->head, sizeof(head));
-    if (head.how == AWAY_MOVED)
+    if (head.how >= AWAY_MOVED)
         hear_of_move(t);
     if (l->kind == MAIL_AWAY_ASK) {
         asked(t, l->from, &head.key, (enum tcp_away_how)head.how);

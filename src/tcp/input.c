@@ -72,8 +72,9 @@ static void input_no_conn(struct tcp *t, struct arrival *a)
 
 static void input_time_wait(struct tcp *t, struct tcp_tw *w, struct arrival *a)
 {
-    /* Its home has moved, and has perhaps begun the next one of this four-tuple. */
-    if (unlikely(w->away) && tcp_away_asks(t, &w->key)) {
+    /* Its home has moved, and has perhaps begun the next one of this four-tuple: not if it asks
+     * us. */
+    if (unlikely(w->away) && !(a->in.p->flags & PKT_MOVED) && tcp_away_asks(t, &w->key)) {
         tcp_early_input(t, &a->key, &a->in);
         return;
     }

@@ -26,7 +26,7 @@ static void tw_moved(struct tcp *t, struct tcp_tw *w, unsigned home)
 {
     if (home == t->ip->eth->cores->home.self && !w->away)
         return;
-    tcp_away_move(t, &w->key, home, AWAY_MOVED);
+    tcp_away_move(t, &w->key, home, AWAY_WAITING);
     w->away = true;
 }
 

@@ -276,6 +276,7 @@ enum tcp_away_how {
     AWAY_CHOSEN,  /* or of ours: if the answer is no it may be another */
     AWAY_PASSIVE, /* the others do not wait */
     AWAY_MOVED,   /* it was at home, and asks until there is room for it */
+    AWAY_WAITING, /* so, and it is in TIME-WAIT: whatever lives there is newer */
 };
 /* Ask core for leave to have the flow here.  False: no memory to remember it. */
 bool tcp_away_ask(struct tcp *t, const struct flow_key *k, unsigned core, enum tcp_away_how how);
@@ -285,6 +286,8 @@ void tcp_away_move(struct tcp *t, const struct flow_key *k, unsigned home, enum 
 enum tcp_away_how tcp_away_how(const struct tcp *t, const struct flow_key *k);
 /* A passive open that `in` begins or completes lives away from home, and home is being told. */
 bool tcp_passive_away(struct tcp *t, const struct flow_key *k, const struct tcp_in *in);
+/* It has come to TIME-WAIT. */
+void tcp_away_waiting(struct tcp *t, const struct flow_key *k);
 /* Home has not answered. */
 bool tcp_away_asks(const struct tcp *t, const struct flow_key *k);
 /* And there is an active open that waits for it. */

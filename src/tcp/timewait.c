@@ -108,6 +108,8 @@ void tcp_tw_enter(struct tcp *t, struct tcp_conn *c)
             .ts_offset = c->ts_offset,
         };
     }
+    if (w && w->away)
+        tcp_away_waiting(t, &c->key);
     if (w)
         c->flags &= ~TF_AWAY; /* it stays away, as w */
     tcp_conn_end(t, c, 0);

@@ -69,6 +69,7 @@ struct talk {
     int err;
 };
 
+static bool hurried; /* the server closes first, as soon as somebody is there */
 static struct talk talks[TALKS_MAX];
 static unsigned ntalks, accepted[TOWN_CORES_MAX];
 static mr_sock listener[TOWN_CORES_MAX];
@@ -80,8 +81,11 @@ static void server_event(unsigned core, struct mr *m, const struct mr_event *ev)
     int64_t n;
 
     if (ev->type == MR_EV_ACCEPT)
-        while (mr_accept(m, ev->sock, &s, NULL) == 0)
+        while (mr_accept(m, ev->sock, &s, NULL) == 0) {
             accepted[core]++;
+            if (hurried)
+                mr_shutdown(m, s);
+        }
     if (ev->type == MR_EV_READABLE) {
         while ((n = mr_recv(m, ev->sock, b, sizeof(b), 0)) > 0)
             assert_int_equal(mr_send(m, ev->sock, b, (size_t)n, 0), n);
@@ -100,9 +104,12 @@ static void client_event(struct mr *m, const struct mr_event *ev)
 
     if (ev->type == MR_EV_CONNECTED)
         k->up = true;
-    if (ev->type == MR_EV_READABLE)
+    if (ev->type == MR_EV_READABLE) {
         while ((n = mr_recv(m, k->sock, b, sizeof(b), 0)) > 0)
             k->got += (uint32_t)n;
+        if (n == 0 && hurried)
+            mr_shutdown(m, k->sock);
+    }
     if (ev->type == MR_EV_CLOSED) {
         k->err = ev->err;
         k->over = true;
@@ -175,6 +182,7 @@ static void start(uint64_t seed)
 {
     rng_init(&r, seed);
     ntalks = 0;
+    hurried = false;
     memset(accepted, 0, sizeof(accepted));
     memset(stale, 0, sizeof(stale));
     t.order = &r;
@@ -418,6 +426,45 @@ static void who_listens_at_the_old_home_only_is_found_at_once(void **state)
     }
 }
 
+/* The client's, and nothing else that it sends. */
+static bool lose_acks(struct town *w, unsigned to, const uint8_t *frame, uint32_t len)
+{
+    (void)w;
+    return to == 1 && len >= 48 && frame[23] == IPPROTO_TCP_ && frame[47] == TH_ACK;
+}
+
+/* Its home has moved, and did not know of it when the client began anew from the same port: a
+ * reload of haproxy, whose clients then waited for a minute (2026-11-23). */
+static void what_begins_anew_does_not_give_way_to_time_wait(void **state)
+{
+    (void)state;
+    town_defaults(&t, 1, 2);
+    start(1);
+    hurried = true;
+    table(1, 1);
+    tell_all(1);
+    run(2 * USEC_PER_SEC);
+    for (unsigned k = 0; k < 20; k++)
+        assert_int_equal(talk_from(0, (uint16_t)(40000 + k)), 0);
+    run(100000);
+    assert_int_equal(town_tcp(&t, 1, 0)->tws.used, 20);
+    hurried = false;
+    ntalks = 0;
+    table(1, 2);
+    tell(1, 1);
+    run(2 * USEC_PER_SEC);
+    for (unsigned k = 0; k < 20; k++)
+        assert_int_equal(talk_from(0, (uint16_t)(40000 + k)), 0);
+    t.lose = lose_acks;
+    run(1000);
+    assert_int_equal(town_tcp(&t, 1, 1)->syns.used, 20);
+    tell(1, 0); /* says only now that they were there */
+    run(1000);
+    t.lose = NULL;
+    all_end_well();
+    finish();
+}
+
 /* ---- a core that begins anew ----------------------------------------------------------------- */
 
 static void reborn(unsigned side, unsigned core)
@@ -533,6 +580,7 @@ int main(void)
         cmocka_unit_test(what_small_rings_refuse_is_asked_again),
         cmocka_unit_test(what_nobody_knows_is_refused_when_the_grace_is_over),
         cmocka_unit_test(who_listens_at_the_old_home_only_is_found_at_once),
+        cmocka_unit_test(what_begins_anew_does_not_give_way_to_time_wait),
         cmocka_unit_test(a_core_that_begins_anew_learns_what_the_others_have),
         cmocka_unit_test(datagrams_find_endpoints_whose_home_has_moved),
     };
