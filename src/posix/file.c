@@ -31,6 +31,7 @@ uint32_t pools_get(struct px_pool *p, uint32_t limit, uint32_t *(*next)(uint32_t
         p->free = *next(index);
     else if (p->used < limit)
         index = p->used++;
+    p->taken += index != 0;
     px_unlock(&p->lock);
     return index;
 }
@@ -40,6 +41,7 @@ void pools_put(struct px_pool *p, uint32_t index, uint32_t *(*next)(uint32_t))
     pools_lock(&p->lock);
     *next(index) = p->free;
     p->free = index;
+    p->taken--;
     px_unlock(&p->lock);
 }
 
@@ -228,7 +230,7 @@ void file_to_kernel(struct px_file *f, enum px_why why)
         if (atomic_fetch_sub(&f->refs, 1) == 2)
             return;
     }
-    for (unsigned k = 0; k < PX_PROCS; k++)
+    for (unsigned k = 0; k < atomic_load(&px_session->procs); k++)
         if (atomic_load(&px_session->proc[k].pid))
             gone += entries_clear(&px_session->proc[k], f, why);
     while (gone--)

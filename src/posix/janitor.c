@@ -20,14 +20,14 @@ static struct janitor janitor;
 
 /* A process of its own, in nobody's way: no terminal, no directory, no descriptor but the session's
  * and, until it has begun, where to complain. */
-static void withdraw(void)
+void janitor_withdraw(const char *name)
 {
     unsigned lo = (unsigned)px_session->hidden_lo, hi = (unsigned)px_session->hidden_hi;
     struct rlimit limit;
 
     sys_setsid();
     sys_call3(SYS_chdir, (long)"/", 0, 0);
-    sys_call4(SYS_prctl, PR_SET_NAME, (long)"mr-janitor", 0, 0);
+    sys_call4(SYS_prctl, PR_SET_NAME, (long)name, 0, 0);
     sys_close_range(3, lo - 1, 0);
     sys_close_range(hi + 1, UINT_MAX, 0);
     int null = sys_open("/dev/null", O_RDWR, 0);
@@ -66,7 +66,8 @@ static int forget_process(void)
     static struct px_proc self;
 
     self.pid = sys_getpid();
-    self.fd = os_reserve(PX_FDS * sizeof(struct px_fd), false);
+    if (!self.fd)
+        self.fd = os_reserve(PX_FDS * sizeof(struct px_fd), false);
     if (!self.fd)
         return -ENOMEM;
     px_proc = &self;
@@ -78,9 +79,7 @@ static int set_up(struct janitor *j)
 {
     j->now_us = j->quiet_us = j->calm_us = os_now_us();
     j->tick_us = TICK_MIN_US;
-    withdraw();
-    if (!janitor_ctl_open(j))
-        return -EADDRINUSE;
+    j->unguarded = true;
     int rc = forget_process();
     if (rc < 0)
         return rc;
@@ -90,6 +89,33 @@ static int set_up(struct janitor *j)
     if (rc == 0)
         rc = add(j, px_session->door_fd, NEWS_DOOR);
     return rc;
+}
+
+/* What an epoll set has of a signalfd is whose signals it asked for: not before the last fork. */
+static void begin(struct janitor *j)
+{
+    px_thread.tid = 0;
+    px_proc->pid = sys_getpid();
+    j->signals = catch_signals();
+    add(j, j->signals, NEWS_SIGNAL);
+}
+
+/* The guard goes on where the janitor was killed.  Without its control socket it can live. */
+static void take_over(struct janitor *j)
+{
+    struct status_core *copy = j->copy;
+
+    *j = (struct janitor){.copy = copy, .claims = atomic_load(&px_session->claims) - 1};
+    atomic_fetch_add(&px_session->janitors, 1);
+    atomic_store(&px_session->janitor_sleeps, 0);
+    janitor_withdraw("mr-janitor");
+    (void)janitor_ctl_open(j);
+    (void)set_up(j);
+    begin(j);
+    janitor_refs_go_on();
+    for (unsigned k = 0; k < px_session->slots; k++)
+        if (!atomic_load(&px_session->inst[k].tid))
+            listeners_left(k);
 }
 
 /* ---- news --------------------------------------------------------------------------------- */
@@ -112,6 +138,9 @@ static void read_news(struct janitor *j)
             break;
         case NEWS_DOOR:
             session_door_serve();
+            break;
+        case NEWS_GUARD:
+            j->unguarded = true;
             break;
         case NEWS_PROC:
             janitor_process_died(j, index);
@@ -193,6 +222,7 @@ static void keep_house(struct janitor *j)
     if (j->now_us - j->house_us < HOUSE_US)
         return;
     j->house_us = j->now_us;
+    j->unguarded |= j->guard_fd <= 0;
     for (unsigned k = 0; k < px_session->slots; k++) {
         int32_t tid = atomic_load(&px_session->inst[k].tid);
         if (tid && px_tid_is_dead((uint32_t)tid))
@@ -239,6 +269,11 @@ static bool close_door(struct janitor *j)
 static void live(struct janitor *j)
 {
     for (;;) {
+        /* It returns twice: in the guard, much later, when the janitor was killed. */
+        if (j->unguarded && janitor_guard_make(j))
+            take_over(j);
+        if (j->unguarded)
+            continue;
         read_news(j);
         bool anybody = janitor_processes(j);
         follow_claims(j);
@@ -276,24 +311,22 @@ int session_janitor(void)
     struct janitor *j = &janitor;
     int32_t other = atomic_load(&px_session->janitor_pid);
 
-    if (other && !px_tid_is_dead((uint32_t)other))
+    if (session_is_looked_after() ||
+        !atomic_compare_exchange_strong(&px_session->janitor_pid, &other, sys_getpid()))
         return 0;
-    int rc = set_up(j);
-    if (rc < 0)
-        return rc;
-    long pid = sys_call3(SYS_fork, 0, 0, 0);
-    if (pid < 0)
+    janitor_withdraw("mr-janitor");
+    int rc = janitor_ctl_open(j) ? set_up(j) : -EADDRINUSE;
+    long pid = rc < 0 ? rc : sys_call3(SYS_fork, 0, 0, 0);
+    if (pid < 0) {
+        atomic_store(&px_session->janitor_pid, 0);
         return (int)pid;
+    }
     if (pid > 0) {
         atomic_store(&px_session->janitor_pid, (int32_t)pid);
         sys_exit_group(0);
     }
-    px_thread.tid = 0;
-    px_proc->pid = sys_getpid();
-    /* What an epoll set has of a signalfd is whose signals it asked for. */
-    j->signals = catch_signals();
-    add(j, j->signals, NEWS_SIGNAL);
     atomic_store(&px_session->janitor_pid, sys_getpid());
+    begin(j);
     live(j);
     end(j);
     return 0;

@@ -69,6 +69,8 @@ static size_t answer(void *arg, const char *question, char *buf, size_t n)
 
     if (strncmp(question, "why", 3) == 0)
         return why_answer(question, buf, n);
+    if (strncmp(question, "session", 7) == 0)
+        return account_answer(buf, n);
     switch (q.ask) {
     case STATUS_ASK_STATUS:
         return status(arg, buf, n);
@@ -97,12 +99,13 @@ bool janitor_ctl_open(struct janitor *j)
     char why[200], *path = px_session->control;
 
     host_port_say(&session_own()->port, j->spread, sizeof(j->spread));
-    j->copy = os_reserve(PX_SLOTS_MAX * sizeof(*j->copy), false);
+    if (!j->copy)
+        j->copy = os_reserve(PX_SLOTS_MAX * sizeof(*j->copy), false);
     if (!j->copy || (given && strcmp(given, "none") == 0))
         return j->copy != NULL;
     if (given)
         snprintf(path, sizeof(px_session->control), "%s", given);
-    else
+    else if (!path[0])
         default_path(path, sizeof(px_session->control));
     j->ctl = ctl_open(path, &a, why, sizeof(why));
     if (j->ctl)

@@ -17,7 +17,7 @@
 #define HOUSE_US 1000000u
 
 /* What an event of the epoll set is about: data.u64 is this << 32 and an index. */
-enum news { NEWS_BELL, NEWS_DOOR, NEWS_SIGNAL, NEWS_PROC, NEWS_INST };
+enum news { NEWS_BELL, NEWS_DOOR, NEWS_SIGNAL, NEWS_PROC, NEWS_INST, NEWS_GUARD };
 
 struct watch {
     int32_t pid; /* whose descriptor it is; 0: none */
@@ -40,6 +40,8 @@ struct look {
 
 struct janitor {
     int epoll, signals;
+    int guard_fd;    /* 0: none */
+    bool unguarded;  /* it is to have one */
     struct ctl *ctl; /* NULL: none */
     struct watch proc[PX_PROCS];
     struct look inst[PX_SLOTS_MAX];
@@ -61,6 +63,16 @@ struct janitor {
     char spread[200];
 };
 
+/* ---- janitor.c --------------------------------------------------------------------------- */
+
+/* Leave whatever the process was; it is called `name` from now on. */
+void janitor_withdraw(const char *name);
+
+/* ---- janitor_guard.c --------------------------------------------------------------------- */
+
+/* Fork it.  True: this is the guard, the janitor is dead, and its place is ours. */
+bool janitor_guard_make(struct janitor *j);
+
 /* ---- janitor_proc.c ------------------------------------------------------------------------ */
 
 /* Watch who has come, bury who has gone.  False: there is no process any more. */
@@ -75,6 +87,8 @@ void janitor_process_died(struct janitor *j, unsigned index);
 void janitor_refs_suspect(const struct px_proc *p);
 /* Look, some times a second.  False: there is nothing to look for. */
 bool janitor_refs_look(uint64_t now_us);
+/* Where the janitor before us was killed. */
+void janitor_refs_go_on(void);
 
 /* ---- janitor_inst.c ------------------------------------------------------------------------ */
 

@@ -70,7 +70,7 @@ bool janitor_processes(struct janitor *j)
 {
     bool any = false;
 
-    for (unsigned k = 0; k < PX_PROCS; k++) {
+    for (unsigned k = 0; k < atomic_load(&px_session->procs); k++) {
         int32_t pid = atomic_load(&px_session->proc[k].pid);
         if (pid < 0)
             wait_for_child(j, k, -pid);

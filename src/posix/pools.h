@@ -16,8 +16,9 @@
 
 struct px_pool {
     MR_ALIGNED(CACHE_LINE) _Atomic uint32_t lock;
-    uint32_t free; /* index of the first; 0: none */
-    uint32_t used; /* one more than the highest ever taken */
+    uint32_t free;  /* index of the first; 0: none */
+    uint32_t used;  /* one more than the highest ever taken */
+    uint32_t taken; /* now */
 };
 
 /* An epoll set, beside the kernel's. */

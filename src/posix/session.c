@@ -106,6 +106,7 @@ static void lay_out(void)
         s->proc[i].fd = carve(o, PX_FDS * sizeof(struct px_fd));
     s->pools = carve(o, pools_bytes());
     pools_init(s->pools);
+    o->refs = carve(o, janitor_refs_bytes());
     for (unsigned i = 0; i < PX_WAITERS; i++)
         s->waiter[i].slot = -1;
 }
@@ -269,6 +270,7 @@ static int set_up(const struct px_session_config *c, char *why, size_t n)
     law_setup();
     shrink(s->own);
     session_threads_init();
+    session_say_begin();
     px_proc = session_proc_new();
     s->magic = SESSION_MAGIC;
     return 0;

@@ -15,7 +15,7 @@
 #define PX_BASE UINT64_C(0x300000000000) /* of the segment, in every process */
 #define PX_SLOTS_MAX 64u
 #define PX_WAITERS 64u
-#define PX_PROCS 256u
+#define PX_PROCS 1024u
 #define PX_FDS (1u << 17)   /* descriptors of a process that can be ours */
 #define PX_FILES (1u << 18) /* open file descriptions of a session */
 #define PX_NETS 16u
@@ -80,6 +80,8 @@ extern const char *const px_note_text[PX_NOTE_KINDS]; /* "is statically linked",
  * descriptor is, as JSON; "next_process" and "next_descriptor" are what to go on with, if there is
  * more.  Its length; 0: n is too small (128 KiB are enough). */
 size_t why_answer(const char *question, char *buf, size_t n);
+/* account.c: to "session": how much of everything is in use.  As above. */
+size_t account_answer(char *buf, size_t n);
 
 struct px_proc {
     _Atomic int32_t pid;  /* 0: free; < 0: being cleared */
@@ -132,11 +134,13 @@ struct px_session {
     struct nic *nic; /* in the segment; queue k is slot k's */
     struct rss *law; /* the janitor writes its table, relaxed; all read */
     _Atomic uint32_t law_generation;
-    _Atomic uint64_t claimed; /* bit k: slot k is some thread's, and in the law's table */
-    _Atomic uint32_t claims;  /* counts changes of `claimed` */
-    struct px_inst *inst;     /* slots of them */
-    struct px_file *file;     /* PX_FILES; index 0 is none */
-    struct px_proc *proc;     /* PX_PROCS */
+    _Atomic uint64_t claimed;     /* bit k: slot k is some thread's, and in the law's table */
+    _Atomic uint32_t claims;      /* counts changes of `claimed` */
+    struct px_inst *inst;         /* slots of them */
+    struct px_file *file;         /* PX_FILES; index 0 is none */
+    struct px_proc *proc;         /* PX_PROCS, */
+    _Atomic uint32_t procs;       /* of which so many were ever used */
+    _Atomic uint32_t turned_away; /* processes for which there was no record */
     struct px_waiter waiter[PX_WAITERS];
     struct px_pools *pools; /* file.h: free files, watches, epoll sets, descriptors under way */
     uint64_t spin_us;       /* look so long before sleeping */
@@ -146,7 +150,9 @@ struct px_session {
     int memory_fd, placeholder_fd, janitor_bell, door_fd;
     int slot_bell[PX_SLOTS_MAX];
     uint64_t placeholder_cookie;
-    _Atomic int32_t janitor_pid;
+    _Atomic int32_t janitor_pid;     /* 0: there is none */
+    _Atomic int32_t guard_pid;       /* who takes its place when it is killed (janitor_guard.c) */
+    _Atomic uint32_t janitors;       /* so often it was */
     _Atomic uint32_t janitor_sleeps; /* ring its bell when you leave an instance unattended */
     char control[108];               /* path of the janitor's socket; "": none */
 
@@ -218,4 +224,3 @@ struct px_inst *session_mine_if(void);
 void session_thread_keeps(void);
 /* The calling thread ends, or the process does: its slot and its waiter go. */
 void session_thread_ends(void);
-

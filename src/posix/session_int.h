@@ -49,6 +49,7 @@ struct session_own {
     struct session_map map[SESSION_MAPS];
     uint64_t map_end; /* the next goes here */
     unsigned port_fds;
+    struct px_refs *refs;    /* janitor_refs.c's */
     _Atomic uint32_t closed; /* the janitor is ending: nobody may come any more */
 };
 
@@ -102,6 +103,12 @@ void session_threads_init(void);
 /* This process was forked by one of the session's, and is still the same program. */
 extern bool session_is_fork;
 
+/* Is there a janitor, or a guard that takes its place?  0 as janitor's pid: there never was. */
+bool session_is_looked_after(void);
+/* If there was one and there is none, say so, once; from then on who claims a slot writes the
+ * law. */
+void session_look_for_janitor(void);
+
 void session_slot_release(unsigned slot);
 /* All that a process has claimed; and the waiters of its threads. */
 void session_slots_release(int pid);
@@ -113,6 +120,17 @@ static inline void session_ring_if_asleep(void)
         atomic_exchange(&px_session->janitor_sleeps, 0))
         session_ring();
 }
+
+/* ---- janitor_refs.c ------------------------------------------------------------------------ */
+
+/* Of what it keeps in the session's memory. */
+size_t janitor_refs_bytes(void);
+
+/* ---- session_say.c ------------------------------------------------------------------------- */
+
+/* The program begins: descriptor 2 is its standard error. */
+void session_say_begin(void);
+void session_say(const char *how, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- inst_make.c --------------------------------------------------------------------------- */
 

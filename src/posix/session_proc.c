@@ -66,8 +66,13 @@ static struct px_proc *claim(int32_t mark)
     for (unsigned i = 0; i < PX_PROCS; i++) {
         int32_t none = 0;
         struct px_proc *p = &px_session->proc[i];
-        if (atomic_load_explicit(&p->pid, memory_order_relaxed) == 0 &&
-            atomic_compare_exchange_strong(&p->pid, &none, mark))
+        if (atomic_load_explicit(&p->pid, memory_order_relaxed) != 0)
+            continue;
+        /* Before the record is anybody's: who looks at all sees it. */
+        uint32_t had = atomic_load(&px_session->procs);
+        while (had <= i && !atomic_compare_exchange_weak(&px_session->procs, &had, i + 1))
+            continue;
+        if (atomic_compare_exchange_strong(&p->pid, &none, mark))
             return p;
     }
     return NULL;
@@ -101,7 +106,7 @@ struct px_proc *session_proc_new(void)
 
 static struct px_proc *find(int pid)
 {
-    for (unsigned i = 0; i < PX_PROCS; i++)
+    for (unsigned i = 0; i < atomic_load(&px_session->procs); i++)
         if (atomic_load(&px_session->proc[i].pid) == pid)
             return &px_session->proc[i];
     return NULL;
@@ -147,6 +152,7 @@ void session_forking(void)
     forking = NULL;
     if (!px_session)
         return;
+    session_look_for_janitor();
     struct px_proc *p = claim(-sys_getpid());
     if (!p)
         return;
@@ -162,8 +168,16 @@ static void forget_thread(void)
     px_thread.round_us = 0;
 }
 
-/* Without a record it has descriptors that name nothing, and the kernel's. */
 bool session_is_fork;
+
+/* Without a record it has descriptors that name nothing, and the kernel's. */
+static void turn_away(void)
+{
+    atomic_fetch_add(&px_session->turned_away, 1);
+    session_say("the session has room for %u processes: this one goes on without its connections, "
+                "on the kernel's sockets",
+                PX_PROCS);
+}
 
 void session_forked(void)
 {
@@ -171,6 +185,7 @@ void session_forked(void)
     if (!px_session)
         return;
     if (!forking) {
+        turn_away();
         px_session = NULL;
         px_proc = NULL;
         return;
@@ -345,6 +360,7 @@ int session_join(int memory_fd, int record, char *why, size_t n)
         return rc;
     }
     session_threads_init();
+    session_say_begin();
     forget_thread();
     px_proc = find(sys_getpid());
     if (!px_proc)
@@ -361,8 +377,9 @@ int session_join(int memory_fd, int record, char *why, size_t n)
     }
     if (px_proc)
         return 0;
+    atomic_fetch_add(&px_session->turned_away, 1);
     unmap_all();
-    snprintf(why, n, "the session has %u processes and no room for more", PX_PROCS);
+    snprintf(why, n, "the session has room for %u processes, and not for this one", PX_PROCS);
     return -EAGAIN;
 }
 

@@ -83,18 +83,39 @@ static bool claim(unsigned slot)
     return true;
 }
 
+bool session_is_looked_after(void)
+{
+    int32_t janitor = atomic_load(&px_session->janitor_pid);
+    int32_t guard = atomic_load(&px_session->guard_pid);
+
+    if (!janitor)
+        return false;
+    return !px_tid_is_dead((uint32_t)janitor) || (guard && !px_tid_is_dead((uint32_t)guard));
+}
+
+void session_look_for_janitor(void)
+{
+    int32_t janitor = atomic_load(&px_session->janitor_pid);
+
+    if (!janitor || session_is_looked_after() ||
+        !atomic_compare_exchange_strong(&px_session->janitor_pid, &janitor, 0))
+        return;
+    session_say(
+        "the session's janitor and its guard were killed: programs go on, but nobody answers "
+        "for those that are busy or stopped, nor closes what those have that die");
+}
+
 /* Until the law names it, connections that this thread makes would live away from home. */
 static void wait_for_law(unsigned slot)
 {
     uint64_t until = os_now_us() + LAW_US;
     uint32_t g;
 
+    session_look_for_janitor();
     while (g = atomic_load(&px_session->law_generation), !janitor_law_names(slot)) {
         struct timespec t = {.tv_nsec = LAW_US * 1000L};
         if (!atomic_load(&px_session->janitor_pid))
             janitor_rebalance();
-        else if (px_tid_is_dead((uint32_t)atomic_load(&px_session->janitor_pid)))
-            atomic_store(&px_session->janitor_pid, 0);
         else if (os_now_us() >= until)
             return;
         else

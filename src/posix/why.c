@@ -135,13 +135,15 @@ size_t why_answer(const char *question, char *buf, size_t n)
     json_init(&j, buf, n);
     json_object(&j, NULL);
     json_i64(&j, "janitor", atomic_load(&px_session->janitor_pid));
+    json_u64(&j, "room", PX_PROCS);
+    json_u64(&j, "turned_away", atomic_load(&px_session->turned_away));
     json_array(&j, "processes");
-    for (; at < PX_PROCS; at++, fd = 0)
+    for (; at < atomic_load(&px_session->procs); at++, fd = 0)
         if (atomic_load(&px_session->proc[at].pid) > 0 &&
             !put_proc(&j, &px_session->proc[at], &fd, &entries, max))
             break;
     json_end(&j);
-    if (at < PX_PROCS) {
+    if (at < atomic_load(&px_session->procs)) {
         json_u64(&j, "next_process", at);
         json_u64(&j, "next_descriptor", fd);
     }

@@ -119,6 +119,17 @@ static void print_process(struct question *q, const struct jtree *t, uint32_t at
         print_descriptor(q, t, i);
 }
 
+/* Programs that the session had no room for do not stand among its processes. */
+static void print_turned_away(const struct jtree *t)
+{
+    unsigned long long n = jtree_u64(t, 0, "turned_away"), room = jtree_u64(t, 0, "room");
+
+    if (n)
+        printf(
+            "%llu process%s found no room in a session of %llu and ran on the kernel's sockets\n",
+            n, n == 1 ? "" : "es", room);
+}
+
 static void print_answer(struct question *q, const struct answer *a)
 {
     uint32_t list = jtree_member(&a->tree, 0, "processes");
@@ -150,6 +161,8 @@ static bool ask_all(struct question *q, int fd)
             return false;
         }
         print_answer(q, &a);
+        if (!more && !q->json)
+            print_turned_away(&a.tree);
         drop(&a);
     }
     return true;
@@ -236,11 +249,50 @@ static int take_options(struct question *q, int argc, char **argv)
     return TOOL_GO_ON;
 }
 
+/* Does the process have our library? */
+static bool has_library(long pid)
+{
+    char path[64], line[PATH_BYTES + 128];
+    bool has = false;
+
+    snprintf(path, sizeof(path), "/proc/%ld/maps", pid);
+    FILE *f = fopen(path, "r");
+    while (f && !has && fgets(line, sizeof(line), f))
+        has = strstr(line, "libmillrace-preload") != NULL;
+    if (f)
+        fclose(f);
+    return has;
+}
+
+/* No session that was found has it. */
+static void tell_stranger(const struct question *q)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%ld", q->pid);
+    if (access(path, F_OK) < 0)
+        fprintf(stderr, "millrace why: there is no process %ld\n", q->pid);
+    else if (!has_library(q->pid))
+        fprintf(stderr,
+                "millrace why: process %ld was not started by `millrace run`, or nothing "
+                "could be preloaded into it\n",
+                q->pid);
+    else if (q->control)
+        fprintf(stderr, "millrace why: process %ld is not of the session at %s\n", q->pid,
+                q->control);
+    else
+        fprintf(stderr,
+                "millrace why: process %ld has Millrace's library and is in no session that "
+                "was found: its session had no room for it, is over, or has its control "
+                "socket elsewhere (--control)\n",
+                q->pid);
+}
+
 static int tell_totals(const struct question *q)
 {
     if (q->processes == 0) {
         if (q->pid)
-            fprintf(stderr, "millrace why: process %ld is in no session\n", q->pid);
+            tell_stranger(q);
         else
             fprintf(stderr, "millrace why: nothing is run by `millrace run`\n");
         return 1;

@@ -140,7 +140,7 @@ def quiet_up(name, mtu=None, at=()):
 
 def namespace():
     """Another network namespace: what to write before a command that runs there."""
-    p = start("unshare", "-n", "sleep", "600")
+    p = start("unshare", "-n", "sleep", "7200")
     here = os.readlink("/proc/self/ns/net")
     wait_for(lambda: os.readlink(f"/proc/{p.pid}/ns/net") != here)
     at = ("nsenter", "-t", str(p.pid), "-n")

@@ -256,7 +256,8 @@ class Load:
             return json.loads(out)
         except (subprocess.TimeoutExpired, ValueError) as e:
             self.p.kill()
-            return {"done": 0, "failed": 1, "retried": 0, "early": 0, "most": 0, "why": f"no report: {e}"}
+            return {"done": 0, "failed": 1, "late": 1, "wrong": 0, "retried": 0, "early": 0,
+                    "most": 0, "why": f"no report: {e}"}
 
 
 def load_point(name, load, least=1, retried=None):

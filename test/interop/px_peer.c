@@ -16,7 +16,7 @@
  *
  * A request that was sent on a used connection and met its end before a byte of the answer came is
  * sent again, as any client does (RFC 9112 9.3.1), and counted.  One line of JSON tells the
- * rest. */
+ * rest: of those that failed how many had no answer in time ("late"), and how many a wrong one. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -336,7 +336,7 @@ static struct client {
     uint64_t size[LIST_MAX], stop_us, begin_us;
     bool close, up, hold, started;
     unsigned open, idle, most;
-    uint64_t done, bytes, failed, retried, early, turn, longest;
+    uint64_t done, bytes, failed, late, wrong, retried, early, turn, longest;
     char why[200];
 } cl;
 
@@ -462,6 +462,7 @@ static bool take_head(struct end *e, size_t n)
     e->closing = strcasestr(e->in, "connection: close") != NULL;
     if (strncmp(e->in, "HTTP/1.", 7) != 0 || strncmp(e->in + 8, " 200", 4) != 0 ||
         length != e->rx.size) {
+        cl.wrong++;
         lost(e, "a wrong head", 0);
         return false;
     }
@@ -483,9 +484,10 @@ static void client_input(struct end *e, const char *p, size_t n)
         p += end - before;
         n -= end - before;
     }
-    if (!body_matches(&e->rx, (const uint8_t *)p, n))
+    if (!body_matches(&e->rx, (const uint8_t *)p, n)) {
+        cl.wrong++;
         lost(e, "a wrong byte", 0);
-    else if (e->rx.at == e->rx.size)
+    } else if (e->rx.at == e->rx.size)
         answered(e);
 }
 
@@ -547,6 +549,7 @@ static void overdue(void)
         struct end *e = &cl.end[i];
         if (e->fd < 0 || (cl.hold && e->used) || now - e->began < ANSWER_MS * 1000u)
             continue;
+        cl.late++;
         fail(e, e->connecting ? "no connection in time" : "no answer in time", 0);
         client_close(e);
         if (cl.hold)
@@ -596,9 +599,11 @@ static int get(char **argv, int argc)
             overdue();
         }
     }
-    printf("{\"done\": %llu, \"bytes\": %llu, \"failed\": %llu, \"retried\": %llu, "
-           "\"early\": %llu, \"most\": %u, \"longest_us\": %llu, \"took_ms\": %llu, \"why\": \"",
+    printf("{\"done\": %llu, \"bytes\": %llu, \"failed\": %llu, \"late\": %llu, "
+           "\"wrong\": %llu, \"retried\": %llu, \"early\": %llu, \"most\": %u, "
+           "\"longest_us\": %llu, \"took_ms\": %llu, \"why\": \"",
            (unsigned long long)cl.done, (unsigned long long)cl.bytes, (unsigned long long)cl.failed,
+           (unsigned long long)cl.late, (unsigned long long)cl.wrong,
            (unsigned long long)cl.retried, (unsigned long long)cl.early, cl.most,
            (unsigned long long)cl.longest, (unsigned long long)(now_us() - cl.begin_us) / 1000u);
     for (const char *p = cl.why; *p; p++)

@@ -55,7 +55,7 @@ __attribute__((weak)) uint32_t file_level(const struct px_file *f)
 
 /* Between the processes of a test. */
 static struct shared {
-    _Atomic int32_t ready, janitor, done;
+    _Atomic int32_t ready, janitor, guard, done;
     char path[64], control[100], pcap[100];
 } * shared;
 
@@ -170,6 +170,46 @@ static void run_and_die_in_calls(void)
         usleep(1000);
     shared->done = 1;
     pause();
+}
+
+/* A worker is killed in a call, and then the janitor, who was about to look for what it used. */
+static void run_and_kill_both(void)
+{
+    begin();
+    struct px_file *both = file_new(PX_FRESH);
+    desc_set(7, both, false);
+    int32_t janitor = px_session->janitor_pid;
+    session_forking();
+    pid_t pid = fork();
+    if (pid == 0) {
+        session_forked();
+        if (file_get(7) == both)
+            raise(SIGKILL);
+        _exit(0);
+    }
+    session_fork_over(pid);
+    while (!px_tid_is_dead((uint32_t)pid))
+        os_relax();
+    usleep(5000); /* it has buried the worker, and looks */
+    kill(janitor, SIGKILL);
+    shared->ready = 1;
+    while (atomic_load(&both->refs) != 1 || px_session->janitor_pid == janitor)
+        usleep(1000);
+    shared->janitor = px_session->janitor_pid;
+    shared->done = 1;
+    pause();
+}
+
+/* It tells who looks after it. */
+static void run_and_tell(void)
+{
+    begin();
+    for (;;) {
+        shared->janitor = px_session->janitor_pid;
+        shared->guard = px_session->guard_pid;
+        shared->ready = shared->guard != 0;
+        usleep(1000);
+    }
 }
 
 /* Its first process ends; another goes on. */
@@ -443,6 +483,63 @@ static void frames_are_captured(void **state)
     assert_non_null(memmem(text, (size_t)n, "\x08\x06\0\1\x08\0\6\4\0\2", 10));
 }
 
+/* True: another is there in time. */
+static bool is_replaced(const _Atomic int32_t *who, int32_t was)
+{
+    uint64_t until = os_now_us() + PATIENCE_US;
+
+    while ((*who == was || px_tid_is_dead((uint32_t)*who)) && os_now_us() < until)
+        usleep(1000);
+    return *who != was && !px_tid_is_dead((uint32_t)*who);
+}
+
+static bool is_there(void)
+{
+    uint64_t until = os_now_us() + PATIENCE_US;
+    int fd = -1;
+
+    while (fd < 0 && os_now_us() < until)
+        fd = os_unix_connect(shared->control);
+    close(fd);
+    return fd >= 0;
+}
+
+static void who_kills_the_janitor_or_its_guard_finds_another(void **state)
+{
+    pid_t pid = start(run_and_tell);
+    bool good = is_answered();
+
+    (void)state;
+    for (unsigned i = 0; i < 3 && good; i++) {
+        int32_t janitor = shared->janitor, guard = shared->guard;
+        kill(guard, SIGKILL);
+        good = is_replaced(&shared->guard, guard) && shared->janitor == janitor && is_answered();
+        if (!good)
+            break;
+        guard = shared->guard;
+        kill(janitor, SIGKILL);
+        good = is_replaced(&shared->janitor, janitor) && shared->janitor == guard &&
+               is_replaced(&shared->guard, guard) && is_answered() && is_there();
+    }
+    int32_t last = shared->guard;
+    stop(pid);
+    assert_true(good);
+    assert_true(ends(last));
+}
+
+static void what_a_killed_janitor_looked_for_the_next_one_finds(void **state)
+{
+    uint64_t until = os_now_us() + PATIENCE_US;
+    pid_t pid = start(run_and_kill_both);
+
+    (void)state;
+    while (!shared->done && os_now_us() < until)
+        usleep(1000);
+    bool done = shared->done;
+    stop(pid);
+    assert_true(done);
+}
+
 static void told_to_stop_the_janitor_ends(void **state)
 {
     pid_t pid = start(run_idle);
@@ -489,6 +586,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_port_that_a_session_has_is_shared_by_joining_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(frames_are_captured, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_kills_the_janitor_or_its_guard_finds_another, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_a_killed_janitor_looked_for_the_next_one_finds, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(told_to_stop_the_janitor_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(the_control_socket_answers, setup, teardown),
     };

@@ -323,6 +323,72 @@ static void a_parent_may_end_before_its_child_has_begun(void **state)
     close(fd[1]);
 }
 
+/* A child for which there is no record. */
+static void turned_away(int out)
+{
+    dup2(out, 2);
+    session_forked();
+    _exit(px_session != NULL);
+}
+
+static void who_finds_no_room_is_told_and_counted(void **state)
+{
+    char line[200] = "";
+    int fd[2];
+
+    (void)state;
+    assert_int_equal(pipe(fd), 0);
+    for (unsigned k = 0; k < PX_PROCS; k++) {
+        int32_t none = 0;
+        atomic_compare_exchange_strong(&px_session->proc[k].pid, &none, 0x7ffffff0);
+    }
+    session_forking();
+    pid_t pid = fork();
+    if (pid == 0)
+        turned_away(fd[1]);
+    session_fork_over(pid);
+    for (unsigned k = 0; k < PX_PROCS; k++)
+        if (px_session->proc[k].pid == 0x7ffffff0)
+            atomic_store(&px_session->proc[k].pid, 0);
+    assert_int_equal(status_of(pid), 0);
+    assert_true(read(fd[0], line, sizeof(line) - 1) > 0);
+    assert_non_null(strstr(line, "the session has room for 1024 processes"));
+    assert_int_equal(px_session->turned_away, 1);
+    close(fd[0]);
+    close(fd[1]);
+}
+
+/* It goes on, and writes the law itself. */
+static void who_finds_no_janitor_says_so_once(void **state)
+{
+    char line[400] = "";
+    int fd[2];
+
+    (void)state;
+    assert_int_equal(pipe(fd), 0);
+    pid_t gone = fork();
+    if (gone == 0)
+        _exit(0);
+    waitpid(gone, NULL, 0);
+    pid_t pid = child();
+    if (pid == 0) {
+        dup2(fd[1], 2);
+        atomic_store(&px_session->janitor_pid, (int32_t)gone);
+        atomic_store(&px_session->guard_pid, (int32_t)gone);
+        unsigned slot = session_mine()->slot;
+        session_look_for_janitor();
+        _exit(!janitor_law_names(slot));
+    }
+    assert_int_equal(status_of(pid), 0);
+    assert_int_equal(px_session->janitor_pid, 0);
+    ssize_t n = read(fd[0], line, sizeof(line) - 1);
+    assert_true(n > 0);
+    assert_non_null(strstr(line, "janitor and its guard were killed"));
+    assert_ptr_equal(memchr(line, '\n', (size_t)n), line + n - 1);
+    close(fd[0]);
+    close(fd[1]);
+}
+
 static void who_dies_inside_leaves_an_instance_that_is_made_anew(void **state)
 {
     struct px_inst *i = &px_session->inst[1];
@@ -360,6 +426,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_a_free_slot_one_is_shared, setup, unmake),
         cmocka_unit_test_setup_teardown(a_fork_has_its_parents_entries, setup, unmake),
         cmocka_unit_test_setup_teardown(a_parent_may_end_before_its_child_has_begun, setup, unmake),
+        cmocka_unit_test_setup_teardown(who_finds_no_room_is_told_and_counted, setup, unmake),
+        cmocka_unit_test_setup_teardown(who_finds_no_janitor_says_so_once, setup, unmake),
         cmocka_unit_test_setup_teardown(who_dies_inside_leaves_an_instance_that_is_made_anew, setup,
                                         unmake),
     };
