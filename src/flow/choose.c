@@ -203,3 +203,14 @@ enum flow_choice flow_choose_port(struct flow_chooser *c, struct flow_key *k, be
     }
     return walk(c, p, k);
 }
+
+void flow_choose_elsewhere(struct flow_chooser *c, const struct flow_key *k)
+{
+    struct sought s = sought_of(c, k);
+    struct flow_peer *p = peer_find(c, &s);
+
+    if (!p || p->shared || p->length == 0)
+        return;
+    c->counter[p->counter] += p->length - p->column;
+    walk_next_row(c, p);
+}

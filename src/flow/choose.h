@@ -95,6 +95,9 @@ enum flow_choice {
 
 /* A local port for an active open to k->raddr:rport from k->lidx, whose address is laddr. */
 enum flow_choice flow_choose_port(struct flow_chooser *c, struct flow_key *k, be32 laddr);
+/* Choose from another row of the class (flow/class.h) next time: the ports of one hash to one entry
+ * of the law's table. */
+void flow_choose_elsewhere(struct flow_chooser *c, const struct flow_key *k);
 
 /* The SYN-ACK for k arrived where it should, or (not direct) went astray. */
 void flow_port_learn(struct flow_chooser *c, const struct flow_key *k, bool direct);

@@ -21,6 +21,8 @@ void home_init(struct home *h, struct mem *m)
         return;
     h->own->rss = *h->law;
     memcpy(h->own->was, h->law->table, sizeof(h->own->was));
+    if (h->changed_at)
+        memcpy(h->own->moved_at, h->changed_at, sizeof(h->own->moved_at));
     h->law = &h->own->rss;
     h->entries = entries_of(h);
 }

@@ -45,9 +45,11 @@ struct home_law {
 struct home {
     const struct rss *law; /* borrowed, until home_init: then our own copy */
     unsigned self, cores;
-    unsigned entries;     /* of the table, that are ours */
-    struct home_law *own; /* owned; NULL: alone */
-    instant moving_until; /* until then entries may have changed so lately that it matters */
+    unsigned entries;          /* of the table, that are ours */
+    struct home_law *own;      /* owned; NULL: alone */
+    instant moving_until;      /* until then entries may have changed so lately that it matters */
+    const instant *changed_at; /* borrowed, by entry: when it came to its core, by who writes the
+                                * law, for one who begins later; NULL: long ago */
 };
 
 /* h->law, self and cores are given: the law is copied.  Carves nothing with one core. */

@@ -37,8 +37,10 @@ static void config_fill(struct stack_config *sc, struct px_inst *i)
         /* What was written to who lived here before. */
         i->mail.unread = ~(UINT64_C(1) << i->slot) & UINT64_MAX >> (64 - px_session->slots);
         sc->mail = i->shard.mail = &i->mail;
-        sc->home =
-            (struct home){.law = px_session->law, .self = i->slot, .cores = px_session->slots};
+        sc->home = (struct home){.law = px_session->law,
+                                 .self = i->slot,
+                                 .cores = px_session->slots,
+                                 .changed_at = o->law_changed_us};
     }
 }
 

@@ -90,15 +90,21 @@ bool janitor_law_names(unsigned slot)
 }
 
 /* Others read it meanwhile. */
-static bool write_table(struct rss *law, uint64_t claimed)
+static bool write_table(struct session_own *o, uint64_t claimed)
 {
+    struct rss *law = &o->law;
     uint16_t table[RSS_TABLE_MAX];
+    uint64_t now = os_now_us();
 
     memcpy(table, law->table, sizeof(table));
     if (janitor_share(table, law->mask + 1, claimed) == 0)
         return false;
-    for (unsigned i = 0; i <= law->mask; i++)
+    for (unsigned i = 0; i <= law->mask; i++) {
+        if (law->table[i] == table[i])
+            continue;
+        o->law_changed_us[i] = now;
         __atomic_store_n(&law->table[i], table[i], __ATOMIC_RELAXED);
+    }
     return true;
 }
 
@@ -150,7 +156,7 @@ static void change(uint64_t claimed)
     struct session_own *o = session_own();
 
     inform(claimed & ~atomic_load(&o->law_slots));
-    if (!write_table(&o->law, claimed))
+    if (!write_table(o, claimed))
         return;
     atomic_store(&o->law_slots, named(&o->law));
     atomic_fetch_add(&px_session->law_generation, 1);

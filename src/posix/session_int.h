@@ -42,6 +42,7 @@ struct session_own {
     bool agrees;                  /* the port spreads frames as the law says */
     struct rss law;
     _Atomic uint32_t law_lock;
+    uint64_t law_changed_us[RSS_TABLE_MAX]; /* when that entry came to its slot */
     _Atomic uint64_t law_slots; /* bit k: an entry is slot k's */
     uint64_t enabled;           /* bit k: the port uses queue k, where it follows no rule of ours */
     uint64_t bytes;             /* carved */

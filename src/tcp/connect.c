@@ -1,22 +1,44 @@
 /* Active open, and SYN-SENT: RFC 9293 3.10.1, 3.10.7.3. */
 #include "tcp/tcp_int.h"
 
-#define TRIES_MOVING 16u
+#define TRIES_ENOUGH 16u  /* entries, to find one that has not moved; */
+#define TRIES_MOVING 128u /* and one whose last home can give leave */
 
-/* While homes move: one whose home has not, which costs no waiting for leave, if it is found
- * soon. */
-static enum flow_choice port_choose(struct tcp *t, struct flow_key *k, be32 laddr)
+/* Its home has not moved; or whose it was can give leave at once: he had it for long. */
+static bool is_settled(const struct tcp *t, const struct flow_key *k, bool *at_once)
 {
     const struct home *h = &t->ip->eth->cores->home;
-    enum flow_choice choice;
-    unsigned tries = 0;
+    uint32_t hash = tcp_home_hash(t, k);
 
-    do {
+    *at_once = home_stay(h, hash) >= HOME_GRACE_US;
+    return home_was(h, hash, t->now) == rss_queue(h->law, hash);
+}
+
+/* While homes move: one whose home has not, which costs no waiting for leave, or at least not for
+ * long, if it is found soon.  Of one entry of the table all ports are alike: one each is tried. */
+static enum flow_choice port_choose(struct tcp *t, struct flow_key *k, be32 laddr)
+{
+    bool moving = t->now < t->ip->eth->cores->home.moving_until, at_once = false;
+    enum flow_choice choice;
+    uint16_t second = 0;
+
+    k->lport = 0;
+    choice = flow_choose_port(&t->chooser, k, laddr);
+    for (unsigned i = 0; unlikely(moving) && choice == FLOW_PORT_FREE && i < TRIES_MOVING; i++) {
+        if (is_settled(t, k, &at_once))
+            return choice;
+        if (at_once && !second)
+            second = k->lport;
+        if (second && i >= TRIES_ENOUGH)
+            break;
+        flow_choose_elsewhere(&t->chooser, k);
         k->lport = 0;
         choice = flow_choose_port(&t->chooser, k, laddr);
-    } while (choice == FLOW_PORT_FREE && unlikely(t->now < h->moving_until) &&
-             home_was(h, tcp_home_hash(t, k), t->now) != tcp_home_core(t, k) &&
-             tries++ < TRIES_MOVING);
+    }
+    if (second) {
+        k->lport = second;
+        choice = FLOW_PORT_FREE;
+    }
     return choice;
 }
 

@@ -426,6 +426,30 @@ static void who_listens_at_the_old_home_only_is_found_at_once(void **state)
     }
 }
 
+/* What came to one from another, and a moment later to the next, nobody can give leave for until a
+ * second has passed: a port of another entry is chosen (squid's workers begin, 2026-11-23). */
+static void who_has_just_come_connects_at_once(void **state)
+{
+    (void)state;
+    town_defaults(&t, 4, 1);
+    start(1);
+    table(0, 1);
+    tell_all(0);
+    run(2 * USEC_PER_SEC);
+    for (unsigned core = 1; core < 4; core++) {
+        table(0, (UINT64_C(2) << core) - 1);
+        tell_all(0);
+        run(6000);
+        for (unsigned k = 0; k < 20; k++)
+            assert_int_equal(talk_from(core, 0), 0);
+        run(20000);
+    }
+    for (unsigned k = 0; k < ntalks; k++)
+        assert_true(talks[k].up);
+    all_end_well();
+    finish();
+}
+
 /* The client's, and nothing else that it sends. */
 static bool lose_acks(struct town *w, unsigned to, const uint8_t *frame, uint32_t len)
 {
@@ -580,6 +604,7 @@ int main(void)
         cmocka_unit_test(what_small_rings_refuse_is_asked_again),
         cmocka_unit_test(what_nobody_knows_is_refused_when_the_grace_is_over),
         cmocka_unit_test(who_listens_at_the_old_home_only_is_found_at_once),
+        cmocka_unit_test(who_has_just_come_connects_at_once),
         cmocka_unit_test(what_begins_anew_does_not_give_way_to_time_wait),
         cmocka_unit_test(a_core_that_begins_anew_learns_what_the_others_have),
         cmocka_unit_test(datagrams_find_endpoints_whose_home_has_moved),
