@@ -132,6 +132,8 @@ static void read_news(struct janitor *j)
             os_bell_quiet(px_session->janitor_bell);
             j->tick_us = TICK_MIN_US;
             j->calm_us = j->now_us;
+            j->seldom = j->now_us - j->rung_us > SELDOM_US;
+            j->rung_us = j->now_us;
             break;
         case NEWS_SIGNAL:
             j->told = true;
@@ -160,12 +162,14 @@ static void read_news(struct janitor *j)
 /* Until when, while there are ticks. */
 static uint64_t next_tick(struct janitor *j)
 {
-    uint64_t most = TICK_BUSY_US;
+    uint64_t most = TICK_BUSY_US, calm_us = j->seldom ? CALM_SELDOM_US : CALM_US;
 
     if (!j->calm)
         j->calm_us = j->now_us;
-    else if (j->now_us - j->calm_us > CALM_US)
+    else if (j->now_us - j->calm_us > calm_us)
         most = TICK_MAX_US;
+    if (most == TICK_MAX_US && j->seldom)
+        j->tick_us = most;
     uint64_t at = j->now_us + min_u64(j->tick_us, most);
     j->tick_us = min_u64(j->tick_us * 2, most);
     return at;
@@ -187,7 +191,8 @@ static bool somebody_left(void)
 
 static uint64_t sleep_until(struct janitor *j)
 {
-    bool quiet = j->now_us - j->quiet_us > QUIET_US && j->calm;
+    uint64_t quiet_us = j->seldom ? QUIET_SELDOM_US : QUIET_US;
+    bool quiet = j->now_us - j->quiet_us > quiet_us && j->calm;
     uint64_t at = quiet ? UINT64_MAX : next_tick(j);
 
     if (j->ending_us)

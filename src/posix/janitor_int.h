@@ -11,6 +11,9 @@
 #define TICK_MAX_US 100000u /* while all are attended */
 #define CALM_US 50000u      /* all were attended for so long: ticks become rarer, */
 #define QUIET_US 1000000u   /* nobody has turned anything: none */
+#define SELDOM_US 200000u   /* who wakes not more often than that is soon believed to sleep: */
+#define CALM_SELDOM_US 2000u
+#define QUIET_SELDOM_US 20000u
 #define LATE_US 50000u      /* past its deadline an attendant was stopped, not slow */
 #define NASCENT_US 5000000u /* a fork whose parent has died gets so long to say who it is */
 #define OWED_US 5000000u    /* what is owed when the last process is gone gets so long */
@@ -50,6 +53,8 @@ struct janitor {
     uint64_t tick_us;
     uint64_t calm_us;  /* since when all are attended */
     uint64_t quiet_us; /* when somebody turned something last */
+    uint64_t rung_us;  /* when somebody left an instance and rang, last */
+    bool seldom;       /* and that was long after the time before */
     uint64_t house_us;
     uint64_t ending_us; /* since when there is no process; 0: there is */
     uint64_t next_us;   /* when it must look again, for what is its own */

@@ -330,6 +330,15 @@ def cpu_ticks(pid):
     return int(words[11]) + int(words[12])
 
 
+def ran_us(pid):
+    """How long its threads have had a processor."""
+    us = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/schedstat") as f:
+            us += int(f.read().split()[0]) // 1000
+    return us
+
+
 def switches(*pids):
     """How often their threads have been given a processor or taken from it."""
     n = 0

@@ -126,28 +126,28 @@ def killed_worker():
 
     def load():
         while not over.is_set():
+            began = time.monotonic()
             try:
                 call(port, 1000, 3).close()
-                served.append(1)
+                served.append(began)
             except OSError as e:
-                failed.append(repr(e))
+                failed.append((began, repr(e)))
 
     t = [threading.Thread(target=load) for _ in range(2)]
     for x in t:
         x.start()
     time.sleep(0.3)
     os.kill(pids[0], signal.SIGKILL)
-    time.sleep(0.5)
-    before = len(failed)
-    n = len(served)
-    time.sleep(0.5)
+    known = time.monotonic() + 0.5
+    time.sleep(1)
     over.set()
     for x in t:
         x.join()
-    # Those in the hands of who was killed are lost, at most one of each loader.
-    lab.point(before <= 2, "a worker is killed: only its own calls fail", failed[:5])
-    lab.point(len(failed) == before and len(served) > n, "afterwards none fails",
-              failed[before:before + 5])
+    # Those in the hands of who was killed are lost, at most one of each loader; they may hear of it
+    # late on a busy machine.
+    early, late = ([f for f in failed if (f[0] >= known) == after] for after in (False, True))
+    lab.point(len(early) <= 2, "a worker is killed: only its own calls fail", early[:5])
+    lab.point(not late and max(served) > known, "afterwards none fails", late[:5])
     alive = lost = 0
     for c in kept:
         c.settimeout(2)
