@@ -68,6 +68,7 @@ struct px_file *file_new(enum px_kind kind)
     atomic_fetch_add_explicit(&f->born, 1, memory_order_relaxed);
     f->kind = (uint8_t)kind;
     f->opts.linger = -1;
+    f->maker = atomic_load_explicit(&px_proc->pid, memory_order_relaxed);
     atomic_store_explicit(&f->named, -1, memory_order_relaxed);
     atomic_store_explicit(&f->refs, 1, memory_order_release);
     return f;

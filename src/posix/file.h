@@ -67,6 +67,7 @@ struct px_file {
     uint8_t counted;          /* 1 + which of px_ports.conns counts it; 0: none */
     struct px_opts opts;
     void *epoll;           /* EPOLL: wait.h's, in the segment */
+    int32_t maker;         /* process that made it: while it does no descriptor names it */
     _Atomic int32_t named; /* a descriptor that names it, in some process: where to look first */
     uint32_t next_free;
 };
@@ -176,3 +177,5 @@ uint64_t listener_slots(const struct px_file *f);
 void listener_left(struct px_file *f, int32_t pid);
 /* A slot was claimed, or given up: whoever had it does not accept any more. */
 void listeners_left(unsigned slot);
+/* Somebody has died who may have been told of connections that wait: others are. */
+void listeners_again(void);

@@ -53,6 +53,8 @@ bool inst_turn(struct px_inst *i)
         i->law_seen = law;
         native_law_changed(i->shard.native, px_session->law, now);
     }
+    if (unlikely(i->past_n && now >= i->past_us))
+        inst_past_tell(i, now);
     bool busy = shard_turn(&i->shard, now);
     i->unsent = false;
     i->now_us = now;
@@ -71,6 +73,9 @@ void inst_settle(struct px_inst *i)
 uint64_t inst_deadline(struct px_inst *i)
 {
     uint64_t at = shard_deadline(&i->shard);
+
+    if (unlikely(i->past_n))
+        at = min_u64(at, i->past_us);
 
     atomic_store_explicit(&i->due_us, at, memory_order_relaxed);
     return at;

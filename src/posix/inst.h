@@ -28,6 +28,10 @@ struct px_inst {
                                  * 0: nobody does */
     _Atomic uint64_t broken;    /* somebody died inside, so often: it was made anew */
     _Atomic uint64_t due_us;    /* its deadline as it was asked for last, for the janitor */
+    struct tcp_past *past;      /* connections that it had when somebody died inside, */
+    uint32_t past_n, past_at;   /* whose peers are told, */
+    uint32_t past_round;        /* more than once */
+    uint64_t past_us;           /* when next */
     uint64_t blind_us;          /* a port without a descriptor is looked at again after so long */
     uint8_t *memory;            /* its stack's, in the segment */
     size_t bytes;

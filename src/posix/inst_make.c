@@ -103,7 +103,8 @@ void inst_make(struct px_inst *i)
 
 void inst_make_anew(struct px_inst *i)
 {
-    atomic_store(&i->live, 0);
+    if (atomic_exchange(&i->live, 0))
+        inst_past_note(i);
     atomic_fetch_add(&i->broken, 1);
     /* A hole in the file is zero for every process, and gives back what it took. */
     sys_madvise(i->memory, i->bytes, MADV_REMOVE);
@@ -111,5 +112,6 @@ void inst_make_anew(struct px_inst *i)
     if (received)
         pkt_pool_reclaim(received);
     inst_make(i);
+    atomic_store(&i->files, 0);
     file_lost(i->slot);
 }

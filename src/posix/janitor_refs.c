@@ -57,26 +57,37 @@ static void look_again(uint32_t index)
         }
 }
 
+static void suspect(struct px_refs *refs, uint32_t index)
+{
+    if (refs->is[index]) {
+        look_again(index);
+    } else if (refs->n < SUSPECTS) {
+        refs->is[index] = 1;
+        refs->s[refs->n++] = (struct suspect){
+            .file = index, .born = atomic_load(&file_of(index)->born), .excess = UINT32_MAX};
+    }
+}
+
+/* What it had, and what it was about to have: of that no descriptor tells (a worker killed in
+ * accept, 2026-11-23). */
 void janitor_refs_suspect(const struct px_proc *p)
 {
     struct px_refs *refs = session_own()->refs;
-    uint32_t fds = atomic_load(&p->fds);
-    uint64_t dead = waiters_of(atomic_load(&p->pid));
+    uint32_t fds = atomic_load(&p->fds), files = px_session->pools->files.used;
+    int32_t pid = atomic_load(&p->pid);
+    uint64_t dead = waiters_of(pid);
 
-    for (uint32_t i = 0; i < fds && refs->n < SUSPECTS; i++) {
+    for (uint32_t i = 0; i < fds; i++) {
         uint32_t index = atomic_load(&p->fd[i].file);
         if (!index)
             continue;
         /* Its waiters will be others', who did not ask for this file. */
         atomic_fetch_and(&file_of(index)->waiters, ~dead);
-        if (refs->is[index]) {
-            look_again(index);
-            continue;
-        }
-        refs->is[index] = 1;
-        refs->s[refs->n++] = (struct suspect){
-            .file = index, .born = atomic_load(&file_of(index)->born), .excess = UINT32_MAX};
+        suspect(refs, index);
     }
+    for (uint32_t i = 1; i < files; i++)
+        if (file_of(i)->maker == pid && atomic_load(&file_of(i)->refs) && !refs->is[i])
+            suspect(refs, i);
 }
 
 /* Descriptors of the living, and of those that are about to be. */

@@ -240,7 +240,8 @@ static int instances_setup(char *why, size_t n)
         s->inst[i].bytes = o->stack_bytes;
         s->inst[i].memory = carve(o, o->stack_bytes);
         s->inst[i].due_us = UINT64_MAX;
-        if (!s->inst[i].memory) {
+        s->inst[i].past = carve(o, o->limits.tcp.conns * sizeof(struct tcp_past));
+        if (!s->inst[i].memory || !s->inst[i].past) {
             snprintf(why, n, "no address space for %u stacks; lower --max-conns", s->slots);
             return -ENOMEM;
         }

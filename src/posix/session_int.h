@@ -141,3 +141,10 @@ void inst_plan(struct session_own *o, unsigned slots);
 void inst_make(struct px_inst *i);
 /* Somebody died inside: all that it had is lost; inside. */
 void inst_make_anew(struct px_inst *i);
+
+/* ---- inst_past.c --------------------------------------------------------------------------- */
+
+/* Before its stack goes: what connections it has. */
+void inst_past_note(struct px_inst *i);
+/* Their peers hear a RST. */
+void inst_past_tell(struct px_inst *i, uint64_t now);

@@ -386,7 +386,8 @@ int session_join(int memory_fd, int record, char *why, size_t n)
 /* ---- the end ---------------------------------------------------------------------------- */
 
 /* What it had claimed first: an instance whose owner is gone is attended by the janitor when its
- * files are closed. */
+ * files are closed.  Then who accepts is told again what waits: of those who ask for one waiter only
+ * (EPOLLEXCLUSIVE) it may have been the one. */
 void session_proc_bury(struct px_proc *p)
 {
     int32_t pid = atomic_load(&p->pid);
@@ -394,6 +395,7 @@ void session_proc_bury(struct px_proc *p)
     if (pid > 0)
         session_slots_release(pid);
     desc_bury(p);
+    listeners_again();
     atomic_store(&p->fds, 0);
     p->started = 0;
     p->name[0] = '\0';

@@ -218,6 +218,19 @@ void listeners_left(unsigned slot)
     }
 }
 
+void listeners_again(void)
+{
+    for (uint32_t k = 0; k < PX_LISTENS; k++) {
+        uint32_t index = atomic_load(&px_session->listens[k].used);
+        struct px_file *f = index ? &px_session->file[index] : NULL;
+        if (!f || !atomic_load(&px_session->listens[k].pending) || !file_hold(f))
+            continue;
+        if (f->kind == PX_LISTENER)
+            wait_notify(f, EPOLLIN | EPOLLRDNORM, -1);
+        file_put(f);
+    }
+}
+
 /* ---- listen(2) and its end ------------------------------------------------------------------- */
 
 static uint32_t backlog_of(int backlog)

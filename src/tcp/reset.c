@@ -77,3 +77,47 @@ void tcp_reset_send(struct tcp *t, struct tcp_conn *c)
     t->stats.rsts_out++;
     t->stats.aborted++;
 }
+
+/* ---- a stack that is no more ---------------------------------------------------------------- */
+
+static bool had_peer(const struct tcp_conn *c)
+{
+    return c->state > TCPS_SYN_SENT && c->state < TCPS_TIME_WAIT && c->key.lidx < IP_ADDRS_MAX &&
+           c->key.rport != 0;
+}
+
+unsigned tcp_past_list(const struct tcp *t, struct tcp_past *out, unsigned n)
+{
+    unsigned found = 0;
+
+    for (uint32_t i = 0; i < t->conns.fresh && i < t->conns.capacity && found < n; i++) {
+        const struct tcp_conn *c = pool_at(&t->conns, i);
+        if (had_peer(c))
+            out[found++] = (struct tcp_past){c->key, c->snd_una, c->snd_max, c->rcv_nxt};
+    }
+    return found;
+}
+
+/* RFC 5961 3.2: a RST is believed at exactly the number that is awaited: what was sent last, unless
+ * that was lost; then it is what was acknowledged last. */
+bool tcp_past_reset(struct tcp *t, const struct tcp_past *p)
+{
+    struct tcp_seg r = {
+        .sport = p->key.lport,
+        .dport = p->key.rport,
+        .seq = p->snd_max,
+        .ack = p->rcv_nxt,
+        .flags = TH_RST | TH_ACK,
+    };
+
+    if (t->replies.n + 2 > REPLIES_MAX)
+        return false;
+    tcp_reply(t, &p->key, &r, 0);
+    t->stats.rsts_out++;
+    if (seq_eq(p->snd_una, p->snd_max))
+        return true;
+    r.seq = p->snd_una;
+    tcp_reply(t, &p->key, &r, 0);
+    t->stats.rsts_out++;
+    return true;
+}

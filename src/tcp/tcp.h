@@ -325,7 +325,7 @@ _Static_assert(offsetof(struct tcp_conn, timer) == 192, "line 3");
 /* Taken when a recovery with SACK begins or data arrives out of order; given back when the
  * connection is whole again. */
 struct tcp_loss {
-    tcp_seq high_rxt;   /* end of what was retransmitted in this recovery (RFC 6675 2) */
+    tcp_seq high_rxt; /* end of what was retransmitted in this recovery (RFC 6675 2) */
     bool rescue_done; /* RFC 6675 4: at most one rescue retransmission a recovery */
     uint8_t nranges;
     uint8_t nrecent; /* receiver: blocks in recent[] */
@@ -451,10 +451,10 @@ struct tcp {
     struct sip_key isn_key, ts_key, cookie_key;
     struct flow_table abroad; /* of struct tcp_away: ours that live here and not at home */
     struct pool conns, tws, syns, listeners, colds, losses, aways;
-    mem_ref away_busy;     /* records with something to say to their home, or to hear */
-    instant away_retry_at; /* when to look at them again, */
-    instant away_walk_at;  /* and not before */
-    mem_ref out_head, out_tail;         /* connections with output */
+    mem_ref away_busy;          /* records with something to say to their home, or to hear */
+    instant away_retry_at;      /* when to look at them again, */
+    instant away_walk_at;       /* and not before */
+    mem_ref out_head, out_tail; /* connections with output */
     mem_ref syn_out_head, syn_out_tail; /* SYN-ACKs to send */
     mem_ref ready_head, ready_tail;     /* connections with news */
     mem_ref ready_listener;             /* listeners with news */
@@ -529,6 +529,17 @@ int tcp_shutdown(struct tcp *t, struct tcp_conn *c, instant now);
 /* The application gives its handle up; c may be gone after this. */
 void tcp_close(struct tcp *t, struct tcp_conn *c, instant now);
 void tcp_abort(struct tcp *t, struct tcp_conn *c, instant now);
+
+/* A connection of a stack that is no more: what its peer must hear. */
+struct tcp_past {
+    struct flow_key key;
+    tcp_seq snd_una, snd_max, rcv_nxt;
+};
+/* The connections of t, whose thread may have died in the midst of a change: nothing is believed but
+ * that its memory is there.  How many of at most n. */
+unsigned tcp_past_list(const struct tcp *t, struct tcp_past *out, unsigned n);
+/* A RST to the peer leaves with the next output; false: there is no room for it now. */
+bool tcp_past_reset(struct tcp *t, const struct tcp_past *p);
 /* Room for settings of its own; NULL when the pool is used up. */
 struct tcp_cold *tcp_cold_get(struct tcp *t, struct tcp_conn *c);
 /* An option changed that output or timers depend on. */

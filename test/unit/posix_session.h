@@ -29,6 +29,9 @@ __attribute__((weak)) void listeners_left(unsigned slot)
 {
     (void)slot;
 }
+__attribute__((weak)) void listeners_again(void)
+{
+}
 __attribute__((weak)) void listener_left(struct px_file *f, int32_t pid)
 {
     (void)f;

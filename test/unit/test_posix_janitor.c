@@ -39,6 +39,9 @@ __attribute__((weak)) void listeners_left(unsigned slot)
 {
     (void)slot;
 }
+__attribute__((weak)) void listeners_again(void)
+{
+}
 
 __attribute__((weak)) void listener_open(struct px_file *f, struct px_inst *i)
 {
@@ -55,7 +58,7 @@ __attribute__((weak)) uint32_t file_level(const struct px_file *f)
 
 /* Between the processes of a test. */
 static struct shared {
-    _Atomic int32_t ready, janitor, guard, done;
+    _Atomic int32_t ready, janitor, guard, file, done;
     char path[64], control[100], pcap[100];
 } * shared;
 
@@ -167,6 +170,25 @@ static void run_and_die_in_calls(void)
     session_fork_over(pid);
     shared->ready = 1;
     while (atomic_load(&own->refs) || atomic_load(&both->refs) != 1)
+        usleep(1000);
+    shared->done = 1;
+    pause();
+}
+
+/* A worker is killed in accept: what it was about to have has no descriptor yet. */
+static void run_and_die_making(void)
+{
+    begin();
+    session_forking();
+    pid_t pid = fork();
+    if (pid == 0) {
+        session_forked();
+        shared->file = (int32_t)file_index(file_new(PX_CONN));
+        raise(SIGKILL);
+    }
+    session_fork_over(pid);
+    shared->ready = 1;
+    while (!shared->file || atomic_load(&px_session->file[shared->file].refs))
         usleep(1000);
     shared->done = 1;
     pause();
@@ -412,6 +434,19 @@ static void what_the_dead_used_in_calls_is_given_back(void **state)
     assert_true(done);
 }
 
+static void what_the_dead_were_making_is_given_back(void **state)
+{
+    uint64_t until = os_now_us() + PATIENCE_US;
+    pid_t pid = start(run_and_die_making);
+
+    (void)state;
+    while (!shared->done && os_now_us() < until)
+        usleep(1000);
+    bool done = shared->done;
+    stop(pid);
+    assert_true(done);
+}
+
 static void a_session_lasts_as_long_as_its_last_process(void **state)
 {
     pid_t pid = start(run_forking);
@@ -581,6 +616,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_is_stopped_inside_is_let_out_and_stays_stopped, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_the_dead_used_in_calls_is_given_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_the_dead_were_making_is_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_session_lasts_as_long_as_its_last_process, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_port_that_a_session_has_is_shared_by_joining_it, setup,

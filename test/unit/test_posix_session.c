@@ -43,6 +43,9 @@ __attribute__((weak)) void listeners_left(unsigned slot)
 {
     (void)slot;
 }
+__attribute__((weak)) void listeners_again(void)
+{
+}
 
 static char path[64];
 

@@ -9,10 +9,13 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 
 #include "os/os.h"
+#include "posix/janitor_int.h"
 #include "posix_session.h"
 
 #define TCP_NODELAY_ 1 /* netinet/tcp.h has names of the stack's */
@@ -474,6 +477,62 @@ static void every_arrival_is_an_edge(void **state)
     px_close(ep);
 }
 
+static int watch_alone(int l)
+{
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+    int ep = px_epoll_create1(0);
+
+    assert_int_equal(px_epoll_ctl(ep, EPOLL_CTL_ADD, l, &ev), 0);
+    return ep;
+}
+
+/* It watches the listener, too, and shares the slots of others. */
+static pid_t accepting_child(int l)
+{
+    struct epoll_event ev;
+
+    session_forking();
+    pid_t pid = fork();
+    if (pid == 0) {
+        session_forked();
+        px_epoll_wait(watch_alone(l), &ev, 1, -1, NULL);
+        _exit(1);
+    }
+    session_fork_over(pid);
+    usleep(50000);
+    return pid;
+}
+
+/* Of two who ask for one waiter only the dead one was told (nginx's worker, killed; 2026-11-23). */
+static void what_only_the_dead_was_told_of_others_hear(void **state)
+{
+    struct epoll_event ev;
+    int port, l = listener(&port), ep = watch_alone(l), c = tcp(SOCK_NONBLOCK);
+
+    (void)state;
+    for (unsigned k = 0; k < px_session->slots; k++) {
+        int32_t none = 0;
+        atomic_compare_exchange_strong(&px_session->inst[k].tid, &none, 1);
+    }
+    pid_t pid = accepting_child(l);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    (void)connect_to(c, "10.9.0.2", port);
+    assert_int_equal(px_epoll_wait(ep, &ev, 1, 50000, NULL), 0);
+    for (unsigned k = 0; k < px_session->procs; k++)
+        if (px_session->proc[k].pid == pid) { /* as the janitor does */
+            janitor_refs_suspect(&px_session->proc[k]);
+            session_proc_bury(&px_session->proc[k]);
+        }
+    assert_int_equal(px_epoll_wait(ep, &ev, 1, 50000, NULL), 1);
+    for (unsigned k = 0; k < px_session->slots; k++) {
+        int32_t one = 1;
+        atomic_compare_exchange_strong(&px_session->inst[k].tid, &one, 0);
+    }
+    px_close(ep);
+    shut(l, c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -496,6 +555,7 @@ int main(void)
         cmocka_unit_test(a_pipe_takes_no_more_than_it_has_room_for),
         cmocka_unit_test(a_file_is_sent_from_where_it_stands),
         cmocka_unit_test(every_arrival_is_an_edge),
+        cmocka_unit_test(what_only_the_dead_was_told_of_others_hear),
     };
 
     return cmocka_run_group_tests(tests, session_setup, session_teardown);

@@ -553,6 +553,33 @@ static void a_core_that_begins_anew_learns_what_the_others_have(void **state)
     finish();
 }
 
+/* Peers that only wait hear that their connections are no more. */
+static void what_a_core_had_before_is_reset(void **state)
+{
+    struct tcp_past past[40];
+    unsigned n;
+
+    (void)state;
+    town_defaults(&t, 1, 1);
+    start(1);
+    for (unsigned k = 0; k < 30; k++)
+        assert_int_equal(talk_from(0, 0), 0);
+    run(5000);
+    n = tcp_past_list(town_tcp(&t, 1, 0), past, ARRAY_LEN(past));
+    assert_int_equal(n, 30);
+    assert_int_equal(tcp_past_list(town_tcp(&t, 1, 0), past, 7), 7);
+    reborn(1, 0);
+    listener[0] = MR_SOCK_NONE;
+    for (unsigned round = 0; round < 2; round++) { /* the first are lost: it knows no neighbour */
+        for (unsigned k = 0; k < n; k++)
+            assert_true(tcp_past_reset(town_tcp(&t, 1, 0), &past[k]));
+        run(10000);
+    }
+    for (unsigned k = 0; k < ntalks; k++)
+        assert_true(talks[k].over && talks[k].err == MR_ECONNRESET);
+    finish();
+}
+
 /* ---- datagrams ----------------------------------------------------------------------------- */
 
 /* Several cores have endpoints with a peer on one port, and none is at home. */
@@ -607,6 +634,7 @@ int main(void)
         cmocka_unit_test(who_has_just_come_connects_at_once),
         cmocka_unit_test(what_begins_anew_does_not_give_way_to_time_wait),
         cmocka_unit_test(a_core_that_begins_anew_learns_what_the_others_have),
+        cmocka_unit_test(what_a_core_had_before_is_reset),
         cmocka_unit_test(datagrams_find_endpoints_whose_home_has_moved),
     };
 
