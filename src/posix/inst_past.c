@@ -1,10 +1,10 @@
 /* Peers of an instance that was made anew.
  *
- * Who dies inside an instance takes its connections with it: not even a RST would come of them, and a
- * peer that only waits would wait for ever.  So they are copied from the stack that is no more (each
- * by itself, whatever state the whole is in), and the new stack tells their peers.  It knows no
- * neighbour at first and may lose what it sends, so it tells them more than once: who has heard it
- * takes no notice. */
+ * Who dies inside an instance takes its connections with it: not even a RST would come of them, and
+ * a peer that only waits would wait for ever.  So they are copied from the stack that is no more
+ * (each by itself, whatever state the whole is in), and the new stack tells their peers.  It knows
+ * no neighbour at first and may lose what it sends, so it tells them more than once: who has heard
+ * it takes no notice. */
 #include "base/bits.h"
 #include "posix/session_int.h"
 #include "stack/stack.h"

@@ -386,8 +386,8 @@ int session_join(int memory_fd, int record, char *why, size_t n)
 /* ---- the end ---------------------------------------------------------------------------- */
 
 /* What it had claimed first: an instance whose owner is gone is attended by the janitor when its
- * files are closed.  Then who accepts is told again what waits: of those who ask for one waiter only
- * (EPOLLEXCLUSIVE) it may have been the one. */
+ * files are closed.  Then who accepts is told again what waits: of those who ask for one waiter
+ * only (EPOLLEXCLUSIVE) it may have been the one. */
 void session_proc_bury(struct px_proc *p)
 {
     int32_t pid = atomic_load(&p->pid);

@@ -535,8 +535,8 @@ struct tcp_past {
     struct flow_key key;
     tcp_seq snd_una, snd_max, rcv_nxt;
 };
-/* The connections of t, whose thread may have died in the midst of a change: nothing is believed but
- * that its memory is there.  How many of at most n. */
+/* The connections of t, whose thread may have died in the midst of a change: nothing is believed
+ * but that its memory is there.  How many of at most n. */
 unsigned tcp_past_list(const struct tcp *t, struct tcp_past *out, unsigned n);
 /* A RST to the peer leaves with the next output; false: there is no room for it now. */
 bool tcp_past_reset(struct tcp *t, const struct tcp_past *p);

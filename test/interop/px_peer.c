@@ -396,7 +396,9 @@ static void ask(struct end *e)
 /* After an answer, or a failure. */
 static void next(struct end *e)
 {
-    bool over = now_us() >= cl.stop_us || (cl.hold && cl.started && e->used);
+    /* Until all are there those who are wait for it, however late it is. */
+    bool gathers = cl.hold && !cl.started;
+    bool over = (now_us() >= cl.stop_us && !gathers) || (cl.hold && cl.started && e->used);
 
     e->again = false;
     if (over) {

@@ -206,6 +206,15 @@ print(a.recv(9).decode())
 
 # ---- why -----------------------------------------------------------------------------------
 
+ECHO = f"""
+import socket
+l = socket.create_server(("{OURS}", 7003))
+while True:
+    c, _ = l.accept()
+    while b := c.recv(65536):
+        c.sendall(b)
+    c.close()
+"""
 MIXED = f"""
 import socket, sys, time
 ours = socket.create_server(("{OURS}", 7001))
@@ -245,8 +254,11 @@ def reasons():
     lab.point(len(one) == 1 and any(d["ours"] and d["kind"] == "connection"
                                     for d in one[0]["descriptors"]), "the same as JSON", r)
     r = why("--control", s.control, "1")
-    lab.point(r.returncode == 1 and "in no session" in r.stderr,
+    lab.point(r.returncode == 1 and "was not started by `millrace run`" in r.stderr,
               "a process of no session is told of", r)
+    r = why("--control", s.control, "4194304")
+    lab.point(r.returncode == 1 and "there is no process 4194304" in r.stderr, "and one that is gone",
+              r)
     lab.point(why("--control", px.file("none")).returncode == 1, "a session that is not there, too")
     r = subprocess.run([lab.program("millrace-stat"), "-c", s.control], capture_output=True, text=True)
     lab.point(r.returncode == 0 and f"{OURS}:7001" in r.stdout, "millrace-stat asks a session as well",
@@ -256,6 +268,38 @@ def reasons():
     lab.wait_for(lambda: s.p.poll() is not None)
     lab.point(s.stop() == 0, "its status is the program's")
     lab.point(lab.wait_for(lambda: not os.path.exists(s.control), 5), "the control socket goes with it")
+
+
+# ---- who looks after a session ---------------------------------------------------------------
+
+def janitors():
+    """Whoever kills the janitor finds another in its place; connections live on."""
+    s = px.Session("python3", "-u", "-c", ECHO).ready(7003)
+    c = socket.create_connection((OURS, 7003))
+    talks = lambda: c.sendall(b"x" * 1000) or len(c.recv(1000, socket.MSG_WAITALL)) == 1000
+    c.settimeout(10)
+    first = lab.ask(s, "session")
+    good = talks()
+    for _ in range(3):
+        was = lab.ask(s, "session")["janitor"]
+        os.kill(was, signal.SIGKILL)
+
+        def replaced():
+            try:
+                return lab.ask(s, "session")["janitor"] not in (0, was)
+            except OSError:
+                return False
+        good = good and lab.wait_for(replaced, 5) and talks()
+    now = lab.ask(s, "session")
+    lab.point(good and now["janitors_killed"] == 3, "a killed janitor has a successor", (first, now))
+    lab.point(why("--control", s.control, str(s.pid)).returncode == 0, "which answers as it did")
+    c.close()
+    socket.create_connection((OURS, 7003)).close()
+    lab.point(lab.wait_for(lambda: lab.ask(s, "session")["connections"] == 0, 5),
+              "and closes what is closed", lab.ask(s, "session"))
+    lab.point(s.stop() == -signal.SIGTERM, "and ends with the session")
+    gone = lambda: not any(os.path.exists(f"/proc/{now[x]}/exe") for x in ("janitor", "guard"))
+    lab.point(lab.wait_for(gone, 5), "as does its guard")
 
 
 # ---- the end -------------------------------------------------------------------------------
@@ -283,5 +327,6 @@ shell = px.Shell()
 inheritance(shell, static)
 lab.point(shell.stop() == 0, "a session ends with its last program")
 reasons()
+janitors()
 ends()
 lab.done()

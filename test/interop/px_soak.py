@@ -107,7 +107,10 @@ class Watch:
         return lab.ask(self.p, "session") if px.ON_MILLRACE else None
 
     def is_at_rest(self):
-        s = self.session()
+        try:
+            s = self.session()
+        except OSError:
+            return False  # its janitor has just been killed
         return len(self.processes()) == self.base and \
             (not s or (s["connections"] <= QUIET and not s["unnamed"]))
 
@@ -228,11 +231,14 @@ def change_haproxy(p, turn):
 
 
 def change_nginx(p, turn):
-    """HUP, or a worker is killed, or stopped for a while, or another master is made by exec."""
+    """HUP, or a worker is killed, or the janitor, or one is stopped for a while, or another master is
+    made by exec."""
     workers = px.children(p.at() or p.pid)
-    what = turn % 8
+    what = turn % 9
     if what == 7:
         upgrade(p)
+    elif what == 8 and px.ON_MILLRACE:
+        return kill_janitor(p)
     elif what in (0, 3):
         p.kill(signal.SIGHUP)
     elif workers and what in (1, 4, 6):
@@ -241,6 +247,15 @@ def change_nginx(p, turn):
     elif workers:
         stop_for_a_while(random.choice(workers))
     return None
+
+
+def kill_janitor(p):
+    """Or its guard.  If it is inside an instance, what lives there is lost as with a worker."""
+    try:
+        kill(lab.ask(p, "session")[random.choice(("janitor", "guard"))], signal.SIGKILL)
+    except OSError:
+        return None  # it has just been killed
+    return "kill"
 
 
 def upgrade(p):
