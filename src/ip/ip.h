@@ -316,9 +316,9 @@ static inline bool ip_loop_waits(const struct ip *ip)
 
 /* ---- many cores --------------------------------------------------------------------- */
 
-/* At most so many cores look at a packet: where it landed, where its fragments meet, its flow's
- * home, and who has it. */
-#define IP_HOPS_MAX 3u
+/* A packet is passed on so often at most: where it landed, where its fragments meet, its flow's
+ * home, and who has it; while homes and listeners change, the old ones, too. */
+#define IP_HOPS_MAX 8u
 
 /* Send a received packet (l3_off set, wherever its data begins now) to another core; takes p. */
 void ip_pass(struct ip *ip, struct pkt *p, unsigned core);

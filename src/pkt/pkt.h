@@ -39,7 +39,8 @@ enum pkt_flags {
     PKT_LOOPBACK = 0x10,     /* never leaves this stack */
     PKT_COPIED = 0x20,       /* rx: payload was moved off the port's buffers */
     PKT_MOVED = 0x40,        /* passed on while its home changes: who cannot take it says nothing */
-    PKT_LAST = 0x80,         /* passed on, and no further: nobody else can take it */
+    PKT_LAST = 0x80,         /* passed on, and no further: nobody else can take it; TCP: to who
+                                listens: nobody has the flow */
 };
 
 struct pkt_pool;

@@ -277,6 +277,17 @@ static void node_free(struct tcp *t, struct tcp_away *a)
         left_put(t, a);
 }
 
+bool tcp_away_stale(struct tcp *t, struct tcp_away *a, const struct tcp_in *in)
+{
+    bool begins = (in->s->flags & (TH_SYN | TH_ACK | TH_RST)) == TH_SYN;
+    bool given = begins && a->over && (in->p->flags & PKT_LAST);
+
+    if (!given && !(a->gone && tcp_home_core(t, &a->key) == cores_of(t)->home.self))
+        return false;
+    node_free(t, a);
+    return true;
+}
+
 /* The next look at the list comes at once. */
 static void look_soon(struct tcp *t)
 {
@@ -479,8 +490,11 @@ static bool admit(struct tcp *t, unsigned from, const struct flow_key *k, enum t
     struct tcp_away *a = find(&t->flows, k);
 
     if (a && a->kind == FLOW_AWAY) {
+        /* What was there has moved on, and ended since; or nobody would live there now. */
+        if (a->over && how > AWAY_CHOSEN)
+            a->core = (uint8_t)from;
         if (a->core == from)
-            a->over = false;
+            a->over = a->gone = false;
         *iss_min = a->core == from ? a->iss_min : seq_of(1);
         return a->core == from;
     }

@@ -75,7 +75,7 @@ static void input_time_wait(struct tcp *t, struct tcp_tw *w, struct arrival *a)
     /* Its home has moved, and has perhaps begun the next one of this four-tuple: not if it asks
      * us. */
     if (unlikely(w->away) && !(a->in.p->flags & PKT_MOVED) && tcp_away_asks(t, &w->key)) {
-        tcp_early_input(t, &a->key, &a->in);
+        tcp_early_input(t, &a->key, &a->in, true);
         return;
     }
     if (tcp_tw_input(t, w, &a->in, &t->iss_min))
@@ -86,7 +86,7 @@ static void input_time_wait(struct tcp *t, struct tcp_tw *w, struct arrival *a)
 static void input_syn_sent(struct tcp *t, struct tcp_conn *c, struct arrival *a)
 {
     if (c->flags & TF_AWAY && tcp_away_waits(t, &c->key))
-        tcp_early_input(t, &c->key, &a->in);
+        tcp_early_input(t, &c->key, &a->in, false);
     else
         tcp_syn_sent_input(t, c, &a->in);
 }
@@ -103,6 +103,14 @@ static inline void input_conn(struct tcp *t, struct tcp_conn *c, struct arrival 
         input_syn_sent(t, c, a);
 }
 
+static void input_away(struct tcp *t, struct tcp_away *w, struct arrival *a)
+{
+    if (unlikely(tcp_away_stale(t, w, &a->in)))
+        input_no_conn(t, a);
+    else
+        tcp_away_input(t, w, &a->in);
+}
+
 static void input_one(struct tcp *t, struct arrival *a)
 {
     struct flow_node *node = flow_find(&t->flows, &a->key, a->hash);
@@ -116,7 +124,7 @@ static void input_one(struct tcp *t, struct arrival *a)
     } else if (node->kind == FLOW_SYN) {
         tcp_syn_input(t, (struct tcp_syn *)(void *)node, &a->in);
     } else {
-        tcp_away_input(t, (const struct tcp_away *)(const void *)node, &a->in);
+        input_away(t, (struct tcp_away *)(void *)node, a);
     }
     if (a->in.p)
         pkt_put(a->in.p);

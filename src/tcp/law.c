@@ -33,13 +33,15 @@ static void tw_moved(struct tcp *t, struct tcp_tw *w, unsigned home)
 static void node_moved(struct tcp *t, struct flow_node *node)
 {
     const struct home *h = &t->ip->eth->cores->home;
-    uint32_t hash;
+    uint32_t hash = tcp_home_hash(t, &node->key);
 
-    if (node->kind == FLOW_AWAY)
-        return;
-    hash = tcp_home_hash(t, &node->key);
     if (h->own->moved_at[hash & h->law->mask] != t->now)
         return;
+    if (node->kind == FLOW_AWAY) {
+        struct tcp_away *a = (struct tcp_away *)(void *)node;
+        a->gone = a->over;
+        return;
+    }
     unsigned home = rss_queue(h->law, hash);
     t->stats.flows_moved++;
     if (node->kind == FLOW_CONN)

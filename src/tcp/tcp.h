@@ -395,7 +395,8 @@ struct tcp_away {
     uint8_t kind;  /* FLOW_AWAY */
     uint8_t state; /* away.c's */
     uint8_t core;  /* at home: where it lives; there: its home */
-    bool over;     /* the flow has ended, home has not answered yet */
+    bool over;     /* the flow has ended, home has not answered yet; at home: it has moved on, */
+    bool gone;     /* and the home, too, as we have read */
     bool unsent, listed;
     uint8_t how; /* enum tcp_away_how */
     mem_ref next;

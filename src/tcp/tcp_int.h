@@ -298,8 +298,11 @@ void tcp_away_end(struct tcp *t, const struct flow_key *k);
 void tcp_away_output(struct tcp *t);
 /* A segment for a four-tuple for which we still wait: another core may have it, and to answer it is
  * not for us. */
-void tcp_early_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in);
+void tcp_early_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in,
+                     bool in_time_wait);
 /* A segment for a flow that lives on another core. */
 void tcp_away_input(struct tcp *t, const struct tcp_away *a, struct tcp_in *in);
+/* It lived there once, and the segment is not for it: the node is no more. */
+bool tcp_away_stale(struct tcp *t, struct tcp_away *a, const struct tcp_in *in);
 /* A segment without a connection here.  True: it was passed on; false: it is ours to answer. */
 bool tcp_stray_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in);

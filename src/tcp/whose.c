@@ -6,6 +6,8 @@
  *
  *      home        gives everything to the old home first, which may have answered a SYN's twin
  *      old home    gives a SYN that it does not know back: it begins at home, or at who listens
+ *      listener    that listens no more gives a SYN to another, or back to home: the news of that
+ *                  are under way
  *
  * Passed on so, a packet is marked (PKT_MOVED), and who cannot take it says nothing: its sender
  * tries again, and by then everybody knows. */
@@ -53,17 +55,24 @@ static void pass_moved(struct tcp *t, struct tcp_in *in, unsigned core)
 
 void tcp_away_input(struct tcp *t, const struct tcp_away *a, struct tcp_in *in)
 {
-    if (in->p->hops < IP_HOPS_MAX)
+    unsigned home = tcp_home_core(t, &a->key);
+
+    if (a->gone && home != cores_of(t)->home.self)
+        pass_moved(t, in, home);
+    else if (in->p->hops < IP_HOPS_MAX)
         pass(t, in, a->core);
     else
         tcp_drop(in, &t->stats.drop_no_conn);
 }
 
-void tcp_early_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in)
+void tcp_early_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in, bool in_time_wait)
 {
     unsigned core = tcp_leave_core(t, k);
+    bool begins = (in->s->flags & (TH_SYN | TH_ACK | TH_RST)) == TH_SYN;
 
-    if (in->p->hops == 0 && core != cores_of(t)->home.self)
+    /* A SYN for what is in TIME-WAIT: that we have it home reads first, and we its answer before
+     * this comes back. */
+    if (in->p->hops < (begins && in_time_wait ? IP_HOPS_MAX : 1) && core != cores_of(t)->home.self)
         pass(t, in, core);
     else
         tcp_drop(in, &t->stats.drop_no_conn);
@@ -110,6 +119,7 @@ static bool pass_to_listener(struct tcp *t, const struct stray *s, struct tcp_in
 
     if (in->p->hops >= IP_HOPS_MAX || !port_cores_elsewhere(ports, PORT_TCP, s->key->lport))
         return false;
+    in->p->flags |= PKT_LAST;
     pass(t, in, port_cores_pick(ports, PORT_TCP, s->key->lport, flow_hash(&t->flows, s->key)));
     return true;
 }
@@ -130,9 +140,12 @@ static bool say_nothing(struct tcp *t, const struct stray *s, struct tcp_in *in)
 
 static bool stray_at_home(struct tcp *t, const struct stray *s, struct tcp_in *in)
 {
-    bool moved = in->p->flags & PKT_MOVED;
+    bool moves = s->was != s->home, asked = in->p->flags & PKT_MOVED;
 
-    if (s->was != s->home && (!moved || !(s->begins || s->taken))) {
+    /* Who gives a SYN to those who listen has asked; and who had the four-tuple in TIME-WAIT until
+     * now knows better than the old home. */
+    asked |= s->begins && ((in->p->flags & PKT_LAST) || t->iss_min.v);
+    if (moves && !asked) {
         pass_moved(t, in, s->was);
         return true;
     }
@@ -140,7 +153,28 @@ static bool stray_at_home(struct tcp *t, const struct stray *s, struct tcp_in *i
         return false;
     if (!s->listened && pass_to_listener(t, s, in))
         return true;
+    if (moves && !s->begins) { /* a letter that says where it lives is under way */
+        pass_moved(t, in, s->was);
+        return true;
+    }
     return say_nothing(t, s, in);
+}
+
+/* A SYN was given to us as to one who listens, and we do not any more: we know of others, or home
+ * does.  If it ended a TIME-WAIT of ours it goes by home, which must hear of that before another
+ * asks for the four-tuple.  False: it is answered here. */
+static bool begins_elsewhere(struct tcp *t, const struct stray *s, struct tcp_in *in)
+{
+    const struct cores *c = cores_of(t);
+    bool moves = (in->p->flags & PKT_MOVED) || t->now < c->home.moving_until;
+    bool others = port_cores_elsewhere(&c->ports, PORT_TCP, s->key->lport);
+
+    if (!t->iss_min.v && pass_to_listener(t, s, in))
+        return true;
+    if (!moves && !others)
+        return false;
+    pass_moved(t, in, s->home);
+    return true;
 }
 
 static bool stray_away(struct tcp *t, const struct stray *s, struct tcp_in *in)
@@ -160,12 +194,14 @@ static bool stray_away(struct tcp *t, const struct stray *s, struct tcp_in *in)
         return true;
     }
     /* The old home's first word: it is no flow of mine.  Asked again it is asked as who listens. */
-    if (moved && s->begins && s->was == self && !(s->taken && p->hops > 1)) {
+    if (moved && s->begins && s->was == self && p->hops == 1) {
         pass_moved(t, in, s->home);
         return true;
     }
     if (s->taken)
         return false;
+    if (s->begins)
+        return begins_elsewhere(t, s, in);
     if (!moved && t->now >= cores_of(t)->home.moving_until)
         return false; /* home has passed it to us, who listen, or did */
     if (moved && s->was == self && pass_to_listener(t, s, in))
