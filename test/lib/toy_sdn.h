@@ -47,7 +47,7 @@ static _Atomic bool toy_asker_waits; /* the test's: its question is still its ow
 
 void sdn_config_init(struct sdn_config *c)
 {
-    *c = (struct sdn_config){.conns = 16, .chunks = 64, .handshake_us = 100000};
+    *c = (struct sdn_config){.conns = 16, .chunks = 64, .handshake_us = 500000};
 }
 
 size_t sdn_bytes(const struct sdn_config *c, struct fmt *f)

@@ -276,6 +276,18 @@ void await_bytes(int fd, int n)
         rest(1);
 }
 
+void await_state(int fd, int state)
+{
+    uint64_t end = now_ms() + PATIENCE_MS;
+    struct tcp_info info = {0};
+    socklen_t n = sizeof info;
+
+    while (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.tcpi_state != state &&
+           now_ms() < end)
+        rest(1);
+    must(info.tcpi_state == state, "state");
+}
+
 void rest(int ms)
 {
     struct timespec t = {ms / 1000, ms % 1000 * 1000000L};

@@ -89,7 +89,8 @@ int pair_out(int *peer);
 uint32_t await(int fd, int want);
 /* What poll says now. */
 uint32_t polled(int fd, int want);
-void await_bytes(int fd, int n); /* FIONREAD */
+void await_bytes(int fd, int n);     /* FIONREAD */
+void await_state(int fd, int state); /* TCP_INFO */
 void rest(int ms);
 uint64_t now_ms(void);
 /* Byte at `offset` of every stream that is checked. */

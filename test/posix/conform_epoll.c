@@ -160,7 +160,7 @@ static void edge(void)
     recv(fd, room, 100, 0);
     waits("end was read", ep, 0);
     shutdown(fd, SHUT_WR);
-    rest(QUIET_MS);
+    await_state(fd, TCP_CLOSE); /* an edge of its own, if one has waited between the two */
     soon("our FIN", ep);
     waits("told once", ep, 0);
     close(fd);
