@@ -263,7 +263,7 @@ enum mr_opt {
     MR_TOS,        /* DSCP and ECN byte (MUST-48); better set before a connection than during it
                       (SHLD-23), since other values may take other paths and be reordered */
     MR_CONGESTION, /* enum mr_cc */
-    MR_QUICKACK,   /* bool: acknowledge at once */
+    MR_QUICKACK,   /* bool: acknowledge at once; false, said: rather with an answer */
     MR_REUSEADDR,  /* bool: accepted for compatibility, always on */
     MR_BROADCAST,  /* bool, UDP: may send to broadcast addresses */
     MR_OOBINLINE,  /* bool, default on: urgent data stays in the stream (RFC 6093) */

@@ -3,6 +3,7 @@
 
 #define BUF_MIN 2048
 #define BUF_MAX (1 << 30)
+#define SYN_WND_MAX 65535u
 
 static bool in_range(int64_t v, int64_t lo, int64_t hi)
 {
@@ -115,8 +116,19 @@ static void congestion_set(struct tcp_conn *c, int64_t v)
     cc_ops((enum cc_kind)v)->init(&c->cc);
 }
 
+/* Who says that ACKs may wait for an answer wants no window update instead of one.  A SYN's window
+ * is 64 KB at most: in a larger buffer the first bytes that are read would be worth an update.  One
+ * that nobody has chosen and that has not grown begins with as much as a SYN can say. */
+static void ack_later(const struct sock *s, uint32_t flags, uint32_t *rcv_buf)
+{
+    if (!(flags & TF_RCVBUF_FIXED) && *rcv_buf == s->tcp->config.rcvbuf)
+        *rcv_buf = min_u32(*rcv_buf, SYN_WND_MAX);
+}
+
 static int conn_setopt(struct sock *s, struct tcp_conn *c, enum mr_opt opt, int64_t v)
 {
+    if (opt == MR_QUICKACK && !v)
+        ack_later(s, c->flags, &c->rcv_buf);
     if (flag_opt(&c->flags, opt, v)) {
         tcp_option_changed(s->tcp, c, s->now);
         return 0;
@@ -156,8 +168,10 @@ static int conn_setopt(struct sock *s, struct tcp_conn *c, enum mr_opt opt, int6
     return 0;
 }
 
-static int listener_setopt(struct tcp_inherit *i, enum mr_opt opt, int64_t v)
+static int listener_setopt(const struct sock *s, struct tcp_inherit *i, enum mr_opt opt, int64_t v)
 {
+    if (opt == MR_QUICKACK && !v)
+        ack_later(s, i->flags, &i->rcv_buf);
     if (flag_opt(&i->flags, opt, v))
         return 0;
     switch (opt) {
@@ -247,5 +261,5 @@ int sock_setopt(struct sock *s, mr_sock h, enum mr_opt opt, int64_t value)
         tcp_pause(s->tcp, l, value);
         return 0;
     }
-    return l ? listener_setopt(&l->inherit, opt, value) : udp_setopt(u, opt, value);
+    return l ? listener_setopt(s, &l->inherit, opt, value) : udp_setopt(u, opt, value);
 }
