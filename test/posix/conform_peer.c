@@ -116,11 +116,21 @@ static long peer_listen(int port, int backlog)
     return new_id(fd);
 }
 
+/* What it sends goes out when it is said, not when something else is acknowledged. */
+static int at_once(int fd)
+{
+    int on = 1;
+
+    if (fd >= 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return fd;
+}
+
 static long peer_accept(int fd)
 {
     if (!(await(fd, POLLIN) & POLLIN))
         return -ETIMEDOUT;
-    return new_id(accept(fd, NULL, NULL));
+    return new_id(at_once(accept(fd, NULL, NULL)));
 }
 
 /* As connect, but for no longer than PATIENCE_MS. */
@@ -142,7 +152,7 @@ static long peer_connect(int port, int local)
     patience.tv_sec = 10;
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    return new_id(fd);
+    return new_id(at_once(fd));
 }
 
 static long peer_send(int fd, long n, long offset, int flags)
