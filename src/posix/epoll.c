@@ -12,6 +12,11 @@ static int for_kernel(int max)
     return max < 2 ? 0 : max < 16 ? 1 : max / 8;
 }
 
+static int ours(struct px_set *s, struct epoll_event *ev, int max, uint32_t *round)
+{
+    return atomic_load(&s->ready) ? set_gather(s, ev, max, round) : 0;
+}
+
 /* What is ready now. */
 static int look(struct px_set *s, int ep, struct epoll_event *ev, int max, uint64_t now)
 {
@@ -27,33 +32,33 @@ static int look(struct px_set *s, int ep, struct epoll_event *ev, int max, uint6
             return n;
         kernel = false;
     }
-    if (atomic_load(&s->ready))
-        n = set_gather(s, ev, due ? max - for_kernel(max) : max, &round);
+    n = ours(s, ev, due ? max - for_kernel(max) : max, &round);
     if (kernel && n < max && (n == 0 || due)) {
-        int ours = n;
+        int before = n;
 
         n = kernel_gather(s, ep, ev, n, max, round);
-        atomic_store_explicit(&s->looked_us, n > ours ? 0 : now, memory_order_relaxed);
+        atomic_store_explicit(&s->looked_us, n > before ? 0 : now, memory_order_relaxed);
     }
     return n;
 }
 
+/* The kernel's side was asked just now, and is slept on. */
 static int wait_set(struct px_file *sf, int ep, struct epoll_event *ev, int max, int64_t timeout_us,
                     const sigset_t *mask)
 {
     struct px_set *s = set_of(sf);
     int n, slept = 0, kernel;
+    uint32_t round = 0;
     struct px_wait w;
 
     wait_begin(&w, timeout_us, false);
     wait_mask(&w, mask);
     wait_arm(&w, sf);
-    for (;;) {
-        n = look(s, ep, ev, max, os_now_us());
-        if (n || slept < 0)
-            break;
+    n = ours(s, ev, max, &round);
+    while (n == 0 && slept == 0) {
         w.slots |= atomic_load_explicit(&s->slots, memory_order_relaxed);
         slept = wait_sleep(&w, ep, NULL, 0, &kernel);
+        n = look(s, ep, ev, max, os_now_us());
     }
     wait_disarm(&w, sf);
     wait_end(&w);
@@ -72,13 +77,14 @@ int px_epoll_wait(int ep, struct epoll_event *ev, int max, int64_t timeout_us, c
         file_put(sf);
         return -EINVAL;
     }
-    now = wait_turn(atomic_load_explicit(&set_of(sf)->slots, memory_order_relaxed));
+    now = wait_turn(atomic_load_explicit(&set_of(sf)->slots, memory_order_relaxed),
+                    wait_goes_on(timeout_us));
     n = look(set_of(sf), ep, ev, max, now);
     if (n == 0 && timeout_us != 0) {
         n = wait_set(sf, ep, ev, max, timeout_us, mask);
         now = os_now_us();
     }
-    wait_round(now);
+    wait_round(now, n == 0);
     file_put(sf);
     return n;
 }

@@ -4,7 +4,9 @@
 #include "posix/lock.h"
 #include "posix/session_int.h"
 
-#define ROUND_US 200u /* a round of events that takes longer sends in between */
+#define ROUND_US 10000u /* who has not polled for so long is in no round of events any more */
+#define HOLD_US 500u    /* what is queued in a round waits so long for company */
+#define HEAR_US 2000u   /* a peer that is not acknowledged sends again soon (RFC 8985 7.2) */
 #define SETTLE_TURNS 8u
 #define BLIND_MIN_US 20u
 #define BLIND_MAX_US 1000u
@@ -27,24 +29,53 @@ bool inst_try_enter(struct px_inst *i)
     return true;
 }
 
-static bool in_a_round(void)
+/* May what is queued wait for more? */
+static bool may_wait(struct px_inst *i, uint64_t now)
 {
-    return px_thread.round_us && os_now_us() - px_thread.round_us < ROUND_US;
+    if (!i->unsent_us)
+        i->unsent_us = now;
+    return now - i->unsent_us < HOLD_US;
+}
+
+static void send_some(struct px_inst *i)
+{
+    uint64_t now = os_now_us();
+
+    if (now - px_thread.round_us >= ROUND_US) {
+        inst_turn(i);
+    } else if (!may_wait(i, now)) {
+        inst_say(i);
+        if (now - i->now_us >= HEAR_US)
+            inst_hear(i);
+    }
 }
 
 void inst_leave(struct px_inst *i)
 {
-    bool later = i->unsent && in_a_round();
+    if (i->unsent)
+        send_some(i);
+    inst_leave_unsent(i);
+}
 
-    if (i->unsent && !later)
-        inst_turn(i);
+void inst_leave_unsent(struct px_inst *i)
+{
+    bool unsent = i->unsent;
+
     px_unlock(&i->lock);
     /* The thread may never poll again. */
-    if (later)
+    if (unsent)
         session_ring_if_asleep();
 }
 
-bool inst_turn(struct px_inst *i)
+/* The janitor need not do it. */
+static void alive(struct px_inst *i)
+{
+    uint64_t turns = atomic_load_explicit(&i->turns, memory_order_relaxed);
+
+    atomic_store_explicit(&i->turns, turns + 1, memory_order_relaxed);
+}
+
+bool inst_hear(struct px_inst *i)
 {
     uint32_t law = atomic_load_explicit(&px_session->law_generation, memory_order_acquire);
     uint64_t now = os_now_us();
@@ -52,16 +83,50 @@ bool inst_turn(struct px_inst *i)
     if (unlikely(law != i->law_seen)) {
         i->law_seen = law;
         native_law_changed(i->shard.native, px_session->law, now);
+        i->unsent = true;
     }
-    if (unlikely(i->past_n && now >= i->past_us))
+    if (unlikely(i->past_n && now >= i->past_us)) {
         inst_past_tell(i, now);
-    bool busy = shard_turn(&i->shard, now);
-    i->unsent = false;
+        i->unsent = true;
+    }
+    bool busy = shard_hear(&i->shard, now);
     i->now_us = now;
-    atomic_store_explicit(&i->turns, i->shard.turns, memory_order_relaxed);
+    alive(i);
+    if (busy)
+        i->blind_us = BLIND_MIN_US;
+    /* Timers have something to say without being news. */
+    i->unsent |= busy || tcp_has_output(stack_tcp(i->shard.stack));
+    return busy;
+}
+
+static bool say(struct px_inst *i)
+{
+    bool busy = shard_say(&i->shard, os_now_us());
+
+    i->unsent = false;
+    i->unsent_us = 0;
+    alive(i);
     if (busy)
         i->blind_us = BLIND_MIN_US;
     return busy;
+}
+
+void inst_say(struct px_inst *i)
+{
+    (void)say(i);
+}
+
+void inst_say_due(struct px_inst *i)
+{
+    if (i->unsent && !may_wait(i, os_now_us()))
+        inst_say(i);
+}
+
+bool inst_turn(struct px_inst *i)
+{
+    bool heard = inst_hear(i), said = say(i);
+
+    return heard || said;
 }
 
 void inst_settle(struct px_inst *i)

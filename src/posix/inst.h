@@ -4,9 +4,13 @@
  * does.  Inside, nothing may wait and no signal handler of the program runs (tls.h).
  *
  * A turn (inst_turn) receives, advances, delivers events to files (file_event), and sends.  Calls
- * on sockets only queue; what was queued leaves with the next turn, which comes when the thread
- * polls again, when it blocks, when inst_leave finds that it has been away from polling for long,
- * or from the janitor. */
+ * on sockets only queue; what was queued leaves when the thread polls again, when it blocks, when
+ * inst_leave finds that it has waited for long, or from the janitor.
+ *
+ * A thread that polls sends first what its last round has left (inst_say), then hears what has come
+ * (inst_hear), and answers that in its next round: an ACK that is owed leaves with the answer, a
+ * FIN with the last bytes, a window update with both.  That halves the segments of a short
+ * connection. */
 #pragma once
 
 #include "posix/session.h"
@@ -19,8 +23,9 @@ struct px_inst {
     struct shard shard;
     struct mail mail;
     uint32_t law_seen;          /* generation of the law's table that the stack knows */
-    bool unsent;                /* something was queued since the last turn */
-    uint64_t now_us;            /* of the last turn */
+    bool unsent;                /* something was queued, or heard, since anything was sent: */
+    uint64_t unsent_us;         /* it was noticed then; 0: not yet */
+    uint64_t now_us;            /* when it was last heard what had come */
     _Atomic uint64_t turns;     /* counted, for the janitor to see whether somebody turns it */
     _Atomic uint32_t files;     /* that live here */
     _Atomic int32_t pid, tid;   /* who has claimed it; 0: nobody */
@@ -41,8 +46,11 @@ struct px_inst {
 void inst_enter(struct px_inst *i);
 /* False: somebody is inside. */
 bool inst_try_enter(struct px_inst *i);
-/* Sends what was queued if this thread is not in the middle of a round of events (tls.h: round). */
+/* Sends what was queued, but in the middle of a round of events (tls.h: round) only what has waited
+ * for long. */
 void inst_leave(struct px_inst *i);
+/* Sends nothing: the thread looks again, or is about to tell its program what there is. */
+void inst_leave_unsent(struct px_inst *i);
 
 static inline struct mr *inst_mr(struct px_inst *i)
 {
@@ -51,6 +59,11 @@ static inline struct mr *inst_mr(struct px_inst *i)
 
 /* One turn; inside.  True: something was done. */
 bool inst_turn(struct px_inst *i);
+/* Its halves. */
+bool inst_hear(struct px_inst *i);
+void inst_say(struct px_inst *i);
+/* What has waited long enough. */
+void inst_say_due(struct px_inst *i);
 /* Turn until nothing more is to be done, at most a few times; inside. */
 void inst_settle(struct px_inst *i);
 /* When it wants to be turned again if nothing arrives, by os_now_us; inside. */

@@ -120,14 +120,14 @@ int poll_run(struct poll_call *c, int64_t timeout_us, const sigset_t *mask)
     int rc = 0, n;
 
     sort_out(c);
-    wait_turn(0);
+    wait_turn(0, wait_goes_on(timeout_us));
     n = (int)ours(c);
     if (n == 0 && timeout_us != 0)
         rc = poll_wait(c, timeout_us, mask);
     else if (c->kernels || mask)
         rc = sys_ppoll(c->kernel, c->kernels, &none, mask);
     n = total(c);
-    wait_round(os_now_us());
+    wait_round(os_now_us(), n == 0);
     return n ? n : rc < 0 && rc != -ETIMEDOUT ? rc : 0;
 }
 

@@ -2,15 +2,18 @@
 #include "os/os.h"
 #include "posix/sock_iov.h"
 
-#define ROUND_US 200u /* a thread that has polled so recently has seen what there is */
+#define HEARD_US 200u /* who polls need not look again what has come since */
 #define PEEK_BYTES 65536u
 #define SKIP_BYTES 16384u
 #define RECV_PLAIN (MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC)
 #define SEND_PLAIN (MSG_DONTWAIT | MSG_NOSIGNAL)
 
-static bool has_polled(void)
+/* A thread that asks without polling must be told what has come, too.  True: something has. */
+static bool look_again(struct px_inst *i)
 {
-    return px_thread.round_us && os_now_us() - px_thread.round_us < ROUND_US;
+    if (px_thread.round_us && os_now_us() - i->now_us < HEARD_US)
+        return false;
+    return inst_hear(i);
 }
 
 /* ---- in -------------------------------------------------------------------------------------- */
@@ -164,7 +167,7 @@ ssize_t px_recv(int fd, void *p, size_t n, int flags)
                  opt_is_set(f, OPT_RCVLOWAT) || !(i = enter_fd(fd, f))))
         return recv_slowly(fd, p, n, flags);
     got = conn_take(f, inst_mr(i), p, n, 0);
-    if (got == -EAGAIN && file_nonblock(f, flags) && !has_polled() && inst_turn(i))
+    if (got == -EAGAIN && file_nonblock(f, flags) && look_again(i))
         got = conn_take(f, inst_mr(i), p, n, 0);
     file_refresh(f);
     if (got == -EAGAIN && !file_nonblock(f, flags)) {
@@ -282,7 +285,7 @@ ssize_t px_send(int fd, const void *p, size_t n, int flags)
         return send_slowly(fd, p, n, flags);
     nonblock = file_nonblock(f, flags);
     put = conn_put(f, inst_mr(i), p, n, flags & MSG_MORE ? MR_MORE : 0);
-    if (put == -EAGAIN && nonblock && !has_polled() && inst_turn(i))
+    if (put == -EAGAIN && nonblock && look_again(i))
         put = conn_put(f, inst_mr(i), p, n, flags & MSG_MORE ? MR_MORE : 0);
     i->unsent |= put > 0;
     file_refresh(f);

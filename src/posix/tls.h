@@ -28,8 +28,9 @@ struct px_thread {
     uint64_t listens;      /* slots of others for which its epoll sets watch listeners */
     int tid;               /* 0: not asked yet */
     uint64_t round_us; /* when its last wait for many files (epoll_wait, poll) returned: until it
-                           * waits again, or some 200 us have passed, what it sends is sent
-                           * together; 0: it blocks, each call sends at once */
+                        * waits again what it sends may wait for company (inst.c); 0: it blocks,
+                        * each call sends at once */
+    bool round_empty;  /* that wait found nothing */
 };
 extern _Thread_local struct px_thread px_thread __attribute__((tls_model("initial-exec")));
 

@@ -169,8 +169,9 @@ void wait_end(struct px_wait *w)
 
 /* ---- looking -------------------------------------------------------------------------------- */
 
-/* Its own instance; another's only if nobody sleeps for it nor has turned it lately. */
-static void turn_slots(uint64_t slots, uint64_t attends, uint64_t now)
+/* Its own instance; another's only if nobody sleeps for it nor has turned it lately.  What has come
+ * is answered when the program has had its say (inst.h). */
+static void turn_slots(uint64_t slots, uint64_t attends, uint64_t now, bool goes_on)
 {
     for (uint64_t left = slots; left; left &= left - 1) {
         unsigned k = (unsigned)__builtin_ctzll(left);
@@ -180,27 +181,37 @@ static void turn_slots(uint64_t slots, uint64_t attends, uint64_t now)
             (atomic_load_explicit(&i->attendant, memory_order_relaxed) ||
              i->now_us + WAIT_FOREIGN_US > now))
             continue;
-        if (inst_try_enter(i)) {
-            inst_turn(i);
-            inst_leave(i);
-        }
+        if (!inst_try_enter(i))
+            continue;
+        if (goes_on)
+            inst_say_due(i);
+        else
+            inst_say(i);
+        inst_hear(i);
+        inst_leave_unsent(i);
     }
 }
 
-uint64_t wait_turn(uint64_t slots)
+uint64_t wait_turn(uint64_t slots, bool goes_on)
 {
     uint64_t now = os_now_us();
 
     if (px_thread.slot)
         slots |= UINT64_C(1) << (px_thread.slot - 1);
     if (slots)
-        turn_slots(slots, 0, now);
+        turn_slots(slots, 0, now, goes_on);
     return now;
 }
 
-void wait_round(uint64_t now)
+void wait_round(uint64_t now, bool empty)
 {
     px_thread.round_us = now;
+    px_thread.round_empty = empty;
+}
+
+bool wait_goes_on(int64_t timeout_us)
+{
+    return timeout_us == 0 && !px_thread.round_empty;
 }
 
 static int kernel_look(int epfd, struct pollfd *fds, unsigned n)
@@ -214,20 +225,21 @@ static int kernel_look(int epfd, struct pollfd *fds, unsigned n)
     return rc > 0 ? rc : 0;
 }
 
-/* 1: nothing came while it looked. */
+/* The caller has just looked; who cannot sleep for instances turns them here.  1: nothing came. */
 static int spin(struct px_wait *w, int epfd, struct pollfd *fds, unsigned n, int *kernel)
 {
-    uint64_t begun = os_now_us(), now = begun, looked = 0;
+    uint64_t begun = os_now_us(), now = begun, looked = begun;
 
+    if (w->waiter < 0)
+        turn_slots(w->slots, w->attends, now, false);
     for (;;) {
-        turn_slots(w->slots, w->attends, now);
         if (is_interrupted(w))
             return -EINTR;
         if (is_kicked(w))
             return 0;
         if (now >= w->until_us)
             return -ETIMEDOUT;
-        if ((epfd >= 0 || n) && now - looked >= LOOK_US && px_session->spin_us) {
+        if ((epfd >= 0 || n) && now - looked >= LOOK_US) {
             looked = now;
             *kernel = kernel_look(epfd, fds, n);
             if (*kernel)
@@ -237,6 +249,7 @@ static int spin(struct px_wait *w, int epfd, struct pollfd *fds, unsigned n, int
             return 1;
         __builtin_ia32_pause();
         now = os_now_us();
+        turn_slots(w->slots, w->attends, now, false);
     }
 }
 
@@ -272,9 +285,10 @@ static bool attend(struct px_wait *w, struct bed *b, unsigned k)
     w->attends |= UINT64_C(1) << k;
     b->slots |= UINT64_C(1) << k;
     inst_enter(i);
+    inst_say(i);
     may = inst_asleep(i, &port, &patience);
     deadline = inst_deadline(i);
-    inst_leave(i);
+    inst_leave_unsent(i);
     now = os_now_us();
     if (patience != UINT64_MAX && now + patience < deadline)
         deadline = now + patience;
@@ -292,8 +306,9 @@ static void rise(const struct bed *b)
 
         inst_enter(i);
         inst_awake(i);
-        inst_turn(i);
-        inst_leave(i);
+        inst_say(i);
+        inst_hear(i);
+        inst_leave_unsent(i);
     }
 }
 

@@ -20,7 +20,7 @@ static ssize_t attempt_in(struct px_file *f, ssize_t (*attempt)(struct px_file *
         rc = attempt(f, arg);
         if (rc != -EAGAIN || !turn)
             return rc;
-        wait_turn(0);
+        wait_turn(0, false);
         return attempt(f, arg);
     }
     inst_enter(i);

@@ -10,10 +10,14 @@
 #define WAIT_ROOM (WAIT_EXTRA + 64)       /* pollfds on the stack */
 #define WAIT_FOREIGN_US 200 /* an instance turned within so long has somebody who turns it */
 
-/* Turn the calling thread's instance, and of `slots` those that nobody turns.  The time. */
-uint64_t wait_turn(uint64_t slots);
-/* A wait for many files is over: what is sent until the next one, or for a while, goes together. */
-void wait_round(uint64_t now);
+/* Turn the calling thread's instance, and of `slots` those that nobody turns.  goes_on: what its
+ * round has queued may wait for more.  The time. */
+uint64_t wait_turn(uint64_t slots, bool goes_on);
+/* A wait for many files is over: what is sent until the next one, or for a while, goes together.
+ * empty: it found nothing. */
+void wait_round(uint64_t now, bool empty);
+/* A program that looks without waiting has more to do in this round, unless it only looks. */
+bool wait_goes_on(int64_t timeout_us);
 
 /* poll.c: poll, for select: HUP and ERR of those that are listed only where `always` says so. */
 struct poll_call {

@@ -113,7 +113,7 @@ static void ring_bells(struct shard *sh)
         sh->wake |= cores;
 }
 
-bool shard_turn(struct shard *sh, instant now)
+bool shard_hear(struct shard *sh, instant now)
 {
     bool busy = false;
 
@@ -122,13 +122,28 @@ bool shard_turn(struct shard *sh, instant now)
     native_advance(sh->native, now);
     ring_bells(sh);
     busy |= deliver(sh);
+    sh->turns++;
+    sh->busy_turns += busy;
+    return busy;
+}
+
+bool shard_say(struct shard *sh, instant now)
+{
+    bool busy = false;
+
     native_flush(sh->native, now);
     for (unsigned i = 1; i <= sh->netifs; i++)
         busy |= transmit(sh, i, now);
     ring_bells(sh);
-    sh->turns++;
-    sh->busy_turns += busy;
     return busy;
+}
+
+bool shard_turn(struct shard *sh, instant now)
+{
+    bool heard = shard_hear(sh, now), said = shard_say(sh, now);
+
+    sh->busy_turns += said && !heard;
+    return heard || said;
 }
 
 instant shard_deadline(const struct shard *sh)

@@ -41,5 +41,9 @@ struct shard {
 
 /* One turn.  True if anything was done (packets in, events, packets out): call again soon. */
 bool shard_turn(struct shard *sh, instant now);
+/* Its halves, for a loop whose application answers between them: packets in and events; packets
+ * out. */
+bool shard_hear(struct shard *sh, instant now);
+bool shard_say(struct shard *sh, instant now);
 /* When the next turn must come if no packet arrives. */
 instant shard_deadline(const struct shard *sh);
