@@ -52,8 +52,14 @@ static void send_some(struct px_inst *i)
 
 void inst_leave(struct px_inst *i)
 {
-    if (i->unsent)
+    bool own = px_thread.slot == (int)i->slot + 1;
+
+    /* Another's is turned by who sleeps for it, who knows of nothing, and not by us when we wait
+     * (wait.c: turn_slots). */
+    if (i->unsent && own)
         send_some(i);
+    else if (i->unsent)
+        inst_turn(i);
     inst_leave_unsent(i);
 }
 

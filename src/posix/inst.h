@@ -46,8 +46,8 @@ struct px_inst {
 void inst_enter(struct px_inst *i);
 /* False: somebody is inside. */
 bool inst_try_enter(struct px_inst *i);
-/* Sends what was queued, but in the middle of a round of events (tls.h: round) only what has waited
- * for long. */
+/* Sends what was queued, but in the middle of a round of events (tls.h: round), and in the instance
+ * that the thread has claimed, only what has waited for long. */
 void inst_leave(struct px_inst *i);
 /* Sends nothing: the thread looks again, or is about to tell its program what there is. */
 void inst_leave_unsent(struct px_inst *i);

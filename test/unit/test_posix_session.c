@@ -232,6 +232,32 @@ static void an_instance_is_formatted_by_who_enters_first(void **state)
     assert_int_equal(px_thread.depth, 0);
 }
 
+/* Between two polls what is sent goes together, but only where the thread itself turns it next: who
+ * sleeps for another's instance would not hear of it (sshd's child, in a ppoll without end). */
+static void what_is_queued_elsewhere_is_sent_at_once(void **state)
+{
+    struct px_inst *own = session_mine(), *other = &px_session->inst[1];
+
+    (void)state;
+    inst_enter(own);
+    for (unsigned i = 0; i < 1000 && !own->unsent; i++) { /* a round lasts for 200 us */
+        px_thread.round_us = os_now_us();
+        own->unsent = true;
+        inst_leave(own);
+        inst_enter(own);
+    }
+    assert_true(own->unsent);
+    inst_leave(own);
+    for (unsigned i = 0; i < 100; i++) {
+        inst_enter(other);
+        px_thread.round_us = os_now_us();
+        other->unsent = true;
+        inst_leave(other);
+        assert_false(other->unsent);
+    }
+    px_thread.round_us = 0;
+}
+
 static void a_thread_claims_a_slot_and_the_law_follows(void **state)
 {
     (void)state;
@@ -425,6 +451,7 @@ int main(void)
                                         unmake),
         cmocka_unit_test_setup_teardown(an_instance_is_formatted_by_who_enters_first, setup,
                                         unmake),
+        cmocka_unit_test_setup_teardown(what_is_queued_elsewhere_is_sent_at_once, setup, unmake),
         cmocka_unit_test_setup_teardown(a_thread_claims_a_slot_and_the_law_follows, setup, unmake),
         cmocka_unit_test_setup_teardown(without_a_free_slot_one_is_shared, setup, unmake),
         cmocka_unit_test_setup_teardown(a_fork_has_its_parents_entries, setup, unmake),
