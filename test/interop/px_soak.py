@@ -87,7 +87,8 @@ class Watch:
     """What the processes of a session hold, and the session itself."""
 
     def __init__(self, p):
-        self.p, self.seen, self.begun = p, [], time.monotonic()
+        self.p, self.seen = p, []
+        time.sleep(1)  # who goes into the background, or makes workers, has done so
         self.base = len(self.processes())
 
     def processes(self):
