@@ -136,7 +136,7 @@ def s_client(shell):
     _, key, cert = px.certificate()
     server = lab.start("openssl", "s_server", "-accept", f"{KERNEL}:4433", "-key", key, "-cert", cert,
                        "-quiet", "-rev", stdin=-3, stdout=-3, stderr=-3)
-    time.sleep(0.3)
+    lab.listens(4433)
     text = px.file("lines", "".join(f"line {i} of this text\n" for i in range(2000)))
     r = shell.run(f"(cat {text}; sleep 0.5) | openssl s_client -connect {KERNEL}:4433 -quiet "
                   f"-no_ign_eof -CAfile {cert} -verify_return_error")
@@ -149,7 +149,7 @@ def s_client(shell):
 def socats(shell):
     """The kernel's socat returns what ours sends."""
     server = lab.start("socat", f"TCP4-LISTEN:7007,bind={KERNEL},reuseaddr,fork", "EXEC:cat")
-    time.sleep(0.2)
+    lab.listens(7007)
     r = shell.run(f"socat -t 10 - TCP4:{KERNEL}:7007 | sha256sum", stdin=big)
     lab.point(r.stdout.split()[:1] == [sha(MB5)], "socat: 5 MB there and back", r)
     lab.stop(server)
