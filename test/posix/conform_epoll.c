@@ -268,7 +268,7 @@ static void oneshot(void)
     soon("data", ep);
     waits("disabled", ep, 0);
     peer("send %d 5 5", id);
-    rest(QUIET_MS);
+    await_bytes(fd, 10);
     waits("still", ep, 0);
     mod(ep, fd, EPOLLIN | EPOLLONESHOT);
     waits("MOD", ep, 0);
