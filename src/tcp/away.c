@@ -433,7 +433,7 @@ static void give_up(struct tcp *t, struct tcp_away *a, struct tcp_conn *c)
         a->state = AWAY_GONE;
         settle(t, a);
     }
-    if (c->port_chosen)
+    if (c->port_tries)
         err = tcp_connect_again(t, c);
     if (err)
         tcp_conn_end(t, c, err);

@@ -4,6 +4,10 @@
 #define TRIES_ENOUGH 16u  /* entries, to find one that has not moved; */
 #define TRIES_MOVING 128u /* and one whose last home can give leave */
 
+/* Ports that others have, one after the other: the rest are probably taken, too, and each costs two
+ * letters (simulator, seed 1438). */
+#define TRIES_REFUSED 1024u
+
 /* Its home has not moved; or whose it was can give leave at once: he had it for long. */
 static bool is_settled(const struct tcp *t, const struct flow_key *k, bool *at_once)
 {
@@ -139,7 +143,7 @@ int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,
         /* Home may stand still, and no SYN goes out meanwhile of which one could lose patience. */
         tcp_timer_set(t, c, TCPT_USER, (uint64_t)t->config.syn_r2_ms * USEC_PER_MSEC);
     }
-    c->port_chosen = lport == 0;
+    c->port_tries = lport == 0;
     numbers_set(t, c);
     c->cc.cwnd = TCP_MSS_DEFAULT;
     c->snd_wnd = 1;
@@ -173,6 +177,8 @@ int tcp_connect_again(struct tcp *t, struct tcp_conn *c)
     struct flow_key k = c->key;
     int err = 0;
 
+    if (c->port_tries++ >= TRIES_REFUSED)
+        return MR_EADDRINUSE;
     k.lport = 0;
     enum flow_choice choice = port_choose(t, &k, ip_v4(ip_laddr(t->ip, k.lidx)));
     if (choice == FLOW_PORT_NONE)
@@ -199,7 +205,7 @@ static void options_accept(struct tcp *t, struct tcp_conn *c, const struct tcp_s
 {
     uint32_t promised = tcp_rcv_wnd(c); /* by our SYN */
 
-    c->rcv_tune_ms = c->rcv_tune_seq = 0; /* port_chosen was there */
+    c->rcv_tune_ms = c->rcv_tune_seq = 0; /* port_tries was there */
     c->mss_peer = tcp_mss_clamp(s);
     if (s->has_ts && t->config.timestamps) {
         c->flags |= TF_TS;

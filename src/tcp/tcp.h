@@ -312,7 +312,7 @@ struct tcp_conn {
         struct {
             uint32_t rcv_tune_ms, rcv_tune_seq; /* receive buffer auto-tuning */
         };
-        bool port_chosen; /* SYN-SENT: by us */
+        uint16_t port_tries; /* SYN-SENT: so many ports were chosen by us; 0: it is the caller's */
     };
 };
 _Static_assert(sizeof(struct tcp_conn) == 256, "four cache lines");
