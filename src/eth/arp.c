@@ -109,16 +109,31 @@ struct eth_addr *arp_conflict(struct eth *eth, unsigned netif, const struct arp_
     return ours && probe && ours->state != ETH_ADDR_PROBING ? NULL : ours;
 }
 
+/* He asks for an address of ours, from its subnet: we shall have to answer him soon.  (A reply that
+ * nobody asked for means us, too, and is not believed.) */
+static bool asks_for_us(struct eth *eth, unsigned netif, const struct arp_pkt *a)
+{
+    const struct eth_addr *target = addr_find(eth, netif, a->tpa);
+
+    return a->op == ARP_REQUEST && target && target->state == ETH_ADDR_ACTIVE &&
+           ((a->spa.raw ^ target->addr.raw) & target->mask.raw) == 0;
+}
+
 void arp_merge(struct eth *eth, unsigned netif, const struct arp_pkt *a, instant now)
 {
     struct ip_addr sender = ip4_addr(a->spa);
-    struct neigh *n = a->spa.raw != 0 ? neigh_find(eth, netif, &sender) : NULL;
+    struct neigh *n;
 
+    if (a->spa.raw == 0)
+        return;
+    n = neigh_find(eth, netif, &sender);
+    if (!n && asks_for_us(eth, netif, a))
+        n = neigh_offer(eth, netif, &sender);
     if (n)
         neigh_learn(eth, n, &a->sha, now);
 }
 
-/* RFC 826, "Packet Reception": merge the sender if known, then answer if we are the target. */
+/* RFC 826, "Packet Reception": merge the sender if known, or if we are the target; then answer. */
 static void arp_act(struct eth *eth, unsigned netif, const struct arp_pkt *a, instant now)
 {
     const struct eth_addr *target = addr_find(eth, netif, a->tpa);

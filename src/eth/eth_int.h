@@ -25,6 +25,8 @@ void eth_push_header(struct eth *eth, struct pkt *p, unsigned netif, const struc
 /* neigh.c */
 void neigh_table_init(struct eth *eth);
 struct neigh *neigh_find(struct eth *eth, unsigned netif, const struct ip_addr *addr);
+/* A new entry, if one is free: who was not asked for drives nobody out. */
+struct neigh *neigh_offer(struct eth *eth, unsigned netif, const struct ip_addr *addr);
 void neigh_learn(struct eth *eth, struct neigh *n, const struct mac_addr *mac, instant now);
 /* Ask for n: broadcast while INCOMPLETE, unicast while PROBE. */
 void neigh_ask(struct eth *eth, struct neigh *n, instant now);
@@ -41,7 +43,7 @@ bool arp_request(struct eth *eth, unsigned netif, be32 target, const struct mac_
 /* RFC 5227: a request for addr to all; sender 0.0.0.0 makes it a probe, addr an announcement. */
 void arp_claim(struct eth *eth, unsigned netif, be32 addr, be32 sender);
 
-/* Merge the sender into an entry that is there. */
+/* Merge the sender into an entry that is there, or a new one if it asks for us. */
 void arp_merge(struct eth *eth, unsigned netif, const struct arp_pkt *a, instant now);
 /* RFC 5227 2.1.1, 2.4: the address of ours that another station uses, or probes for while we do;
  * NULL: none. */

@@ -149,6 +149,16 @@ static struct neigh *neigh_create(struct eth *eth, unsigned netif, const struct 
     return n;
 }
 
+struct neigh *neigh_offer(struct eth *eth, unsigned netif, const struct ip_addr *addr)
+{
+    if (!eth->free_head || eth->incomplete >= eth->limits.neigh_incomplete)
+        return NULL;
+    struct neigh *n = neigh_create(eth, netif, addr);
+    if (n)
+        n->used = 0;
+    return n;
+}
+
 neigh_id eth_neigh_get(struct eth *eth, uint8_t netif, const struct ip_addr *nexthop)
 {
     struct neigh *n = neigh_find(eth, netif, nexthop);

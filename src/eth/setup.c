@@ -6,7 +6,7 @@ STAT_GROUP(eth_stat_group, "eth", ETH_STATS);
 const struct eth_limits eth_limits_default = {
     .neighbours = 1024,
     .neigh_incomplete = 256,
-    .neigh_pending = 16,
+    .neigh_pending = 64,
     .pending = 512,
     .txq = 16384,
     .arp_rate = 1000,

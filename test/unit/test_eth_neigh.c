@@ -70,17 +70,17 @@ static void a_known_neighbour_costs_no_question(void **state)
     net_end(&h);
 }
 
-/* RFC 1122 2.3.2.2: the latest packet is kept; here the latest sixteen. */
+/* RFC 1122 2.3.2.2: the latest packet is kept; here the latest 64. */
 static void waiting_packets_are_bounded_and_the_oldest_goes(void **state)
 {
     (void)state;
     net_start(&h);
-    for (uint8_t i = 0; i < 20; i++)
+    for (uint8_t i = 0; i < 68; i++)
         send_to_peer(i);
     assert_int_equal(h.eth.stats.drop_pending, 4);
     net_drop_sent(&h);
     net_peer_answers(&h);
-    for (uint8_t i = 4; i < 20; i++) {
+    for (uint8_t i = 4; i < 68; i++) {
         assert_int_equal(net_sent(&h, frame), ETH_HLEN + 20);
         assert_int_equal(frame[ETH_HLEN], i);
     }
@@ -227,16 +227,69 @@ static void claim(uint8_t last, uint8_t mac, uint16_t op)
 }
 
 /* CVE-2020-11914 class: ARP cache flood. */
-static void unsolicited_arp_cannot_fill_the_table(void **state)
+static void replies_that_nobody_asked_for_cannot_fill_the_table(void **state)
 {
     (void)state;
     net_start(&h);
-    for (unsigned i = 2; i < 250; i++) {
+    for (unsigned i = 2; i < 250; i++)
         claim((uint8_t)i, (uint8_t)i, ARP_REPLY);
-        claim((uint8_t)i, (uint8_t)i, ARP_REQUEST);
-    }
     for (unsigned i = 0; i < h.eth.limits.neighbours; i++)
         assert_int_equal(h.eth.neigh[i].state, NEIGH_FREE);
+    net_end(&h);
+}
+
+/* RFC 826: who asks for us is known, so that a burst of answers need not wait for our question. */
+static void who_asks_for_us_need_not_be_asked(void **state)
+{
+    struct ip_addr who = ip4_of(10, 0, 0, 77);
+
+    (void)state;
+    net_start(&h);
+    claim(77, 1, ARP_REQUEST);
+    net_drop_sent(&h);
+    eth_output(&h.eth, packet(9), h.netif, eth_neigh_get(&h.eth, h.netif, &who), h.now);
+    assert_int_equal(net_sent(&h, frame), ETH_HLEN + 20);
+    assert_int_equal(frame[5], 1);
+    assert_int_equal(frame[ETH_HLEN], 9);
+    assert_int_equal(net_sent(&h, frame), 0);
+    net_end(&h);
+}
+
+static void who_asks_for_us_from_elsewhere_is_not_learnt(void **state)
+{
+    struct arp_pkt a = {.op = ARP_REQUEST, .sha = {{2, 0, 0, 0, 1, 1}}};
+    struct ip_addr us = net_us(), who = ip4_of(192, 168, 7, 7);
+
+    (void)state;
+    net_start(&h);
+    a.spa = ip_v4(&who);
+    a.tpa = ip_v4(&us);
+    net_arp_frame(&h, &net_mac, &a);
+    assert_int_equal(h.eth.neigh[0].state, NEIGH_FREE);
+    net_end(&h);
+}
+
+static void who_asks_for_us_drives_nobody_out(void **state)
+{
+    struct ip_addr peer = net_peer(), new = ip4_of(10, 0, 0, 251);
+    neigh_id id;
+
+    (void)state;
+    net_limits(&h);
+    h.eth_limits.neighbours = 8;
+    net_start_limited(&h);
+    send_to_peer(1);
+    net_peer_answers(&h);
+    id = ask_peer();
+    for (unsigned i = 10; i < 250; i++)
+        claim((uint8_t)i, (uint8_t)i, ARP_REQUEST);
+    assert_int_equal(h.eth.free_head, 0);
+    assert_non_null(eth_neigh(&h.eth, id));
+    assert_int_equal(h.eth.stats.neigh_evicted, 0);
+    /* Whom we want to reach takes the place of one of them, not of the peer's. */
+    assert_int_not_equal(eth_neigh_get(&h.eth, h.netif, &new), NEIGH_NONE);
+    assert_int_equal(h.eth.stats.neigh_evicted, 1);
+    assert_int_equal(eth_neigh_get(&h.eth, h.netif, &peer), id);
     net_end(&h);
 }
 
@@ -356,7 +409,10 @@ int main(void)
         cmocka_unit_test(a_quiet_neighbour_is_asked_again_by_unicast_and_stays_in_use),
         cmocka_unit_test(a_neighbour_gone_silent_is_asked_for_by_broadcast_then_given_up),
         cmocka_unit_test(progress_above_keeps_a_neighbour_reachable),
-        cmocka_unit_test(unsolicited_arp_cannot_fill_the_table),
+        cmocka_unit_test(replies_that_nobody_asked_for_cannot_fill_the_table),
+        cmocka_unit_test(who_asks_for_us_need_not_be_asked),
+        cmocka_unit_test(who_asks_for_us_from_elsewhere_is_not_learnt),
+        cmocka_unit_test(who_asks_for_us_drives_nobody_out),
         cmocka_unit_test(an_entry_changes_at_most_once_a_second),
         cmocka_unit_test(a_permanent_entry_never_changes),
         cmocka_unit_test(a_scan_does_not_evict_neighbours_that_answer),
