@@ -56,12 +56,14 @@ static void arm(struct janitor *j, unsigned k)
     l->known = true;
 }
 
-static bool is_readable(int fd)
+/* Frames wait, or its bell was rung: there is mail. */
+static bool is_called(unsigned k)
 {
-    struct pollfd p = {.fd = fd, .events = POLLIN};
+    struct pollfd p[2] = {{.fd = port_fd(k), .events = POLLIN},
+                          {.fd = px_session->slot_bell[k], .events = POLLIN}};
     struct timespec now = {0};
 
-    return fd >= 0 && sys_ppoll(&p, 1, &now, NULL) > 0;
+    return sys_ppoll(p, 2, &now, NULL) > 0;
 }
 
 /* Turn it until nothing is left, and sleep for it. */
@@ -93,7 +95,8 @@ static void attend(struct janitor *j, unsigned k)
 
 /* ---- whose is it? ------------------------------------------------------------------------- */
 
-/* Somebody sleeps for it who does not come when he is called: his thread was stopped. */
+/* Somebody sleeps for it who does not come when he is called: his thread was stopped, or killed a
+ * moment ago. */
 static bool attendant_is_gone(struct janitor *j, unsigned k)
 {
     struct look *l = &j->inst[k];
@@ -101,7 +104,7 @@ static bool attendant_is_gone(struct janitor *j, unsigned k)
 
     if (due != UINT64_MAX && j->now_us > due + LATE_US)
         return true;
-    if (!is_readable(port_fd(k)))
+    if (!is_called(k))
         l->waiting_us = 0;
     else if (!l->waiting_us)
         l->waiting_us = j->now_us;

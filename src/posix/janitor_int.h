@@ -32,7 +32,7 @@ struct watch {
 struct look {
     uint64_t turns;
     uint64_t turned_us;  /* when they were seen to change last */
-    uint64_t waiting_us; /* since when its port has something that its attendant does not take; 0 */
+    uint64_t waiting_us; /* since when there is something that its attendant does not take; 0 */
     bool known;          /* its port and its bell are in the epoll set */
     bool ours;           /* the janitor attends it, */
     bool armed;          /* and sleeps for it until due_us */

@@ -151,12 +151,13 @@ static void inform(uint64_t fresh)
     }
 }
 
-static void change(uint64_t claimed)
+/* again: somebody may have written it, and told nobody. */
+static void change(uint64_t claimed, bool again)
 {
     struct session_own *o = session_own();
 
     inform(claimed & ~atomic_load(&o->law_slots));
-    if (!write_table(o, claimed))
+    if (!write_table(o, claimed) && !again)
         return;
     atomic_store(&o->law_slots, named(&o->law));
     atomic_fetch_add(&px_session->law_generation, 1);
@@ -172,8 +173,9 @@ void janitor_rebalance(void)
     if (px_session->slots == 1)
         return;
     /* Who died here has left a table that is right in every entry. */
-    if (px_lock(&o->law_lock))
+    bool died = px_lock(&o->law_lock);
+    if (died)
         atomic_store(&o->law_slots, named(&o->law));
-    change(atomic_load(&px_session->claimed));
+    change(atomic_load(&px_session->claimed), died);
     px_unlock(&o->law_lock);
 }

@@ -111,6 +111,8 @@ bool session_is_looked_after(void);
 void session_look_for_janitor(void);
 
 void session_slot_release(unsigned slot);
+/* A waiter sleeps for no instance any more: who was killed in his sleep has not said so. */
+void session_unattend(unsigned waiter);
 /* All that a process has claimed; and the waiters of its threads. */
 void session_slots_release(int pid);
 /* Something has changed that the janitor has to do with. */

@@ -22,20 +22,34 @@ static void changed(void)
 
 /* ---- giving back ------------------------------------------------------------------------ */
 
+/* Nobody else may claim it before its listeners know that it was left: they would leave him, too.
+ * And whoever is killed in the midst of this has it still, so that the janitor does all of it. */
 void session_slot_release(unsigned slot)
 {
     struct px_inst *i = &px_session->inst[slot];
 
     atomic_store(&i->attendant, 0);
-    atomic_store(&i->pid, 0);
     atomic_fetch_and(&px_session->claimed, ~(UINT64_C(1) << slot));
-    atomic_store(&i->tid, 0);
     listeners_left(slot);
-    changed();
+    atomic_fetch_add(&px_session->claims, 1);
+    atomic_store(&i->pid, 0);
+    atomic_store(&i->tid, 0);
+    session_ring();
 }
 
-static void waiter_release(struct px_waiter *w)
+void session_unattend(unsigned waiter)
 {
+    for (unsigned k = 0; k < px_session->slots; k++) {
+        uint32_t his = waiter + 1;
+        atomic_compare_exchange_strong(&px_session->inst[k].attendant, &his, 0);
+    }
+}
+
+static void waiter_release(unsigned k)
+{
+    struct px_waiter *w = &px_session->waiter[k];
+
+    session_unattend(k);
     atomic_store(&w->slot, -1);
     atomic_store(&w->sleeping, 0);
     atomic_store(&w->pid, 0);
@@ -49,7 +63,7 @@ void session_slots_release(int pid)
             session_slot_release(k);
     for (unsigned k = 0; k < PX_WAITERS; k++)
         if (atomic_load(&px_session->waiter[k].pid) == pid)
-            waiter_release(&px_session->waiter[k]);
+            waiter_release(k);
 }
 
 void session_thread_ends(void)
@@ -59,7 +73,7 @@ void session_thread_ends(void)
     if (px_thread.slot)
         session_slot_release((unsigned)px_thread.slot - 1);
     if (px_thread.waiter)
-        waiter_release(&px_session->waiter[px_thread.waiter - 1]);
+        waiter_release((unsigned)px_thread.waiter - 1);
     px_thread.slot = px_thread.waiter = 0;
 }
 

@@ -17,6 +17,7 @@
  * is 1: either (4) sees it, or it came after (3) and the bringer sees `sleeping`, and rings.  had
  * = 1 says that an earlier bringer has seen to that, and nobody has cleared it since.
  * (test_posix_order goes through all interleavings, store buffers included.) */
+#include "posix/session_int.h"
 #include "posix/wait_int.h"
 
 #include <string.h>
@@ -41,6 +42,7 @@ static int place_take(bool of_dead)
         atomic_store(&p->pid, atomic_load(&px_proc->pid));
         atomic_store(&p->slot, px_thread.slot - 1);
         atomic_store(&p->sleeping, 0);
+        session_unattend(k);
         px_thread.waiter = (int)k + 1;
         session_thread_keeps();
         return (int)k;

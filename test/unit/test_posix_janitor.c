@@ -222,6 +222,26 @@ static void run_and_kill_both(void)
     pause();
 }
 
+/* Somebody sleeps for its second instance who does not come; there is mail, but no frame. */
+static void run_and_sleep_through(void)
+{
+    begin();
+    struct px_inst *i = &px_session->inst[1];
+    inst_enter(i);
+    inst_settle(i);
+    inst_leave(i);
+    i->due_us = UINT64_MAX;
+    i->attendant = PX_WAITERS;
+    usleep(50000); /* it is not ours any more, as the janitor sees it */
+    uint64_t turns = i->turns;
+    os_bell_ring(px_session->slot_bell[1]);
+    shared->ready = 1;
+    while (i->turns == turns)
+        usleep(1000);
+    shared->done = 1;
+    pause();
+}
+
 /* It tells who looks after it. */
 static void run_and_tell(void)
 {
@@ -421,6 +441,19 @@ static void who_is_stopped_inside_is_let_out_and_stays_stopped(void **state)
     assert_non_null(strstr(text, ") T "));
 }
 
+static void mail_is_read_for_who_sleeps_through(void **state)
+{
+    uint64_t until = os_now_us() + PATIENCE_US;
+    pid_t pid = start(run_and_sleep_through);
+
+    (void)state;
+    while (!shared->done && os_now_us() < until)
+        usleep(1000);
+    bool done = shared->done;
+    stop(pid);
+    assert_true(done);
+}
+
 static void what_the_dead_used_in_calls_is_given_back(void **state)
 {
     uint64_t until = os_now_us() + PATIENCE_US;
@@ -615,6 +648,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_dies_inside_is_answered_for, setup, teardown),
         cmocka_unit_test_setup_teardown(who_is_stopped_inside_is_let_out_and_stays_stopped, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(mail_is_read_for_who_sleeps_through, setup, teardown),
         cmocka_unit_test_setup_teardown(what_the_dead_used_in_calls_is_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(what_the_dead_were_making_is_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_session_lasts_as_long_as_its_last_process, setup,

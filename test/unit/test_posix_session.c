@@ -12,6 +12,7 @@
 #include "posix/janitor.h"
 #include "posix/pools.h"
 #include "posix/session_int.h"
+#include "posix/wait.h"
 
 #define SLOTS 4u
 
@@ -441,6 +442,44 @@ static void who_dies_inside_leaves_an_instance_that_is_made_anew(void **state)
     inst_leave(i);
 }
 
+static void who_is_killed_asleep_attends_nothing(void **state)
+{
+    struct px_inst *i = &px_session->inst[2];
+    struct px_wait w;
+
+    (void)state;
+    pid_t pid = child();
+    if (pid == 0) {
+        wait_begin(&w, -1, false);
+        i->attendant = (uint32_t)w.waiter + 1;
+        raise(SIGKILL);
+    }
+    assert_int_equal(status_of(pid), SIGKILL);
+    assert_int_not_equal(i->attendant, 0);
+    session_slots_release(pid);
+    assert_int_equal(i->attendant, 0);
+}
+
+static void a_law_that_who_died_has_written_is_told(void **state)
+{
+    uint32_t generation = px_session->law_generation;
+
+    (void)state;
+    px_session->claimed = 3;
+    pid_t pid = child();
+    if (pid == 0) {
+        if (!px_lock(&session_own()->law_lock) &&
+            janitor_share(session_own()->law.table, 128, px_session->claimed) > 0)
+            raise(SIGKILL);
+        _exit(1);
+    }
+    assert_int_equal(status_of(pid), SIGKILL);
+    janitor_rebalance();
+    assert_true(janitor_law_names(1));
+    assert_int_not_equal(px_session->law_generation, generation);
+    px_session->claimed = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +499,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_finds_no_janitor_says_so_once, setup, unmake),
         cmocka_unit_test_setup_teardown(who_dies_inside_leaves_an_instance_that_is_made_anew, setup,
                                         unmake),
+        cmocka_unit_test_setup_teardown(who_is_killed_asleep_attends_nothing, setup, unmake),
+        cmocka_unit_test_setup_teardown(a_law_that_who_died_has_written_is_told, setup, unmake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

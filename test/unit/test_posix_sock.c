@@ -533,6 +533,67 @@ static void what_only_the_dead_was_told_of_others_hear(void **state)
     shut(l, c);
 }
 
+static bool within(int ms, bool (*is)(unsigned slot), unsigned slot)
+{
+    for (int k = 0; k < ms && !is(slot); k++)
+        usleep(1000);
+    return is(slot);
+}
+
+static bool is_given_up(unsigned slot)
+{
+    return !(px_session->claimed >> slot & 1);
+}
+
+/* It listens by a slot of its own, and gives that up when it is told to. */
+static pid_t leaving_child(int l, const int *told, const int *ready)
+{
+    char c = 0;
+
+    session_forking();
+    pid_t pid = fork();
+    if (pid == 0) {
+        session_forked();
+        watch_alone(l);
+        if (write(ready[1], &c, 1) == 1 && read(told[0], &c, 1) == 1)
+            session_thread_ends();
+        _exit(1);
+    }
+    session_fork_over(pid);
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    return pid;
+}
+
+/* Who is killed while he gives up a slot has it still: else nobody would do the rest, and who comes
+ * next would be taken for him. */
+static void who_dies_leaving_a_slot_has_it_still(void **state)
+{
+    int port, told[2], ready[2], l = listener(&port), ep = watch_alone(l);
+    struct px_listen *listen = file_peek(l)->listen;
+    unsigned slot = 0;
+
+    (void)state;
+    assert_int_equal(pipe(told) + pipe(ready), 0);
+    pid_t pid = leaving_child(l, told, ready);
+    while (px_session->inst[slot].pid != pid)
+        assert_true(++slot < px_session->slots);
+    inst_enter(session_mine()); /* where he has to tell that it is left */
+    assert_int_equal(write(told[1], "", 1), 1);
+    assert_true(within(2000, is_given_up, slot));
+    usleep(5000);
+    assert_int_equal(px_session->inst[slot].tid, pid);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    inst_leave(session_mine());
+    session_slots_release(pid);
+    assert_int_equal(px_session->inst[slot].tid, 0);
+    assert_true(listen->orphan >> slot & 1);
+    for (unsigned k = 0; k < 2; k++)
+        close(told[k]), close(ready[k]);
+    px_close(ep);
+    px_close(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -556,6 +617,7 @@ int main(void)
         cmocka_unit_test(a_file_is_sent_from_where_it_stands),
         cmocka_unit_test(every_arrival_is_an_edge),
         cmocka_unit_test(what_only_the_dead_was_told_of_others_hear),
+        cmocka_unit_test(who_dies_leaving_a_slot_has_it_still),
     };
 
     return cmocka_run_group_tests(tests, session_setup, session_teardown);
