@@ -112,6 +112,7 @@ void inst_make_anew(struct px_inst *i)
     if (received)
         pkt_pool_reclaim(received);
     inst_make(i);
+    inst_past_keep(i);
     atomic_store(&i->files, 0);
     file_lost(i->slot);
 }

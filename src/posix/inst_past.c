@@ -4,8 +4,9 @@
  * a peer that only waits would wait for ever.  So they are copied from the stack that is no more
  * (each by itself, whatever state the whole is in), and the new stack tells their peers.  It knows
  * no neighbour at first and may lose what it sends, so it tells them more than once: who has heard
- * it takes no notice. */
+ * it takes no notice.  And whoever speaks is answered (tcp_past_keep). */
 #include "base/bits.h"
+#include "os/os.h"
 #include "posix/session_int.h"
 #include "stack/stack.h"
 
@@ -22,6 +23,14 @@ void inst_past_note(struct px_inst *i)
     i->past_n = tcp_past_list(t, i->past, session_own()->limits.tcp.conns);
     i->past_at = i->past_round = 0;
     i->past_us = 0;
+}
+
+void inst_past_keep(struct px_inst *i)
+{
+    uint64_t now = os_now_us();
+
+    for (uint32_t k = 0; k < i->past_n; k++)
+        tcp_past_keep(stack_tcp(i->shard.stack), &i->past[k], now);
 }
 
 void inst_past_tell(struct px_inst *i, uint64_t now)

@@ -148,5 +148,7 @@ void inst_make_anew(struct px_inst *i);
 
 /* Before its stack goes: what connections it has. */
 void inst_past_note(struct px_inst *i);
-/* Their peers hear a RST. */
+/* The new one answers for them; */
+void inst_past_keep(struct px_inst *i);
+/* and their peers hear a RST. */
 void inst_past_tell(struct px_inst *i, uint64_t now);

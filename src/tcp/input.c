@@ -72,6 +72,8 @@ static void input_no_conn(struct tcp *t, struct arrival *a)
 
 static void input_time_wait(struct tcp *t, struct tcp_tw *w, struct arrival *a)
 {
+    if (unlikely(w->past) && tcp_past_input(t, w, &a->in))
+        return;
     /* Its home has moved, and has perhaps begun the next one of this four-tuple: not if it asks
      * us. */
     if (unlikely(w->away) && !(a->in.p->flags & PKT_MOVED) && tcp_away_asks(t, &w->key)) {

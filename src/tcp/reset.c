@@ -93,13 +93,31 @@ unsigned tcp_past_list(const struct tcp *t, struct tcp_past *out, unsigned n)
     for (uint32_t i = 0; i < t->conns.fresh && i < t->conns.capacity && found < n; i++) {
         const struct tcp_conn *c = pool_at(&t->conns, i);
         if (had_peer(c))
-            out[found++] = (struct tcp_past){c->key, c->snd_una, c->snd_max, c->rcv_nxt};
+            out[found++] = (struct tcp_past){.key = c->key,
+                                             .snd_una = c->snd_una,
+                                             .snd_max = c->snd_max,
+                                             .rcv_nxt = c->rcv_nxt,
+                                             .ts_recent = c->ts_recent,
+                                             .has_ts = c->flags & TF_TS};
+    }
+    for (uint32_t i = 0; i < t->syns.fresh && i < t->syns.capacity && found < n; i++) {
+        const struct tcp_syn *y = pool_at(&t->syns, i);
+        tcp_seq next = seq_of(y->iss_v + 1);
+        if (y->listener && y->kind == FLOW_SYN && y->key.lidx < IP_ADDRS_MAX && y->key.rport != 0)
+            out[found++] = (struct tcp_past){.key = y->key,
+                                             .snd_una = next,
+                                             .snd_max = next,
+                                             .rcv_nxt = seq_of(y->irs_v + 1),
+                                             .ts_recent = y->ts_recent,
+                                             .has_ts = y->flags & TSYN_TS,
+                                             .half_open = true};
     }
     return found;
 }
 
 /* RFC 5961 3.2: a RST is believed at exactly the number that is awaited: what was sent last, unless
- * that was lost; then it is what was acknowledged last. */
+ * that was lost; then it is what was acknowledged last.  What was half open may not have had its
+ * SYN,ACK: then it is to ask again, and a RST without an ACK says nothing to it. */
 bool tcp_past_reset(struct tcp *t, const struct tcp_past *p)
 {
     struct tcp_seg r = {
@@ -112,6 +130,8 @@ bool tcp_past_reset(struct tcp *t, const struct tcp_past *p)
 
     if (t->replies.n + 2 > REPLIES_MAX)
         return false;
+    if (p->half_open)
+        r.flags = TH_RST;
     tcp_reply(t, &p->key, &r, 0);
     t->stats.rsts_out++;
     if (seq_eq(p->snd_una, p->snd_max))

@@ -358,6 +358,7 @@ struct tcp_tw {
     uint8_t rcv_scale;
     bool has_ts : 1;
     bool away : 1; /* as TF_AWAY */
+    bool past : 1; /* of a stack that is no more (tcp_past_keep); rcv_wnd is what was in flight */
     uint8_t tos;
     tcp_seq snd_nxt, rcv_nxt;
     uint32_t rcv_wnd; /* scaled down, as on the wire */
@@ -535,10 +536,15 @@ void tcp_abort(struct tcp *t, struct tcp_conn *c, instant now);
 struct tcp_past {
     struct flow_key key;
     tcp_seq snd_una, snd_max, rcv_nxt;
+    uint32_t ts_recent;
+    bool has_ts, half_open;
 };
-/* The connections of t, whose thread may have died in the midst of a change: nothing is believed
- * but that its memory is there.  How many of at most n. */
+/* The connections of t, half-open ones too, whose thread may have died in the midst of a change:
+ * nothing is believed but that its memory is there.  How many of at most n. */
 unsigned tcp_past_list(const struct tcp *t, struct tcp_past *out, unsigned n);
+/* From now on whatever its peer sends for it is answered by a RST, for as long as a TIME-WAIT
+ * lasts. */
+void tcp_past_keep(struct tcp *t, const struct tcp_past *p, instant now);
 /* A RST to the peer leaves with the next output; false: there is no room for it now. */
 bool tcp_past_reset(struct tcp *t, const struct tcp_past *p);
 /* Room for settings of its own; NULL when the pool is used up. */

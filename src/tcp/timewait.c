@@ -126,6 +126,48 @@ void tcp_tw_enter(struct tcp *t, struct tcp_conn *c)
         tw_reply(t, w);
 }
 
+/* Its peer may be alive, and is told when it speaks: a RST that is sent unasked must hit exactly
+ * the number it awaits, of which we know only the bounds; and who is home now says nothing while
+ * homes move. */
+void tcp_past_keep(struct tcp *t, const struct tcp_past *p, instant now)
+{
+    const struct home *h = &t->ip->eth->cores->home;
+    struct tcp_tw *w;
+
+    t->now = now;
+    if (flow_find(&t->flows, &p->key, flow_hash(&t->flows, &p->key)) || !(w = tw_get(t)))
+        return;
+    *w = (struct tcp_tw){
+        .key = p->key,
+        .kind = FLOW_TIME_WAIT,
+        .past = true,
+        .has_ts = p->has_ts,
+        .snd_nxt = p->snd_max,
+        .rcv_nxt = p->rcv_nxt,
+        .rcv_wnd = seq_diff(p->snd_max, p->snd_una),
+        .ts_recent = p->ts_recent,
+    };
+    if (!flow_link(&t->flows, (struct flow_node *)(void *)w)) {
+        pool_put(&t->tws, w);
+        return;
+    }
+    tw_append(t, w);
+    if (home_is_shared(h) && tcp_home_core(t, &p->key) != h->self)
+        w->away = tcp_away_ask(t, &p->key, tcp_home_core(t, &p->key), AWAY_WAITING);
+}
+
+bool tcp_past_input(struct tcp *t, const struct tcp_tw *w, struct tcp_in *in)
+{
+    const struct tcp_seg *s = in->s;
+
+    if ((s->flags & (TH_SYN | TH_RST | TH_ACK)) != TH_ACK ||
+        (uint32_t)seq_diff(w->snd_nxt, s->ack) > w->rcv_wnd)
+        return false;
+    tcp_reset_answer(t, in);
+    tcp_drop(in, &t->stats.drop_no_conn);
+    return true;
+}
+
 /* RFC 6191 2, SHLD-4: a SYN that cannot be an old one: a newer timestamp, or a higher sequence
  * number where there are none. */
 static bool is_new_syn(const struct tcp_tw *w, const struct tcp_seg *s)

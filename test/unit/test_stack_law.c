@@ -580,6 +580,51 @@ static void what_a_core_had_before_is_reset(void **state)
     finish();
 }
 
+/* And those that speak hear of it at once, though the new one does not know yet what others have,
+ * and homes move: what was lost half open, too (nginx's workers killed, 2026-11-23). */
+static void what_a_core_had_before_is_answered_for(void **state)
+{
+    struct tcp *server = NULL;
+    struct tcp_past past[40];
+    unsigned n, opened;
+
+    (void)state;
+    town_defaults(&t, 1, 4);
+    start(1);
+    table(1, 1);
+    tell_all(1);
+    run(2 * USEC_PER_SEC);
+    server = town_tcp(&t, 1, 0);
+    for (unsigned k = 0; k < 20; k++)
+        assert_int_equal(talk_from(0, 0), 0);
+    run(5000);
+    opened = ntalks;
+    for (unsigned k = 0; k < 5; k++)
+        assert_int_equal(talk_from(0, 0), 0);
+    for (unsigned k = 0; k < 100 && server->syns.used < 5; k++)
+        town_run(&t, 5);
+    assert_int_equal(server->syns.used, 5);
+    n = tcp_past_list(server, past, ARRAY_LEN(past));
+    assert_int_equal(n, 25);
+    assert_true(past[24].half_open);
+    reborn(1, 0);
+    server = town_tcp(&t, 1, 0);
+    listener[0] = MR_SOCK_NONE;
+    for (unsigned k = 0; k < n; k++)
+        tcp_past_keep(server, &past[k], t.now);
+    table(1, 14);
+    tell_all(1);
+    run(10000);
+    say();
+    run(300000);
+    for (unsigned k = 0; k < opened; k++)
+        assert_true(talks[k].over && talks[k].err == MR_ECONNRESET);
+    for (unsigned k = opened; k < ntalks; k++)
+        assert_true(talks[k].over || talks[k].up); /* it was told, or asked again */
+    run(3 * USEC_PER_SEC);
+    finish();
+}
+
 /* ---- datagrams ----------------------------------------------------------------------------- */
 
 /* Several cores have endpoints with a peer on one port, and none is at home. */
@@ -635,6 +680,7 @@ int main(void)
         cmocka_unit_test(what_begins_anew_does_not_give_way_to_time_wait),
         cmocka_unit_test(a_core_that_begins_anew_learns_what_the_others_have),
         cmocka_unit_test(what_a_core_had_before_is_reset),
+        cmocka_unit_test(what_a_core_had_before_is_answered_for),
         cmocka_unit_test(datagrams_find_endpoints_whose_home_has_moved),
     };
 
