@@ -24,6 +24,7 @@
 #include "tcp/tcp_int.h"
 
 #define RETRY_US (50 * USEC_PER_MSEC)
+#define NOES_DOUBTED 3u /* by what is half open */
 
 /* A home that stands still must not cost every turn of ours a walk over all that waits for it. */
 #define WALK_SHORT 256u
@@ -121,6 +122,7 @@ static void ask_anew(struct tcp *t, struct tcp_away *a, unsigned core)
     a->owed &= ~bit_of(core);
     a->core = (uint8_t)core;
     a->state = AWAY_ASKED;
+    a->noes = 0;
     ask(t, a);
     list_add(t, a);
 }
@@ -439,6 +441,20 @@ static void give_up(struct tcp *t, struct tcp_away *a, struct tcp_conn *c)
         tcp_conn_end(t, c, err);
 }
 
+/* Home says that somebody else has the four-tuple.  He may have ended, told home so, and passed us
+ * the SYN that begins anew, which we have asked for; home reads what different cores write in any
+ * order.  Who is connected asks on, what is half open some times. */
+static bool asks_on(struct tcp_away *a, const struct flow_node *node)
+{
+    const struct tcp_conn *c = (const struct tcp_conn *)(const void *)node;
+
+    if (a->how < AWAY_PASSIVE || !node)
+        return false;
+    if (node->kind == FLOW_CONN)
+        return c->state != TCPS_SYN_SENT;
+    return node->kind == FLOW_SYN && a->noes++ < NOES_DOUBTED;
+}
+
 /* taken: somebody else has the four-tuple; a half-open connection then gives way, or it would
  * answer the other's segments with RST, and so does one in TIME-WAIT.  Else home had no room: who
  * lives already asks on. */
@@ -447,7 +463,7 @@ static void refused(struct tcp *t, struct tcp_away *a, bool taken)
     struct flow_node *node = flow_find(&t->flows, &a->key, flow_hash(&t->flows, &a->key));
     struct tcp_conn *c = (struct tcp_conn *)(void *)node;
 
-    if (!taken && !a->over && a->how >= AWAY_MOVED)
+    if (!a->over && (taken ? asks_on(a, node) : a->how >= AWAY_MOVED))
         return;
     a->state = AWAY_REFUSED;
     if (a->over) {

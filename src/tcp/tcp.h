@@ -403,6 +403,7 @@ struct tcp_away {
     mem_ref next;
     uint32_t asked_ms;
     tcp_seq iss_min; /* at home: what every YES says */
+    uint8_t noes;    /* home has said no so often */
     uint64_t owed;   /* bit c: core c, which was asked before home moved, must hear the end */
 };
 

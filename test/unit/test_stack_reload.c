@@ -27,7 +27,7 @@ static unsigned ncalls, open_calls;
 static mr_sock listener[CORES];
 static bool paused[CORES];
 static uint64_t stale; /* cores that have not read the table */
-static uint64_t seed_now;
+static uint64_t seed_now, seed_from, seed_to;
 
 static void server_events(unsigned core)
 {
@@ -174,35 +174,49 @@ static void finish(void)
     town_end(&t);
 }
 
-static void no_syn_is_sent_twice_while_workers_are_replaced(void **state)
+static void replace_workers(uint64_t seed)
 {
-    (void)state;
-    for (uint64_t seed = 0; seed < 20; seed++) {
-        start(seed);
-        while (ncalls < CALLS) {
-            if (rng_chance(&r, 1, 12))
-                listen_by(1 + rng_below(&r, (1u << CORES) - 1));
-            if (rng_chance(&r, 1, 40) && !stale)
-                table_of(1 + rng_below(&r, (1u << CORES) - 1));
-            tell_some(2);
-            for (unsigned n = rng_below(&r, 8); n > 0 && ncalls < CALLS && open_calls < AT_ONCE;
-                 n--)
-                call();
-            run(rng_below(&r, 300));
-            /* Often the grace is over. */
-            if (rng_chance(&r, 1, 100))
-                run(2 * USEC_PER_SEC);
-        }
-        tell_some(3);
-        finish();
+    start(seed);
+    while (ncalls < CALLS) {
+        if (rng_chance(&r, 1, 12))
+            listen_by(1 + rng_below(&r, (1u << CORES) - 1));
+        if (rng_chance(&r, 1, 40) && !stale)
+            table_of(1 + rng_below(&r, (1u << CORES) - 1));
+        tell_some(2);
+        for (unsigned n = rng_below(&r, 8); n > 0 && ncalls < CALLS && open_calls < AT_ONCE; n--)
+            call();
+        run(rng_below(&r, 300));
+        /* Often the grace is over. */
+        if (rng_chance(&r, 1, 100))
+            run(2 * USEC_PER_SEC);
     }
+    tell_some(3);
+    finish();
 }
 
-int main(void)
+static void no_syn_is_sent_twice_while_workers_are_replaced(void **state)
+{
+    /* 94: who ends a TIME-WAIT and who takes the next SYN write to its home, which reads the second
+     * first. */
+    static const uint64_t seeds[] = {0, 1, 94};
+
+    (void)state;
+    for (unsigned i = 0; seed_to == 0 && i < ARRAY_LEN(seeds); i++)
+        replace_workers(seeds[i]);
+    for (uint64_t seed = seed_from; seed < seed_to; seed++)
+        replace_workers(seed);
+}
+
+/* [first seed [one behind the last]] */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_syn_is_sent_twice_while_workers_are_replaced),
     };
 
+    if (argc > 1)
+        seed_to = (seed_from = strtoull(argv[1], NULL, 10)) + 1;
+    if (argc > 2)
+        seed_to = strtoull(argv[2], NULL, 10);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
