@@ -506,11 +506,15 @@ static bool admit(struct tcp *t, unsigned from, const struct flow_key *k, enum t
     struct tcp_away *a = find(&t->flows, k);
 
     if (a && a->kind == FLOW_AWAY) {
-        /* What was there has moved on, and ended since; or nobody would live there now. */
-        if (a->over && how > AWAY_CHOSEN)
+        bool lives = how == AWAY_PASSIVE || how == AWAY_MOVED;
+        /* What was there has moved on, and ended since; or nobody would live there now.  And what
+         * lives is newer than what is in TIME-WAIT, which will hear of it when it asks again. */
+        if ((a->over && how > AWAY_CHOSEN) || (a->how == AWAY_WAITING && lives))
             a->core = (uint8_t)from;
-        if (a->core == from)
+        if (a->core == from) {
             a->over = a->gone = false;
+            a->how = (uint8_t)how;
+        }
         *iss_min = a->core == from ? a->iss_min : seq_of(1);
         return a->core == from;
     }
@@ -530,6 +534,7 @@ static bool admit(struct tcp *t, unsigned from, const struct flow_key *k, enum t
         return false;
     }
     a->iss_min = *iss_min;
+    a->how = (uint8_t)how;
     return true;
 }
 

@@ -126,7 +126,8 @@ def reloads(threads, times):
         p.kill(signal.SIGUSR2)
         lab.wait_for(lambda: set(px.children(p.pid)) - set(before), 5)
     for name, load in (("kept", kept), ("a connection for each", each), ("TCP", streams)):
-        px.load_point(f"{threads} threads, {times} reloads by USR2, {name}: no failed request", load,
+        px.load_point(f"{threads} threads, {times} reloads by USR2, {name}: no failed request, "
+                      "no SYN sent twice", load, connect_ms=900,
                       retried=None if name == "kept" else 0)
     lab.point(p.p.poll() is None, "the master is alive", p.said())
     lab.point(lab.wait_for(lambda: len(px.children(p.pid)) == 1, 12),

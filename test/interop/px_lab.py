@@ -260,11 +260,15 @@ class Load:
                     "most": 0, "why": f"no report: {e}"}
 
 
-def load_point(name, load, least=1, retried=None):
+def load_point(name, load, least=1, retried=None, connect_ms=None):
+    """connect_ms: longer no connection may take.  A SYN that is sent again takes a second."""
     r = load.end() if isinstance(load, Load) else load
     lab.note(f"{name}: {r['done']} requests, {r['failed']} failed, {r['retried']} sent again, longest "
-             f"{r.get('longest_us', 0) // 1000} ms")
+             f"{r.get('longest_us', 0) // 1000} ms, "
+             f"to connect {r.get('connect_us', 0) // 1000} ms")
     good = r["failed"] == 0 and r["done"] >= least and (retried is None or r["retried"] <= retried)
+    if connect_ms is not None:
+        good = good and r.get("connect_us", 0) < connect_ms * 1000
     lab.point(good, name, r)
     return r
 

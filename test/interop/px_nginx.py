@@ -83,7 +83,8 @@ def changes(title, p, change, times):
         time.sleep(0.5)
         change(p)
     for name, load, retried in loads:
-        px.load_point(f"{title}, {name}: no failed request", load, retried=retried)
+        px.load_point(f"{title}, {name}: no failed request, no SYN sent twice", load,
+                      retried=retried, connect_ms=900)
 
 
 def reload(p):

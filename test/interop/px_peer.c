@@ -119,6 +119,7 @@ struct end {
     size_t out_n, out_at;
     struct body tx;
     uint64_t began, size, seed; /* client: of its request */
+    uint64_t opened;            /* client: when it called connect */
     bool posting, again;
 };
 
@@ -336,7 +337,7 @@ static struct client {
     uint64_t size[LIST_MAX], stop_us, begin_us;
     bool close, up, hold, started;
     unsigned open, idle, most;
-    uint64_t done, bytes, failed, late, wrong, retried, early, turn, longest;
+    uint64_t done, bytes, failed, late, wrong, retried, early, turn, longest, connect;
     char why[200];
 } cl;
 
@@ -370,6 +371,7 @@ static void client_open(struct end *e)
         die("socket");
     no_delay(e->fd);
     e->connecting = true;
+    e->opened = now_us();
     if (connect(e->fd, (struct sockaddr *)&cl.to, sizeof(cl.to)) < 0 && errno != EINPROGRESS)
         die("connect");
     watch(e, EPOLL_CTL_ADD, true);
@@ -503,6 +505,8 @@ static void connected(struct end *e)
         return;
     }
     e->connecting = false;
+    if (now_us() - e->opened > cl.connect)
+        cl.connect = now_us() - e->opened;
     cl.most = ++cl.open > cl.most ? cl.open : cl.most;
     if (cl.hold && !cl.started) {
         watch(e, EPOLL_CTL_MOD, false);
@@ -603,11 +607,13 @@ static int get(char **argv, int argc)
     }
     printf("{\"done\": %llu, \"bytes\": %llu, \"failed\": %llu, \"late\": %llu, "
            "\"wrong\": %llu, \"retried\": %llu, \"early\": %llu, \"most\": %u, "
-           "\"longest_us\": %llu, \"took_ms\": %llu, \"why\": \"",
+           "\"longest_us\": %llu, "
+           "\"connect_us\": %llu, \"took_ms\": %llu, \"why\": \"",
            (unsigned long long)cl.done, (unsigned long long)cl.bytes, (unsigned long long)cl.failed,
            (unsigned long long)cl.late, (unsigned long long)cl.wrong,
            (unsigned long long)cl.retried, (unsigned long long)cl.early, cl.most,
-           (unsigned long long)cl.longest, (unsigned long long)(now_us() - cl.begin_us) / 1000u);
+           (unsigned long long)cl.longest, (unsigned long long)cl.connect,
+           (unsigned long long)(now_us() - cl.begin_us) / 1000u);
     for (const char *p = cl.why; *p; p++)
         putchar(*p < ' ' || *p == '"' || *p == '\\' ? ' ' : *p);
     puts("\"}");
