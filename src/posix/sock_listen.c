@@ -124,23 +124,34 @@ static void news_travels(void)
         }
 }
 
-/* Slots from whom nobody accepts rest while there is one from whom somebody does. */
+/* Who begins to rest has read first who does not, and passes SYNs there from then on. */
+static void pause_in(struct px_file *f, unsigned slot, bool pause)
+{
+    struct px_listen *l = f->listen;
+    struct px_inst *i = &px_session->inst[slot];
+
+    inst_enter(i);
+    if (pause)
+        inst_settle(i);
+    if ((atomic_load(&l->open) & BIT(slot)) && !port_shared(f, slot, false).v)
+        (void)mr_setopt(inst_mr(i), l->sock[slot], MR_PAUSED, pause);
+    inst_turn(i);
+    inst_leave(i);
+}
+
+/* Slots from whom nobody accepts rest while there is one from whom somebody does; first those who
+ * are to listen do. */
 static void repause(struct px_file *f)
 {
     struct px_listen *l = f->listen;
     uint64_t open = atomic_load(&l->open), orphan = atomic_load(&l->orphan);
     bool good = (open & ~orphan & atomic_load(&px_session->claimed)) != 0;
+    uint64_t rest = good ? open & orphan : 0;
 
-    for (unsigned slot = 0; slot < px_session->slots; slot++) {
-        struct px_inst *i = &px_session->inst[slot];
-        if (!(open & BIT(slot)))
-            continue;
-        inst_enter(i);
-        if ((atomic_load(&l->open) & BIT(slot)) && !port_shared(f, slot, false).v)
-            (void)mr_setopt(inst_mr(i), l->sock[slot], MR_PAUSED,
-                            good && (orphan & BIT(slot)) != 0);
-        inst_leave(i);
-    }
+    for (uint64_t left = open & ~rest; left; left &= left - 1)
+        pause_in(f, (unsigned)__builtin_ctzll(left), false);
+    for (uint64_t left = rest; left; left &= left - 1)
+        pause_in(f, (unsigned)__builtin_ctzll(left), true);
     if (atomic_load(&l->pending) & orphan)
         wait_notify(f, EPOLLIN | EPOLLRDNORM, -1);
     news_travels();

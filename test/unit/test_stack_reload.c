@@ -6,7 +6,7 @@
 #include "tcp/tcp_int.h"
 
 #define CORES 4u
-#define CALLS 1600u
+#define CALLS 1200u
 #define AT_ONCE 24u
 #define SOON_US (40 * USEC_PER_MSEC) /* nothing that was lost is sent again so soon */
 
