@@ -78,6 +78,7 @@ static void flow_to(struct sdn *s, struct sdn_switch *sw, const struct ofp_packe
     ofp_match_set_u64(&f.match, OFPF_VLAN_VID, eth->has_vlan ? 0x1000u | (eth->vlan & 0xfff) : 0);
     f.do_.apply.n = 1;
     f.do_.apply.a[0] = (struct ofp_action){.type = OFPA_OUTPUT, .port = out};
+    reroute_said(s, sw, net);
     if (!flow_say(s, sw, &f)) {
         s->stats.packet_ins_dropped++;
         return;

@@ -215,6 +215,10 @@ void reroute_carve(struct sdn *s);
 /* A FLOW_MOD among the answers to packet-ins, in their order; false: no room. */
 struct ofp_flow;
 bool flow_say(struct sdn *s, struct sdn_switch *sw, const struct ofp_flow *f);
+/* This connection of sw is about to have a flow towards net index `to`, and: it, or an earlier one
+ * in this run, may have. */
+void reroute_said(struct sdn *s, const struct sdn_switch *sw, uint32_t to);
+bool reroute_has_said(const struct sdn *s, const struct sdn_switch *sw, uint32_t to);
 /* Flows of sw towards net index `to` that leave at `port` are wrong. */
 void reroute_lost(struct sdn *s, struct sdn_switch *sw, uint32_t to, uint32_t port);
 /* All flows of ours that leave at a port are wrong: it is down or gone. */

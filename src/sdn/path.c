@@ -137,8 +137,9 @@ static bool has_next(const struct net *n, const uint16_t *far, uint32_t from)
     return false;
 }
 
-/* Make the table anew and say what next hops of this core's switches it has lost. */
-static void table_renew(struct sdn *s, uint32_t to)
+/* Make the table anew and say what next hops of this core's switches it has lost.  Where there is a
+ * nearer way the old one still leads there, and who has no flow of ours has lost nothing. */
+static void table_renew(struct sdn *s, uint32_t to, bool nearer)
 {
     struct net *n = s->net;
     uint16_t *far = table_of(n, to), *old = n->path->old;
@@ -146,7 +147,7 @@ static void table_renew(struct sdn *s, uint32_t to)
     memcpy(old, far, n->switches * sizeof(*far));
     table_make(n, to);
     for (struct sdn_switch *sw = s->first; sw; sw = sw->next) {
-        if (sw->net == NET_NONE)
+        if (sw->net == NET_NONE || (nearer && !reroute_has_said(s, sw, to)))
             continue;
         for (uint32_t i = n->sw[sw->net].out; i != NET_NONE; i = n->link[i].next_out)
             if (is_next(old, &n->link[i]) && !is_next(far, &n->link[i]))
@@ -255,9 +256,9 @@ void path_edge_changed(struct sdn *s, const struct net_link *l, bool up)
         if (!up && apart == 1) {
             lost(s, deep, from_deep ? l->from_port : l->to_port, to);
             if (!has_next(n, far, deep) && !table_mend(s, to, deep))
-                table_renew(s, to);
+                table_renew(s, to, false);
         } else if (up && apart > 1) {
-            table_renew(s, to);
+            table_renew(s, to, true);
         }
     }
 }

@@ -13,8 +13,11 @@
  * A switch that comes back brings flows of its earlier connection, and what changed meanwhile
  * nobody could tell it: they are removed as soon as its links are known again.  Flows of an
  * earlier run of the controller go on forwarding until the whole network has been found again;
- * then they are removed too.  Meanwhile old ones and new ones, made from what is found so far, may
- * lead one host's frames in a circle: 0.8 s in the worst of 5,000 simulated networks (2268). */
+ * then they are removed too.  While it is found ways get nearer all the time: that takes away flows
+ * of this connection only where it has said some, or in 1.0 all that leave at the port would go,
+ * with nobody known behind the next switch yet (0.8 s: interop/of_ring).  Meanwhile old ones and
+ * new ones, made from what is found so far, may lead one host's frames in a circle: 0.8 s in the
+ * worst of 5,000 simulated networks (2268). */
 #include "sdn/sdn_int.h"
 
 #define FLOW_BYTES 1024u
@@ -33,6 +36,7 @@ struct moved {
 };
 struct reroute {
     uint64_t *bits; /* of connections, by place in the pool: destinations that have lost a hop */
+    uint64_t *said; /* the same: destinations that a flow of this connection leads to */
     uint32_t words; /* of one connection */
     struct moved move[MOVES]; /* hosts */
     uint32_t moves;
@@ -46,20 +50,28 @@ void reroute_carve(struct sdn *s)
 {
     uint32_t words = (s->config.switches + 63) / 64;
     struct reroute *r = mem_carve(&s->mem, sizeof(*r), CACHE_LINE);
-    uint64_t *bits =
-        mem_carve(&s->mem, (size_t)s->config.conns * words * sizeof(uint64_t), CACHE_LINE);
+    size_t bytes = (size_t)s->config.conns * words * sizeof(uint64_t);
+    uint64_t *bits = mem_carve(&s->mem, bytes, CACHE_LINE);
+    uint64_t *said = mem_carve(&s->mem, bytes, CACHE_LINE);
 
     s->net->reroute = r;
     if (r)
-        *r = (struct reroute){
-            .bits = bits, .words = words, .retry_at = INSTANT_NEVER, .sweep_at = INSTANT_NEVER};
+        *r = (struct reroute){.bits = bits,
+                              .said = said,
+                              .words = words,
+                              .retry_at = INSTANT_NEVER,
+                              .sweep_at = INSTANT_NEVER};
+}
+
+/* The words of a connection: in r->bits, in r->said. */
+static size_t words_at(const struct sdn *s, const struct sdn_switch *sw)
+{
+    return (size_t)pool_index(&s->switches, sw) * s->net->reroute->words;
 }
 
 static uint64_t *bits_of(const struct sdn *s, const struct sdn_switch *sw)
 {
-    const struct reroute *r = s->net->reroute;
-
-    return r->bits + (size_t)pool_index(&s->switches, sw) * r->words;
+    return s->net->reroute->bits + words_at(s, sw);
 }
 
 static bool is_openflow(const struct sdn_switch *sw)
@@ -132,6 +144,16 @@ static void mark(struct sdn *s)
     s->net->reroute->retry_at = s->now;
 }
 
+void reroute_said(struct sdn *s, const struct sdn_switch *sw, uint32_t to)
+{
+    s->net->reroute->said[words_at(s, sw) + to / 64] |= UINT64_C(1) << to % 64;
+}
+
+bool reroute_has_said(const struct sdn *s, const struct sdn_switch *sw, uint32_t to)
+{
+    return sw->returned || (s->net->reroute->said[words_at(s, sw) + to / 64] >> to % 64 & 1);
+}
+
 void reroute_lost(struct sdn *s, struct sdn_switch *sw, uint32_t to, uint32_t port)
 {
     struct sdn_port *p = port_find(sw, port);
@@ -198,6 +220,7 @@ void reroute_switch_gone(struct sdn *s, struct sdn_switch *sw)
     const struct reroute *r = s->net->reroute;
 
     memset(bits_of(s, sw), 0, r->words * sizeof(uint64_t));
+    memset(r->said + words_at(s, sw), 0, r->words * sizeof(uint64_t));
     sw->lost = 0;
     sw->flush_all = false;
     sw->renew_at = sw->sweep_at = INSTANT_NEVER;
