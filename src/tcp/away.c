@@ -281,8 +281,7 @@ static void node_free(struct tcp *t, struct tcp_away *a)
 
 bool tcp_away_stale(struct tcp *t, struct tcp_away *a, const struct tcp_in *in)
 {
-    bool begins = (in->s->flags & (TH_SYN | TH_ACK | TH_RST)) == TH_SYN;
-    bool given = begins && a->over && (in->p->flags & PKT_LAST);
+    bool given = tcp_begins(in->s) && a->over && (in->p->flags & PKT_LAST);
 
     if (!given && !(a->gone && tcp_home_core(t, &a->key) == cores_of(t)->home.self))
         return false;

@@ -41,6 +41,12 @@ static inline void tcp_drop(struct tcp_in *in, uint64_t *reason)
     }
 }
 
+/* A SYN of a new connection: no answer to one of ours. */
+static inline bool tcp_begins(const struct tcp_seg *s)
+{
+    return (s->flags & (TH_SYN | TH_ACK | TH_RST)) == TH_SYN;
+}
+
 static inline bool tcp_in_recovery(const struct tcp_conn *c)
 {
     return c->flags & (TF_RECOVERY | TF_RTO_RECOVERY);

@@ -68,11 +68,11 @@ void tcp_away_input(struct tcp *t, const struct tcp_away *a, struct tcp_in *in)
 void tcp_early_input(struct tcp *t, const struct flow_key *k, struct tcp_in *in, bool in_time_wait)
 {
     unsigned core = tcp_leave_core(t, k);
-    bool begins = (in->s->flags & (TH_SYN | TH_ACK | TH_RST)) == TH_SYN;
+    bool waited = in_time_wait && tcp_begins(in->s);
 
     /* A SYN for what is in TIME-WAIT: that we have it home reads first, and we its answer before
      * this comes back. */
-    if (in->p->hops < (begins && in_time_wait ? IP_HOPS_MAX : 1) && core != cores_of(t)->home.self)
+    if (in->p->hops < (waited ? IP_HOPS_MAX : 1) && core != cores_of(t)->home.self)
         pass(t, in, core);
     else
         tcp_drop(in, &t->stats.drop_no_conn);
@@ -106,7 +106,7 @@ static struct stray stray_of(struct tcp *t, const struct flow_key *k, const stru
     uint32_t hash = tcp_home_hash(t, k);
     struct stray s = {.key = k, .home = rss_queue(h->law, hash), .was = home_was(h, hash, t->now)};
 
-    s.begins = (in->s->flags & (TH_SYN | TH_ACK | TH_RST)) == TH_SYN;
+    s.begins = tcp_begins(in->s);
     s.taken = l && (s.begins ? !l->paused : tcp_cookie_is_ours(t, l, k, in->s));
     s.listened = l && !l->paused;
     return s;
