@@ -109,14 +109,19 @@ struct eth_addr *arp_conflict(struct eth *eth, unsigned netif, const struct arp_
     return ours && probe && ours->state != ETH_ADDR_PROBING ? NULL : ours;
 }
 
+/* The address of ours that it asks for; NULL: none. */
+static const struct eth_addr *asked_for(struct eth *eth, unsigned netif, const struct arp_pkt *a)
+{
+    const struct eth_addr *ours = addr_find(eth, netif, a->tpa);
+
+    return a->op == ARP_REQUEST && ours && ours->state == ETH_ADDR_ACTIVE ? ours : NULL;
+}
+
 /* He asks for an address of ours, from its subnet: we shall have to answer him soon.  (A reply that
  * nobody asked for means us, too, and is not believed.) */
-static bool asks_for_us(struct eth *eth, unsigned netif, const struct arp_pkt *a)
+static bool is_neighbour(const struct eth_addr *asked, const struct arp_pkt *a)
 {
-    const struct eth_addr *target = addr_find(eth, netif, a->tpa);
-
-    return a->op == ARP_REQUEST && target && target->state == ETH_ADDR_ACTIVE &&
-           ((a->spa.raw ^ target->addr.raw) & target->mask.raw) == 0;
+    return asked && ((a->spa.raw ^ asked->addr.raw) & asked->mask.raw) == 0;
 }
 
 void arp_merge(struct eth *eth, unsigned netif, const struct arp_pkt *a, instant now)
@@ -127,7 +132,7 @@ void arp_merge(struct eth *eth, unsigned netif, const struct arp_pkt *a, instant
     if (a->spa.raw == 0)
         return;
     n = neigh_find(eth, netif, &sender);
-    if (!n && asks_for_us(eth, netif, a))
+    if (!n && is_neighbour(asked_for(eth, netif, a), a))
         n = neigh_offer(eth, netif, &sender);
     if (n)
         neigh_learn(eth, n, &a->sha, now);
@@ -136,10 +141,8 @@ void arp_merge(struct eth *eth, unsigned netif, const struct arp_pkt *a, instant
 /* RFC 826, "Packet Reception": merge the sender if known, or if we are the target; then answer. */
 static void arp_act(struct eth *eth, unsigned netif, const struct arp_pkt *a, instant now)
 {
-    const struct eth_addr *target = addr_find(eth, netif, a->tpa);
-
     arp_merge(eth, netif, a, now);
-    if (a->op == ARP_REQUEST && target && target->state == ETH_ADDR_ACTIVE)
+    if (asked_for(eth, netif, a))
         reply(eth, netif, a, now);
 }
 
