@@ -53,9 +53,9 @@ static int catch_signals(void)
                           SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-static int add(struct janitor *j, int fd, enum news what)
+int janitor_watch(struct janitor *j, int fd, enum news what, unsigned index)
 {
-    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = (uint64_t)what << 32};
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = (uint64_t)what << 32 | index};
 
     return sys_epoll_ctl(j->epoll, EPOLL_CTL_ADD, fd, &ev);
 }
@@ -85,9 +85,9 @@ static int set_up(struct janitor *j)
         return rc;
     j->epoll = sys_epoll_create1(EPOLL_CLOEXEC);
     sys_dup3(0, 2, 0);
-    rc = j->epoll < 0 ? j->epoll : add(j, px_session->janitor_bell, NEWS_BELL);
+    rc = j->epoll < 0 ? j->epoll : janitor_watch(j, px_session->janitor_bell, NEWS_BELL, 0);
     if (rc == 0)
-        rc = add(j, px_session->door_fd, NEWS_DOOR);
+        rc = janitor_watch(j, px_session->door_fd, NEWS_DOOR, 0);
     return rc;
 }
 
@@ -97,7 +97,7 @@ static void begin(struct janitor *j)
     px_thread.tid = 0;
     px_proc->pid = sys_getpid();
     j->signals = catch_signals();
-    add(j, j->signals, NEWS_SIGNAL);
+    janitor_watch(j, j->signals, NEWS_SIGNAL, 0);
 }
 
 /* The guard goes on where the janitor was killed.  Without its control socket it can live. */

@@ -47,7 +47,6 @@ static void guard(int32_t janitor)
 bool janitor_guard_make(struct janitor *j)
 {
     int32_t self = sys_getpid();
-    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = (uint64_t)NEWS_GUARD << 32};
 
     if (j->guard_fd > 0) {
         sys_close(j->guard_fd);
@@ -65,6 +64,6 @@ bool janitor_guard_make(struct janitor *j)
     atomic_store(&px_session->guard_pid, (int32_t)pid);
     j->guard_fd = sys_pidfd_open((int)pid, 0);
     if (j->guard_fd >= 0)
-        sys_epoll_ctl(j->epoll, EPOLL_CTL_ADD, j->guard_fd, &ev);
+        janitor_watch(j, j->guard_fd, NEWS_GUARD, 0);
     return false;
 }

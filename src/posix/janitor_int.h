@@ -72,6 +72,8 @@ struct janitor {
 
 /* Leave whatever the process was; it is called `name` from now on. */
 void janitor_withdraw(const char *name);
+/* Something to read at fd is news; index: of what. */
+int janitor_watch(struct janitor *j, int fd, enum news what, unsigned index);
 
 /* ---- janitor_guard.c --------------------------------------------------------------------- */
 

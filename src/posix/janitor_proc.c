@@ -41,7 +41,6 @@ void janitor_process_died(struct janitor *j, unsigned index)
 static void watch(struct janitor *j, unsigned index, int32_t pid)
 {
     struct watch *w = &j->proc[index];
-    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = (uint64_t)NEWS_PROC << 32 | index};
 
     forget(w);
     w->pid = pid;
@@ -49,7 +48,7 @@ static void watch(struct janitor *j, unsigned index, int32_t pid)
     if (w->pidfd == -ESRCH)
         janitor_process_died(j, index);
     else if (w->pidfd >= 0)
-        sys_epoll_ctl(j->epoll, EPOLL_CTL_ADD, w->pidfd, &ev);
+        janitor_watch(j, w->pidfd, NEWS_PROC, index);
 }
 
 /* A record that waits for the child of a fork.  Its parent has died: before the fork, or just

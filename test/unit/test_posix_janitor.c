@@ -441,43 +441,35 @@ static void who_is_stopped_inside_is_let_out_and_stays_stopped(void **state)
     assert_non_null(strstr(text, ") T "));
 }
 
-static void mail_is_read_for_who_sleeps_through(void **state)
+/* A program that says when it has seen what it waits for. */
+static bool gets_done(void (*run)(void))
 {
     uint64_t until = os_now_us() + PATIENCE_US;
-    pid_t pid = start(run_and_sleep_through);
+    pid_t pid = start(run);
 
-    (void)state;
     while (!shared->done && os_now_us() < until)
         usleep(1000);
     bool done = shared->done;
     stop(pid);
-    assert_true(done);
+    return done;
+}
+
+static void mail_is_read_for_who_sleeps_through(void **state)
+{
+    (void)state;
+    assert_true(gets_done(run_and_sleep_through));
 }
 
 static void what_the_dead_used_in_calls_is_given_back(void **state)
 {
-    uint64_t until = os_now_us() + PATIENCE_US;
-    pid_t pid = start(run_and_die_in_calls);
-
     (void)state;
-    while (!shared->done && os_now_us() < until)
-        usleep(1000);
-    bool done = shared->done;
-    stop(pid);
-    assert_true(done);
+    assert_true(gets_done(run_and_die_in_calls));
 }
 
 static void what_the_dead_were_making_is_given_back(void **state)
 {
-    uint64_t until = os_now_us() + PATIENCE_US;
-    pid_t pid = start(run_and_die_making);
-
     (void)state;
-    while (!shared->done && os_now_us() < until)
-        usleep(1000);
-    bool done = shared->done;
-    stop(pid);
-    assert_true(done);
+    assert_true(gets_done(run_and_die_making));
 }
 
 static void a_session_lasts_as_long_as_its_last_process(void **state)
@@ -597,15 +589,8 @@ static void who_kills_the_janitor_or_its_guard_finds_another(void **state)
 
 static void what_a_killed_janitor_looked_for_the_next_one_finds(void **state)
 {
-    uint64_t until = os_now_us() + PATIENCE_US;
-    pid_t pid = start(run_and_kill_both);
-
     (void)state;
-    while (!shared->done && os_now_us() < until)
-        usleep(1000);
-    bool done = shared->done;
-    stop(pid);
-    assert_true(done);
+    assert_true(gets_done(run_and_kill_both));
 }
 
 static void told_to_stop_the_janitor_ends(void **state)
