@@ -4,6 +4,7 @@
  * posix.h for the whole. */
 #pragma once
 
+#include <stdarg.h>
 #include <stdatomic.h>
 
 #include "mail/mail.h"
@@ -224,3 +225,10 @@ struct px_inst *session_mine_if(void);
 void session_thread_keeps(void);
 /* The calling thread ends, or the process does: its slot and its waiter go. */
 void session_thread_ends(void);
+
+/* ---- lines for people (session_say.c) ---------------------------------------------------- */
+
+/* Append to the n bytes of text, of at most size, what is said, and the line's end.  Its length;
+ * what is too long is cut. */
+size_t session_line(char *text, size_t size, size_t n, const char *how, va_list args)
+    __attribute__((format(printf, 4, 0)));

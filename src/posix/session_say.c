@@ -36,6 +36,15 @@ static bool may_be_told(void)
            (S_ISREG(st.st_mode) && (sys_fcntl(2, F_GETFL, 0) & O_APPEND));
 }
 
+size_t session_line(char *text, size_t size, size_t n, const char *how, va_list args)
+{
+    n += (size_t)vsnprintf(text + n, size - n, how, args);
+    if (n > size - 2)
+        n = size - 2;
+    text[n++] = '\n';
+    return n;
+}
+
 void session_say(const char *how, ...)
 {
     char text[LINE_BYTES], name[16] = "";
@@ -44,12 +53,10 @@ void session_say(const char *how, ...)
     if (!may_be_told())
         return;
     sys_call4(SYS_prctl, PR_GET_NAME, (long)name, 0, 0);
-    int n = snprintf(text, sizeof(text), "millrace: %.16s[%d]: ", name, sys_getpid());
+    size_t n =
+        (size_t)snprintf(text, sizeof(text), "millrace: %.16s[%d]: ", name, sys_getpid());
     va_start(args, how);
-    n += vsnprintf(text + n, sizeof(text) - (size_t)n, how, args);
+    n = session_line(text, sizeof(text), n, how, args);
     va_end(args);
-    if (n > (int)sizeof(text) - 2)
-        n = (int)sizeof(text) - 2;
-    text[n++] = '\n';
-    (void)sys_write(2, text, (size_t)n);
+    (void)sys_write(2, text, n);
 }

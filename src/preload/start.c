@@ -16,16 +16,13 @@
 void preload_say(const char *how, ...)
 {
     char text[SAID_BYTES];
-    int n = snprintf(text, sizeof(text), "millrace: ");
+    size_t n = (size_t)snprintf(text, sizeof(text), "millrace: ");
     va_list args;
 
     va_start(args, how);
-    n += vsnprintf(text + n, sizeof(text) - (size_t)n, how, args);
+    n = session_line(text, sizeof(text), n, how, args);
     va_end(args);
-    if (n > (int)sizeof(text) - 2)
-        n = (int)sizeof(text) - 2;
-    text[n++] = '\n';
-    preload_write(STDERR_FILENO, text, (size_t)n);
+    preload_write(STDERR_FILENO, text, n);
 }
 
 __attribute__((constructor(101))) static void start(void)
