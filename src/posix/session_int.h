@@ -1,7 +1,7 @@
 /* posix/session, private: what the session keeps for itself: inside session*.c, inst*.c and
  * janitor*.c.
  *
- *      PX_BASE | session | own | processes | tables | files | pools | mail | port |
+ *      PX_BASE | session | own | processes | tables | files | pools | refs | mail | port |
  *              | instance 0's stack | instance 1's stack | ...
  *
  * All of it is one file in memory, as long as was carved; nothing but what is touched is there.

@@ -168,8 +168,6 @@ static void forget_thread(void)
     px_thread.round_us = 0;
 }
 
-bool session_is_fork;
-
 /* Without a record it has descriptors that name nothing, and the kernel's. */
 static void turn_away(void)
 {

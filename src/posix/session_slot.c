@@ -137,14 +137,14 @@ static void wait_for_law(unsigned slot)
     }
 }
 
-/* Of those that others have: one of this process's, else the one with the fewest files. */
-static struct px_inst *share(void)
+/* Of these slots, by bit, which others have: one of the process pid, else the one with the fewest
+ * files.  NULL: there is none. */
+static struct px_inst *share(uint64_t slots, int pid)
 {
     struct px_inst *best = NULL;
-    int pid = sys_getpid();
 
-    for (unsigned k = 0; k < px_session->slots; k++) {
-        struct px_inst *i = &px_session->inst[k];
+    for (; slots; slots &= slots - 1) {
+        struct px_inst *i = &px_session->inst[lowest_bit(slots)];
         bool ours = atomic_load(&i->pid) == pid;
         bool best_ours = best && atomic_load(&best->pid) == pid;
         if (!best || (ours && !best_ours) ||
@@ -163,22 +163,18 @@ struct px_inst *session_mine(void)
             wait_for_law(k);
             return &px_session->inst[k];
         }
-    return share();
+    return share(UINT64_MAX >> (64 - px_session->slots), sys_getpid());
 }
+
+bool session_is_fork;
 
 struct px_inst *session_any(void)
 {
-    uint64_t claimed = atomic_load(&px_session->claimed);
-    struct px_inst *best = NULL;
+    struct px_inst *i = NULL;
 
-    if (px_thread.slot || !session_is_fork)
-        return session_mine();
-    for (; claimed; claimed &= claimed - 1) {
-        struct px_inst *i = &px_session->inst[lowest_bit(claimed)];
-        if (!best || atomic_load(&i->files) < atomic_load(&best->files))
-            best = i;
-    }
-    return best ? best : session_mine();
+    if (!px_thread.slot && session_is_fork)
+        i = share(atomic_load(&px_session->claimed), -1);
+    return i ? i : session_mine();
 }
 
 struct px_inst *session_mine_if(void)
