@@ -506,10 +506,14 @@ static bool admit(struct tcp *t, unsigned from, const struct flow_key *k, enum t
 
     if (a && a->kind == FLOW_AWAY) {
         bool lives = how == AWAY_PASSIVE || how == AWAY_MOVED;
-        /* What was there has moved on, and ended since; or nobody would live there now.  And what
-         * lives is newer than what is in TIME-WAIT, which will hear of it when it asks again. */
-        if ((a->over && how > AWAY_CHOSEN) || (a->how == AWAY_WAITING && lives))
+        /* What was there has moved on, and ended since; or nobody would live there now. */
+        if (a->over && how > AWAY_CHOSEN)
             a->core = (uint8_t)from;
+        /* What lives is newer than what is in TIME-WAIT, which is told, if it can be. */
+        if (a->how == AWAY_WAITING && lives && a->core != from) {
+            (void)write_letter(t, a->core, MAIL_AWAY_NO, k, seq_of(1), 0);
+            a->core = (uint8_t)from;
+        }
         if (a->core == from) {
             a->over = a->gone = false;
             a->how = (uint8_t)how;
@@ -606,10 +610,12 @@ void tcp_away_letter(struct tcp *t, const struct letter *l, instant now)
         return;
     }
     a = find(&t->abroad, &head.key);
-    bool asked_it = a && a->state == AWAY_ASKED && a->core == l->from;
+    bool its = a && a->core == l->from, asked_it = its && a->state == AWAY_ASKED;
+    /* It was told yes, and something lives there now. */
+    bool displaced = its && a->state == AWAY_HELD && a->how == AWAY_WAITING;
     if (asked_it && l->kind == MAIL_AWAY_YES)
         held(t, a, head.iss_min);
-    else if (asked_it)
+    else if (l->kind == MAIL_AWAY_NO && (asked_it || displaced))
         refused(t, a, head.iss_min.v != 0);
     else if (l->kind == MAIL_AWAY_YES)
         held_late(t, a, l->from, &head.key);

@@ -80,6 +80,12 @@ static void input_time_wait(struct tcp *t, struct tcp_tw *w, struct arrival *a)
         tcp_early_input(t, &a->key, &a->in, true);
         return;
     }
+    /* Sent again it finds who has it, or a RST. */
+    if (unlikely(home_is_shared(&t->ip->eth->cores->home) && tcp_tw_is_outlived(w, a->in.s))) {
+        tcp_tw_free(t, w);
+        tcp_drop(&a->in, &t->stats.drop_time_wait_old);
+        return;
+    }
     if (tcp_tw_input(t, w, &a->in, &t->iss_min))
         input_no_conn(t, a);
     t->iss_min = seq_of(0);

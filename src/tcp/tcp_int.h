@@ -261,6 +261,8 @@ void tcp_tw_enter(struct tcp *t, struct tcp_conn *c);
 /* True: the segment is a new SYN for this address pair and the old connection is gone: go on as if
  * none had been. */
 bool tcp_tw_input(struct tcp *t, struct tcp_tw *w, struct tcp_in *in, tcp_seq *iss_min);
+/* The segment is of a connection that came after it, with another core. */
+bool tcp_tw_is_outlived(const struct tcp_tw *w, const struct tcp_seg *s);
 /* A segment for what was lost (tcp_past_keep).  False: it is about something else. */
 bool tcp_past_input(struct tcp *t, const struct tcp_tw *w, struct tcp_in *in);
 void tcp_tw_timer(struct tcp *t);

@@ -168,22 +168,28 @@ bool tcp_past_input(struct tcp *t, const struct tcp_tw *w, struct tcp_in *in)
     return true;
 }
 
-/* RFC 6191 2, SHLD-4: a SYN that cannot be an old one: a newer timestamp, or a higher sequence
- * number where there are none. */
-static bool is_new_syn(const struct tcp_tw *w, const struct tcp_seg *s)
+/* RFC 6191 2, SHLD-4: what cannot be an old one's: a newer timestamp, or a higher sequence number
+ * where there are none. */
+static bool is_newer(const struct tcp_tw *w, const struct tcp_seg *s)
 {
-    if ((s->flags & (TH_SYN | TH_ACK | TH_RST)) != TH_SYN)
-        return false;
     if (w->has_ts && s->has_ts && s->ts_val != w->ts_recent)
         return seq_gt(seq_of(s->ts_val), seq_of(w->ts_recent));
     return seq_gt(s->seq, w->rcv_nxt);
+}
+
+/* Beyond its FIN the old peer had nothing to say: it has begun anew, with a core that may be lost
+ * since.  An ACK of ours would be no answer to that, and the peer would ask for ever. */
+bool tcp_tw_is_outlived(const struct tcp_tw *w, const struct tcp_seg *s)
+{
+    return (s->flags & (TH_SYN | TH_ACK | TH_RST)) == TH_ACK && seq_gt(s->seq, w->rcv_nxt) &&
+           is_newer(w, s);
 }
 
 bool tcp_tw_input(struct tcp *t, struct tcp_tw *w, struct tcp_in *in, tcp_seq *iss_min)
 {
     const struct tcp_seg *s = in->s;
 
-    if (!s || is_new_syn(w, s)) {
+    if (!s || (tcp_begins(s) && is_newer(w, s))) {
         /* MAY-2 (1): above anything the old connection used. */
         *iss_min = seq_add(w->snd_nxt, 1);
         t->stats.time_wait_reused++;
