@@ -328,20 +328,21 @@ static void let_go(struct tcp *t, struct tcp_conn *c)
 }
 
 /* There was no answer.  Who waits for leave may need it of another by now, or of nobody: the core
- * that was home is asked only for a while. */
+ * that was home is asked only for a while, and then never says a word.  Who waited and is no more
+ * needs it of nobody else (simulator, seed 15879). */
 static void ask_again(struct tcp *t, struct tcp_away *a)
 {
-    unsigned leave = waits(a) && !a->over ? tcp_leave_core(t, &a->key) : a->core;
+    unsigned leave = waits(a) ? tcp_leave_core(t, &a->key) : a->core;
 
     if (leave == a->core) {
         ask(t, a);
-    } else if (leave != cores_of(t)->home.self) {
+    } else if (leave != cores_of(t)->home.self && !a->over) {
         ask_anew(t, a, leave);
     } else {
         struct flow_node *node = flow_find(&t->flows, &a->key, flow_hash(&t->flows, &a->key));
         a->owed |= bit_of(a->core);
         a->state = AWAY_GONE;
-        if (node && node->kind == FLOW_CONN)
+        if (node && node->kind == FLOW_CONN && !a->over)
             let_go(t, (struct tcp_conn *)(void *)node);
     }
 }

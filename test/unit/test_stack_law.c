@@ -226,6 +226,31 @@ static void who_has_just_come_connects_at_once(void **state)
     finish();
 }
 
+/* The first core has asked the second, which stands still, and wants it no more; when the second
+ * reads the letter, and the law, neither is home, and it says nothing: it may be early (simulator,
+ * seed 15879). */
+static void who_waits_no_more_asks_nobody(void **state)
+{
+    (void)state;
+    town_defaults(&t, 4, 1);
+    start(1);
+    table(0, 2);
+    tell_all(0);
+    run(2 * USEC_PER_SEC);
+    t.host[0].core[1].stalled = true;
+    assert_int_equal(talk_from(0, 40000), 0);
+    run(1000);
+    assert_int_equal(mr_abort(town_mr(&t, 0, 0), talks[0].sock), 0);
+    table(0, 4);
+    tell_all(0);
+    table(0, 8);
+    tell_all(0);
+    t.host[0].core[1].stalled = false;
+    run(2 * USEC_PER_SEC);
+    assert_int_equal(town_tcp(&t, 0, 0)->aways.used, 0);
+    finish();
+}
+
 /* The client's, and nothing else that it sends. */
 static bool lose_acks(struct town *w, unsigned to, const uint8_t *frame, uint32_t len)
 {
@@ -362,6 +387,7 @@ int main(void)
         cmocka_unit_test(what_nobody_knows_is_refused_when_the_grace_is_over),
         cmocka_unit_test(who_listens_at_the_old_home_only_is_found_at_once),
         cmocka_unit_test(who_has_just_come_connects_at_once),
+        cmocka_unit_test(who_waits_no_more_asks_nobody),
         cmocka_unit_test(what_begins_anew_does_not_give_way_to_time_wait),
         cmocka_unit_test(a_time_wait_does_not_answer_for_what_came_after_it),
         cmocka_unit_test(datagrams_find_endpoints_whose_home_has_moved),
