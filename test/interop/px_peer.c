@@ -16,7 +16,8 @@
  *
  * A request that was sent on a used connection and met its end before a byte of the answer came is
  * sent again, as any client does (RFC 9112 9.3.1), and counted.  One line of JSON tells the
- * rest: of those that failed how many had no answer in time ("late"), and how many a wrong one. */
+ * rest: of those that failed how many had no answer in time ("late"), and how many a wrong one.  A
+ * proxy's 502 is a failure, and no wrong answer: it says that the connection behind it was lost. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -464,8 +465,13 @@ static bool take_head(struct end *e, size_t n)
     e->in[n - 1] = '\0';
     field(e->in, "content-length:", &length);
     e->closing = strcasestr(e->in, "connection: close") != NULL;
-    if (strncmp(e->in, "HTTP/1.", 7) != 0 || strncmp(e->in + 8, " 200", 4) != 0 ||
-        length != e->rx.size) {
+    bool http = strncmp(e->in, "HTTP/1.", 7) == 0;
+
+    if (http && strncmp(e->in + 8, " 502", 4) == 0) {
+        lost(e, "a bad gateway", 0);
+        return false;
+    }
+    if (!http || strncmp(e->in + 8, " 200", 4) != 0 || length != e->rx.size) {
         cl.wrong++;
         lost(e, "a wrong head", 0);
         return false;
