@@ -123,7 +123,7 @@ static bool step_timestamp(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
 static void trim_left(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
 {
     struct tcp_seg *s = in->s;
-    uint32_t old = seq_diff(c->rcv_nxt, s->seq);
+    uint32_t behind = seq_diff(c->rcv_nxt, s->seq), old = behind;
 
     if (old > s->len) {
         s->flags &= (uint16_t)~TH_FIN; /* the FIN is old as well */
@@ -133,7 +133,7 @@ static void trim_left(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
         tcp_dsack_note(t, c, s->seq, seq_add(s->seq, old));
     pkt_pull(in->p, old);
     s->len -= old;
-    s->urp = s->urp > old ? (uint16_t)(s->urp - old) : 0;
+    s->urp = s->urp > behind ? (uint16_t)(s->urp - behind) : 0; /* the same octet */
     s->seq = c->rcv_nxt;
     if (s->len == 0 && !(s->flags & TH_FIN)) {
         in->old = true;
