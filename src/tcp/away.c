@@ -20,7 +20,8 @@
  *
  * Letters may be refused by a full ring.  What was asked and not answered is asked again, which
  * changes nothing at home; an END is kept until it is sent.  Home may so answer twice, and the
- * second time otherwise: a YES that nobody waits for any more is answered by END. */
+ * second time otherwise: a YES that nobody waits for any more is answered by END.  An answer says
+ * to what: leave that was given for what has ended since, and asked for anew, is none. */
 #include "tcp/tcp_int.h"
 
 #define RETRY_US (50 * USEC_PER_MSEC)
@@ -45,6 +46,7 @@ struct away_letter {
     struct flow_key key;
     tcp_seq iss_min; /* YES: our ISN must not be below; 0: no bound.  NO: 0: there was no room */
     uint8_t how;     /* ASK: enum tcp_away_how; END: AWAY_MOVED: the flow lives on */
+    uint16_t ask;    /* ASK, and the answer: struct tcp_away's */
 };
 
 static const struct cores *cores_of(const struct tcp *t)
@@ -69,14 +71,12 @@ static struct tcp_away *find(const struct flow_table *table, const struct flow_k
 
 /* ---- the away core ------------------------------------------------------------------- */
 
-static bool write_letter(struct tcp *t, unsigned to, enum mail_kind kind, const struct flow_key *k,
-                         tcp_seq iss_min, uint8_t how)
+static bool write_letter(struct tcp *t, unsigned to, enum mail_kind kind,
+                         const struct away_letter *head)
 {
-    struct away_letter head = {*k, iss_min, how};
-
     if (cores_of(t)->unannounced & bit_of(to))
         return false;
-    return mail_send(cores_of(t)->mail, to, kind, &head, sizeof(head), NULL);
+    return mail_send(cores_of(t)->mail, to, kind, head, sizeof(*head), NULL);
 }
 
 /* For leave: its SYN was not sent. */
@@ -87,8 +87,10 @@ static bool waits(const struct tcp_away *a)
 
 static void ask(struct tcp *t, struct tcp_away *a)
 {
+    struct away_letter head = {.key = a->key, .how = a->how, .ask = a->ask};
+
     a->asked_ms = t->now_ms;
-    a->unsent = !write_letter(t, a->core, MAIL_AWAY_ASK, &a->key, seq_of(0), a->how);
+    a->unsent = !write_letter(t, a->core, MAIL_AWAY_ASK, &head);
 }
 
 static void record_free(struct tcp *t, struct tcp_away *a)
@@ -123,6 +125,7 @@ static void ask_anew(struct tcp *t, struct tcp_away *a, unsigned core)
     a->core = (uint8_t)core;
     a->state = AWAY_ASKED;
     a->noes = 0;
+    a->ask = ++t->away_asks;
     ask(t, a);
     list_add(t, a);
 }
@@ -170,6 +173,7 @@ bool tcp_away_ask(struct tcp *t, const struct flow_key *k, unsigned core, enum t
     if (!a)
         return false;
     a->how = (uint8_t)how;
+    a->ask = ++t->away_asks;
     ask(t, a);
     list_add(t, a);
     return true;
@@ -204,8 +208,9 @@ static void tell_ends(struct tcp *t, struct tcp_away *a)
 {
     for (uint64_t left = a->owed; left; left &= left - 1) {
         unsigned to = lowest_bit(left);
-        uint8_t how = to == a->core && a->over ? AWAY_BOUND : AWAY_MOVED;
-        if (write_letter(t, to, MAIL_AWAY_END, &a->key, seq_of(0), how))
+        bool moved = to != a->core || !a->over;
+        struct away_letter head = {.key = a->key, .how = moved ? AWAY_MOVED : AWAY_BOUND};
+        if (write_letter(t, to, MAIL_AWAY_END, &head))
             a->owed &= ~bit_of(to);
     }
 }
@@ -512,7 +517,8 @@ static bool admit(struct tcp *t, unsigned from, const struct flow_key *k, enum t
             a->core = (uint8_t)from;
         /* What lives is newer than what is in TIME-WAIT, which is told, if it can be. */
         if (a->how == AWAY_WAITING && lives && a->core != from) {
-            (void)write_letter(t, a->core, MAIL_AWAY_NO, k, seq_of(1), 0);
+            struct away_letter no = {.key = *k, .iss_min = seq_of(1)};
+            (void)write_letter(t, a->core, MAIL_AWAY_NO, &no);
             a->core = (uint8_t)from;
         }
         if (a->core == from) {
@@ -564,15 +570,16 @@ static void hear_of_move(struct tcp *t)
     h->moving_until = max_u64(h->moving_until, t->now + HOME_GRACE_US);
 }
 
-static void asked(struct tcp *t, unsigned from, const struct flow_key *k, enum tcp_away_how how)
+static void asked(struct tcp *t, unsigned from, const struct away_letter *l)
 {
-    tcp_seq iss_min = seq_of(0);
+    struct away_letter answer = {.key = l->key, .ask = l->ask};
+    enum tcp_away_how how = (enum tcp_away_how)l->how;
 
     /* Not answered, or the answer not sent: it will be asked again. */
-    if (is_early(t, k, how) && !find(&t->flows, k))
+    if (is_early(t, &l->key, how) && !find(&t->flows, &l->key))
         return;
-    bool yes = admit(t, from, k, how, &iss_min);
-    (void)write_letter(t, from, yes ? MAIL_AWAY_YES : MAIL_AWAY_NO, k, iss_min, 0);
+    bool yes = admit(t, from, &l->key, how, &answer.iss_min);
+    (void)write_letter(t, from, yes ? MAIL_AWAY_YES : MAIL_AWAY_NO, &answer);
 }
 
 /* Who has moved on is not at home here any more; but until we must have read the law, too,
@@ -603,7 +610,7 @@ void tcp_away_letter(struct tcp *t, const struct letter *l, instant now)
     if (head.how >= AWAY_MOVED)
         hear_of_move(t);
     if (l->kind == MAIL_AWAY_ASK) {
-        asked(t, l->from, &head.key, (enum tcp_away_how)head.how);
+        asked(t, l->from, &head);
         return;
     }
     if (l->kind == MAIL_AWAY_END) {
@@ -611,7 +618,8 @@ void tcp_away_letter(struct tcp *t, const struct letter *l, instant now)
         return;
     }
     a = find(&t->abroad, &head.key);
-    bool its = a && a->core == l->from, asked_it = its && a->state == AWAY_ASKED;
+    bool its = a && a->core == l->from, waited = its && a->state == AWAY_ASKED;
+    bool asked_it = waited && a->ask == head.ask;
     /* It was told yes, and something lives there now. */
     bool displaced = its && a->state == AWAY_HELD && a->how == AWAY_WAITING;
     if (asked_it && l->kind == MAIL_AWAY_YES)

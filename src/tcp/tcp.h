@@ -404,6 +404,7 @@ struct tcp_away {
     uint32_t asked_ms;
     tcp_seq iss_min; /* at home: what every YES says */
     uint8_t noes;    /* home has said no so often */
+    uint16_t ask;    /* there: which of ours it is, the same until it is asked anew */
     uint64_t owed;   /* bit c: core c, which was asked before home moved, must hear the end */
 };
 
@@ -457,6 +458,7 @@ struct tcp {
     mem_ref away_busy;          /* records with something to say to their home, or to hear */
     instant away_retry_at;      /* when to look at them again, */
     instant away_walk_at;       /* and not before */
+    uint16_t away_asks;         /* so often leave was asked for anew */
     mem_ref out_head, out_tail; /* connections with output */
     mem_ref syn_out_head, syn_out_tail; /* SYN-ACKs to send */
     mem_ref ready_head, ready_tail;     /* connections with news */
