@@ -574,24 +574,27 @@ static void asked(struct tcp *t, unsigned from, const struct away_letter *l)
 {
     struct away_letter answer = {.key = l->key, .ask = l->ask};
     enum tcp_away_how how = (enum tcp_away_how)l->how;
+    const struct tcp_away *a = find(&t->flows, &l->key);
 
     /* Not answered, or the answer not sent: it will be asked again. */
-    if (is_early(t, &l->key, how) && !find(&t->flows, &l->key))
+    if (a ? a->kind == FLOW_AWAY && a->gone && how <= AWAY_CHOSEN : is_early(t, &l->key, how))
         return;
     bool yes = admit(t, from, &l->key, how, &answer.iss_min);
     (void)write_letter(t, from, yes ? MAIL_AWAY_YES : MAIL_AWAY_NO, &answer);
 }
 
-/* Who has moved on is not at home here any more; but until we must have read the law, too,
- * nobody else may have its four-tuple (simulator, seed 317). */
+/* Who has moved on is not at home here any more; but until all must have read the law nobody else
+ * may have its four-tuple (simulator, seed 317), and an ACK that brings back a cookie does not
+ * begin it again here (simulator, seed 17887). */
 static void ended(struct tcp *t, unsigned from, const struct flow_key *k, bool moved)
 {
     struct tcp_away *a = find(&t->flows, k);
 
     if (!a || a->kind != FLOW_AWAY || a->core != from)
         return;
-    if (moved && tcp_home_core(t, k) == cores_of(t)->home.self) {
+    if (moved) {
         a->over = true;
+        a->gone = tcp_home_core(t, k) != cores_of(t)->home.self;
         a->asked_ms = t->now_ms;
         list_add(t, a);
     } else {

@@ -9,6 +9,9 @@
  *      listener    that listens no more gives a SYN to another, or back to home: the news of that
  *                  are under way
  *
+ * An ACK that brings back a cookie says of itself that nobody has its connection, and so does its
+ * copy when somebody has.  While homes move only who was home for long believes it (knows_all).
+ *
  * Passed on so, a packet is marked (PKT_MOVED), and who cannot take it says nothing: its sender
  * tries again, and by then everybody knows. */
 #include "tcp/tcp_int.h"
@@ -112,6 +115,18 @@ static struct stray stray_of(struct tcp *t, const struct flow_key *k, const stru
     return s;
 }
 
+/* Who has the four-tuple, if anybody, we know: as home for long, or as the one before, that was it
+ * for long and is asked; or such a one has said that nobody has it. */
+static bool knows_all(const struct tcp *t, const struct stray *s, const struct pkt *p)
+{
+    const struct home *h = &cores_of(t)->home;
+
+    if ((p->flags & PKT_LAST) || s->was != h->self)
+        return p->flags & PKT_LAST;
+    return s->home == h->self ||
+           ((p->flags & PKT_MOVED) && home_stay(h, tcp_home_hash(t, s->key)) >= HOME_GRACE_US);
+}
+
 /* To a core that listens.  False: there is none, or it has been passed on often enough. */
 static bool pass_to_listener(struct tcp *t, const struct stray *s, struct tcp_in *in)
 {
@@ -145,6 +160,9 @@ static bool stray_at_home(struct tcp *t, const struct stray *s, struct tcp_in *i
     /* Who gives a SYN to those who listen has asked; and who had the four-tuple in TIME-WAIT until
      * now knows better than the old home. */
     asked |= s->begins && ((in->p->flags & PKT_LAST) || t->iss_min.v);
+    /* Another than the old home may have marked it; and a letter that says where it lives may be
+     * under way. */
+    asked &= s->begins || knows_all(t, s, in->p);
     if (moves && !asked) {
         pass_moved(t, in, s->was);
         return true;
@@ -153,10 +171,6 @@ static bool stray_at_home(struct tcp *t, const struct stray *s, struct tcp_in *i
         return false;
     if (!s->listened && pass_to_listener(t, s, in))
         return true;
-    if (moves && !s->begins) { /* a letter that says where it lives is under way */
-        pass_moved(t, in, s->was);
-        return true;
-    }
     return say_nothing(t, s, in);
 }
 
@@ -181,7 +195,7 @@ static bool stray_away(struct tcp *t, const struct stray *s, struct tcp_in *in)
 {
     const struct pkt *p = in->p;
     unsigned self = cores_of(t)->home.self;
-    bool moved = p->flags & PKT_MOVED;
+    bool moved = p->flags & PKT_MOVED, moves = moved || t->now < cores_of(t)->home.moving_until;
 
     if (p->hops == 0) {
         /* What we sent to ourselves and listen for stays here. */
@@ -198,13 +212,12 @@ static bool stray_away(struct tcp *t, const struct stray *s, struct tcp_in *in)
         pass_moved(t, in, s->home);
         return true;
     }
-    if (s->taken)
-        return false;
     if (s->begins)
-        return begins_elsewhere(t, s, in);
-    if (!moved && t->now >= cores_of(t)->home.moving_until)
+        return !s->taken && begins_elsewhere(t, s, in);
+    bool known = knows_all(t, s, p);
+    if (!moves || (s->taken && known))
         return false; /* home has passed it to us, who listen, or did */
-    if (moved && s->was == self && pass_to_listener(t, s, in))
+    if (moved && s->was == self && known && pass_to_listener(t, s, in))
         return true;
     pass_moved(t, in, moved ? s->was : s->home);
     return true;

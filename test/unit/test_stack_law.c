@@ -137,7 +137,7 @@ static void what_small_rings_refuse_is_asked_again(void **state)
     assert_true(t.host[0].core[0].mail.stats.full > 0);
     table(0, 1);
     tell_all(0);
-    run(200000);
+    run(200000 + HOME_GRACE_US);
     assert_int_equal(town_tcp(&t, 0, 1)->aways.used, 0);
     all_end_well();
     finish();
