@@ -38,6 +38,7 @@ struct pkt *ip_passed(struct ip *ip, const struct letter *l, struct pkt_pool *sm
     p->netif = head.netif;
     p->flags = head.flags;
     p->hops = head.hops;
+    p->from = (uint8_t)l->from;
     return p;
 }
 

@@ -109,7 +109,8 @@ struct pkt {
     uint8_t netif; /* index of the interface it came from or goes to */
     uint8_t hops;  /* cores it was passed on by */
     uint8_t core;  /* where it is to be passed on to */
-    uint8_t spare[3];
+    uint8_t from;  /* the last of those cores, if hops */
+    uint8_t spare[2];
     union {
         struct pkt_frag frags[PKT_FRAGS];
         /* Parsed headers of a received packet, written by the layer that parsed them (struct

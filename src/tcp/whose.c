@@ -6,6 +6,7 @@
  *
  *      home        gives everything to the old home first, which may have answered a SYN's twin
  *      old home    gives a SYN that it does not know back: it begins at home, or at who listens
+ *      bystander   gives everything home, and speaks for nobody
  *      listener    that listens no more gives a SYN to another, or back to home: the news of that
  *                  are under way
  *
@@ -155,14 +156,19 @@ static bool say_nothing(struct tcp *t, const struct stray *s, struct tcp_in *in)
 
 static bool stray_at_home(struct tcp *t, const struct stray *s, struct tcp_in *in)
 {
-    bool moves = s->was != s->home, asked = in->p->flags & PKT_MOVED;
+    const struct pkt *p = in->p;
+    bool moves = s->was != s->home, asked = p->flags & PKT_MOVED;
 
+    /* Whoever a SYN comes to gives it to us first, marked: that is not the old home's word
+     * (simulator, seed 13417). */
+    if (s->begins && p->hops == 1 && p->from != s->was)
+        asked = false;
     /* Who gives a SYN to those who listen has asked; and who had the four-tuple in TIME-WAIT until
      * now knows better than the old home. */
-    asked |= s->begins && ((in->p->flags & PKT_LAST) || t->iss_min.v);
+    asked |= s->begins && ((p->flags & PKT_LAST) || t->iss_min.v);
     /* Another than the old home may have marked it; and a letter that says where it lives may be
      * under way. */
-    asked &= s->begins || knows_all(t, s, in->p);
+    asked &= s->begins || knows_all(t, s, p);
     if (moves && !asked) {
         pass_moved(t, in, s->was);
         return true;
@@ -208,7 +214,7 @@ static bool stray_away(struct tcp *t, const struct stray *s, struct tcp_in *in)
         return true;
     }
     /* The old home's first word: it is no flow of mine.  Asked again it is asked as who listens. */
-    if (moved && s->begins && s->was == self && p->hops == 1) {
+    if (s->begins && s->was == self && p->hops <= 2 && !(p->flags & PKT_LAST)) {
         pass_moved(t, in, s->home);
         return true;
     }
