@@ -3,8 +3,18 @@
 
 #define TIMESTAMP_LEN 20u
 
-/* Change the type of the message in p's buffer, and the checksum with it (RFC 1624). */
-static void set_type(struct pkt *p, uint8_t type)
+static void set_csum(const struct ip *ip, struct pkt *p)
+{
+    uint16_t csum;
+
+    store_be16(p->data + 2, 0);
+    csum = csum_finish(ip->csum(p->data, p->len, 0));
+    memcpy(p->data + 2, &csum, sizeof(csum));
+}
+
+/* Change the type of the message in p's buffer, and the checksum with it (RFC 1624).  That counts
+ * on a field that is not zero (there, 3): where nothing but zeros is left FFFF is right, not 0. */
+static void set_type(const struct ip *ip, struct pkt *p, uint8_t type)
 {
     uint16_t was, is, csum;
 
@@ -14,6 +24,8 @@ static void set_type(struct pkt *p, uint8_t type)
     memcpy(&csum, p->data + 2, 2);
     csum = csum_update16(csum, was, is);
     memcpy(p->data + 2, &csum, 2);
+    if (csum == 0)
+        set_csum(ip, p);
 }
 
 /* Send the packet back where it came from, by the way it came (RFC 1122 3.2.2.6). */
@@ -56,15 +68,6 @@ static void timestamp_reply(struct pkt *p, instant now)
     p->len = TIMESTAMP_LEN;
 }
 
-static void set_csum(const struct ip *ip, struct pkt *p)
-{
-    uint16_t csum;
-
-    store_be16(p->data + 2, 0);
-    csum = csum_finish(ip->csum(p->data, p->len, 0));
-    memcpy(p->data + 2, &csum, sizeof(csum));
-}
-
 /* Why a request is not answered, or NULL.  Broadcast requests are not (RFC 1122 3.2.2.6 allows it:
  * "smurf"). */
 static uint64_t *judge_request(struct ip *ip, struct pkt *p, const struct icmp_hdr *h, instant now)
@@ -90,7 +93,7 @@ static void input_request(struct ip *ip, struct pkt *p, const struct icmp_hdr *h
     }
     if (h->type == ICMP_ECHO) {
         ip->stats.icmp_echo_replied++;
-        set_type(p, ICMP_ECHO_REPLY);
+        set_type(ip, p, ICMP_ECHO_REPLY);
     } else {
         timestamp_reply(p, now);
         set_csum(ip, p);

@@ -51,6 +51,22 @@ static void an_echo_request_comes_back_with_its_data(void **state)
     net_end(&h);
 }
 
+/* Simulator, seed 29250: an updated sum was 0, which over nothing but zeros does not hold. */
+static void a_ping_of_zeros_is_answered_by_a_sum_that_holds(void **state)
+{
+    static const uint8_t zeros[8];
+    struct icmp_hdr icmp = {.type = ICMP_ECHO};
+
+    (void)state;
+    start();
+    for (size_t len = 0; len <= sizeof(zeros); len++) {
+        net_icmp_frame(&h, &icmp, zeros, len);
+        assert_int_equal(net_sent(&h, b), ETH_HLEN + IPV4_HLEN + ICMP_HLEN + len);
+        assert_int_equal(csum_fold(csum_add_portable(sent_icmp, ICMP_HLEN + len, 0)), 0xffff);
+    }
+    net_end(&h);
+}
+
 /* 65,507 bytes: reassembled, turned around, fragmented. */
 static void the_largest_ping_is_answered_in_fragments(void **state)
 {
@@ -525,6 +541,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_echo_request_comes_back_with_its_data),
+        cmocka_unit_test(a_ping_of_zeros_is_answered_by_a_sum_that_holds),
         cmocka_unit_test(the_largest_ping_is_answered_in_fragments),
         cmocka_unit_test(record_route_and_timestamp_come_back_with_our_entry),
         cmocka_unit_test(a_full_timestamp_option_counts_us_among_the_missed),
