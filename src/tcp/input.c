@@ -61,7 +61,7 @@ static void input_no_conn(struct tcp *t, struct arrival *a)
         tcp_listen_input(t, l, &a->key, &a->in);
     } else if (a->in.s->flags & TH_RST) {
         tcp_drop(&a->in, &t->stats.drop_rst_no_conn);
-    } else if ((a->in.s->flags & (TH_SYN | TH_ACK)) == TH_SYN &&
+    } else if (tcp_begins(a->in.s) &&
                port_cores_elsewhere(&t->ip->eth->cores->ports, PORT_TCP_PAUSED, a->key.lport)) {
         tcp_drop(&a->in, &t->stats.drop_paused);
     } else {

@@ -122,8 +122,10 @@ static bool knows_all(const struct tcp *t, const struct stray *s, const struct p
 {
     const struct home *h = &cores_of(t)->home;
 
-    if ((p->flags & PKT_LAST) || s->was != h->self)
-        return p->flags & PKT_LAST;
+    if (p->flags & PKT_LAST)
+        return true;
+    if (s->was != h->self)
+        return false;
     return s->home == h->self ||
            ((p->flags & PKT_MOVED) && home_stay(h, tcp_home_hash(t, s->key)) >= HOME_GRACE_US);
 }
