@@ -151,6 +151,14 @@ static inline int talk_from(unsigned core, uint16_t lport)
     return rc;
 }
 
+/* The talks are these now: from n ports of the first core, each time the same ones. */
+static inline void talk_from_same_ports(unsigned n)
+{
+    ntalks = 0;
+    for (unsigned k = 0; k < n; k++)
+        assert_int_equal(talk_from(0, (uint16_t)(40000 + k)), 0);
+}
+
 static inline void talk_from_all(unsigned each)
 {
     for (unsigned i = 0; i < each; i++)

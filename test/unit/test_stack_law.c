@@ -260,13 +260,6 @@ static bool lose_acks(struct town *w, unsigned to, const uint8_t *frame, uint32_
 
 #define ANEW 20u
 
-static void talk_from_same_ports(void)
-{
-    ntalks = 0;
-    for (unsigned k = 0; k < ANEW; k++)
-        assert_int_equal(talk_from(0, (uint16_t)(40000 + k)), 0);
-}
-
 /* The first of the server's cores has some in TIME-WAIT, and is in no table any more; the second is
  * their home, and only it knows. */
 static void start_with_time_waits(unsigned cores)
@@ -277,7 +270,7 @@ static void start_with_time_waits(unsigned cores)
     table(1, 1);
     tell_all(1);
     run(2 * USEC_PER_SEC);
-    talk_from_same_ports();
+    talk_from_same_ports(ANEW);
     run(100000);
     assert_int_equal(town_tcp(&t, 1, 0)->tws.used, ANEW);
     hurried = false;
@@ -293,7 +286,7 @@ static void what_begins_anew_does_not_give_way_to_time_wait(void **state)
     (void)state;
     for (unsigned third = 0; third < 2; third++) {
         start_with_time_waits(3);
-        talk_from_same_ports();
+        talk_from_same_ports(ANEW);
         t.lose = lose_acks;
         run(1000);
         assert_int_equal(town_tcp(&t, 1, 1)->syns.used, ANEW);
@@ -318,7 +311,7 @@ static void a_time_wait_does_not_answer_for_what_came_after_it(void **state)
 {
     (void)state;
     start_with_time_waits(2);
-    talk_from_same_ports();
+    talk_from_same_ports(ANEW);
     run(5000);
     assert_int_equal(accepted[1], ANEW);
     for (unsigned k = 0; k < ANEW; k++)
