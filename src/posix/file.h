@@ -145,8 +145,10 @@ int scm_before_send(const struct msghdr *m, struct msghdr *copy, void *room, siz
 void scm_after_send(struct msghdr *copy, bool gone);
 /* After one was received. */
 void scm_received(struct msghdr *m);
-/* What has gone with the queue it was in arrives nowhere: the janitor calls it once a second. */
+/* What has gone with the queue it was in arrives nowhere: the janitor lets go of it. */
 void scm_age(uint64_t now_us);
+/* When it is to look next; UINT64_MAX: nothing is under way. */
+uint64_t scm_next(void);
 
 /* ---- events (sock_event.c) --------------------------------------------------------------- */
 

@@ -203,7 +203,7 @@ static uint64_t sleep_until(struct janitor *j)
         if (quiet)
             janitor_watch_all(j);
     }
-    return min_u64(at, j->next_us);
+    return min_u64(min_u64(at, j->next_us), scm_next());
 }
 
 static void doze(struct janitor *j)
@@ -233,7 +233,6 @@ static void keep_house(struct janitor *j)
         if (tid && px_tid_is_dead((uint32_t)tid))
             session_slot_release(k);
     }
-    scm_age(j->now_us);
 }
 
 static void follow_claims(struct janitor *j)
@@ -284,6 +283,7 @@ static void live(struct janitor *j)
         follow_claims(j);
         janitor_instances(j);
         keep_house(j);
+        scm_age(j->now_us);
         if (!j->lost && nic_is_gone(px_session->nic)) {
             j->lost = true;
             janitor_port_lost();

@@ -39,6 +39,7 @@ struct px_set {
 struct px_sent {
     uint64_t cookie; /* of the kernel's socket that travels; 0: free */
     uint64_t at_us;
+    uint64_t asked_us; /* when somebody last asked for a stand-in; at_us: never */
     uint32_t file;
     bool stand_in; /* the socket was made for the journey, */
     char name[6];  /* and answers to this */

@@ -14,9 +14,13 @@
 #include <sys/un.h>
 
 #include "os/os.h"
+#include "posix/session_int.h"
 
 #define LOST_US 60000000u /* so long a socket that cannot be asked for may be under way */
-#define RIGHTS_MAX 253    /* SCM_MAX_FD: of one message */
+/* Who answers for one that can is asked after a quarter of the time it has been under way. */
+#define ASK_MIN_US 4000u
+#define ASK_MAX_US 10000000u
+#define RIGHTS_MAX 253 /* SCM_MAX_FD: of one message */
 
 /* What a copy begins with, before its control data. */
 struct note {
@@ -63,7 +67,9 @@ static unsigned sent_note(struct px_file *f, uint64_t cookie, int stand_in)
             best = k;
     if (p->sent[best].cookie)
         dropped = sent_drop(p, &p->sent[best]);
-    p->sent[best] = (struct px_sent){cookie, os_now_us(), file_index(f), stand_in >= 0, {0}};
+    p->sent[best] = (struct px_sent){
+        .cookie = cookie, .at_us = os_now_us(), .file = file_index(f), .stand_in = stand_in >= 0};
+    p->sent[best].asked_us = p->sent[best].at_us;
     if (stand_in >= 0 && sys_getsockname(stand_in, (struct sockaddr *)&a, &n) == 0)
         memcpy(p->sent[best].name, a.sun_path, sizeof(p->sent[best].name));
     atomic_fetch_add(&p->sents, 1);
@@ -104,11 +110,21 @@ static bool stand_in_lives(const struct px_sent *s)
     return rc != -ECONNREFUSED;
 }
 
-static bool is_lost(const struct px_sent *s, uint64_t now_us)
+static uint64_t ask_at(const struct px_sent *s)
 {
-    if (s->cookie && s->stand_in && s->name[1])
-        return !stand_in_lives(s);
-    return s->cookie && s->at_us + LOST_US < now_us;
+    uint64_t step = (s->asked_us - s->at_us) / 4;
+
+    if (!s->stand_in || !s->name[1])
+        return s->at_us + LOST_US;
+    return s->asked_us + min_u64(step > ASK_MIN_US ? step : ASK_MIN_US, ASK_MAX_US);
+}
+
+static bool is_lost(struct px_sent *s, uint64_t now_us)
+{
+    if (!s->cookie || ask_at(s) > now_us)
+        return false;
+    s->asked_us = now_us;
+    return !s->stand_in || !s->name[1] || !stand_in_lives(s);
 }
 
 void scm_age(uint64_t now_us)
@@ -125,6 +141,21 @@ void scm_age(uint64_t now_us)
         if (lost)
             file_put(lost);
     }
+}
+
+uint64_t scm_next(void)
+{
+    struct px_pools *p = px_session->pools;
+    uint64_t next = UINT64_MAX;
+
+    if (!atomic_load(&p->sents))
+        return next;
+    pools_lock(&p->sent_lock);
+    for (unsigned k = 0; k < PX_SENT; k++)
+        if (p->sent[k].cookie)
+            next = min_u64(next, ask_at(&p->sent[k]));
+    px_unlock(&p->sent_lock);
+    return next;
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
@@ -250,6 +281,7 @@ void scm_after_send(struct msghdr *copy, bool gone)
     for (int k = 0; k < note->stand_ins; k++)
         sys_close(note->stand_in[k]);
     copy->msg_flags = 0;
+    session_ring_if_asleep();
 }
 
 /* ---- receiving ------------------------------------------------------------------------------- */

@@ -119,16 +119,19 @@ def differences(kernel, ours):
     return [x for x in difflib.ndiff(kernel, ours) if x[:2] in ("- ", "+ ")]
 
 
-def twice(new):
-    """Those that are seen again when their topics are run alone: a machine that stood still for a
-    moment at the wrong time makes a difference once.  The others are told."""
-    topics = sorted({x[2:].split(":")[0] for x in new})
+def twice(new, gone):
+    """Those that are so again when their topics are run alone: a machine that stood still for a
+    moment at the wrong time makes a difference, or hides one, once.  The others are told."""
+    topics = sorted({x[2:].split(":")[0] for x in new + gone})
     runs = [on_kernel(topics, "kernel2"), on_millrace(topics, "millrace2")]
     again = differences(*[transcript(p) for p in runs])
     for x in new:
         if x not in again:
             lab.note("seen once: " + x)
-    return [x for x in new if x in again]
+    for x in gone:
+        if x in again:
+            lab.note("missed once: " + x)
+    return [x for x in new if x in again], [x for x in gone if x not in again]
 
 
 def main():
@@ -148,9 +151,9 @@ def main():
     found = differences(kernel, ours)
     known, bare = listed()
     new = [x for x in found if x not in known]
-    if new:
-        new = twice(new)
     gone = [x for x in of_topics(known) if x not in found]
+    if new or gone:
+        new, gone = twice(new, gone)
     lab.point(TOPICS or len(kernel) > 1500, "the transcript is long", f"{len(kernel)} lines")
     lab.point(not [x for x in kernel if "CANNOT GO ON" in x or ": DIED " in x],
               "the program runs to its end on the kernel")
