@@ -125,18 +125,30 @@ static void what_was_refused_or_lost_is_given_up(void **state)
 {
     struct px_file *f;
     int sent = session_fake(&f), got;
+    uint64_t now = os_now_us();
 
     (void)state;
     give(&sent, 1, true);
     assert_int_equal(atomic_load(&f->refs), 1);
+    assert_true(scm_next() == UINT64_MAX);
     give(&sent, 1, false);
     assert_int_equal(atomic_load(&f->refs), 2);
-    scm_age(os_now_us());
+    /* It is asked for at once, then ever less often, for it may be a long way. */
+    assert_in_range(scm_next(), now + 4000, os_now_us() + 4000);
+    for (unsigned k = 0; k < 100; k++) {
+        now = scm_next();
+        scm_age(now);
+        assert_in_range(scm_next() - now, 4000, 10000000);
+    }
+    assert_int_equal(scm_next() - now, 10000000);
     assert_int_equal(atomic_load(&f->refs), 2);
     close(pair[0]);
     close(pair[1]);
-    scm_age(os_now_us());
+    scm_age(scm_next() - 1);
+    assert_int_equal(atomic_load(&f->refs), 2);
+    scm_age(scm_next());
     assert_int_equal(atomic_load(&f->refs), 1);
+    assert_true(scm_next() == UINT64_MAX);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     for (unsigned k = 0; k < PX_SENT + 3; k++)
         give(&sent, 1, false);
