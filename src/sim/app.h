@@ -171,6 +171,8 @@ void sim_end_done(struct sim_app *a, struct sim_end *e);
 void sim_end_error(struct sim_app *a, struct sim_end *e, int err);
 /* Quit rudely if the plan says so now. */
 bool sim_end_quit(struct sim_app *a, struct sim_end *e);
+/* Is e a server's end that may have been given up as a guest before its header had come? */
+bool sim_end_is_unheard(const struct sim_world *w, const struct sim_end *e);
 
 /* Find out soon when the peer is gone.  False: no memory for it. */
 bool sim_app_keepalive(struct sim_app *a, mr_sock s);

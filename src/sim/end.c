@@ -100,6 +100,11 @@ static bool loses_guests(const struct sim_world *w, unsigned host)
     return sim_host_guests_lost(&w->host[host]) > 0;
 }
 
+bool sim_end_is_unheard(const struct sim_world *w, const struct sim_end *e)
+{
+    return e->state == SIM_END_NONE && loses_guests(w, e->host);
+}
+
 /* Its SYN,ACK was a cookie, and when that came back it was too old, for there had been no room to
  * accept it, or there was no listener, or home had moved to a core that has sent none; though there
  * was one for a copy of the same segment. */
@@ -126,7 +131,7 @@ static bool has_cause(const struct sim_world *w, const struct sim_end *e, int er
     case MR_ECONNABORTED:
         return peer->quit || peer->err || has_left(w, peer) || has_lost_cookie(w, e) ||
                e->conn->manner[!e->side].user_timeout_ms ||
-               (peer->state == SIM_END_NONE && (odd || loses_guests(w, peer->host)));
+               (peer->state == SIM_END_NONE && odd) || sim_end_is_unheard(w, peer);
     case MR_ECONNREFUSED:
         return w->plan.toggles || loses_guests(w, peer->host);
     case MR_ETIMEDOUT:
