@@ -38,6 +38,7 @@ static void config_fill(struct stack_config *sc, struct core *c)
     sc->limits.cores = h->cores;
     sc->tcp.cc = h->config->congestion == MR_CC_NEWRENO ? CC_NEWRENO : CC_CUBIC;
     memcpy(sc->secret, h->secret, sizeof(sc->secret));
+    memcpy(sc->tcp.isn_secret, h->isn_secret, sizeof(sc->tcp.isn_secret));
     if (h->cores > 1) {
         mail_open(&c->mail, h->mail, c->index);
         sc->mail = c->shard.mail = &c->mail;

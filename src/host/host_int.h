@@ -89,7 +89,7 @@ struct host {
     size_t mail_bytes;
     uint8_t *post; /* owned: the program's rings; NULL with one core */
     size_t post_bytes;
-    uint64_t secret[4];
+    uint64_t secret[4], isn_secret[3];
     struct capture_file *capture; /* NULL: off */
     struct ctl *ctl;              /* NULL: off */
     int bell;

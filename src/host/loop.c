@@ -269,6 +269,7 @@ static int setup(struct host *h, const struct mr_config *given)
     int rc = config_setup(h, given);
 
     os_random(h->secret, sizeof(h->secret));
+    os_secret(h->isn_secret);
     os_exact_timeouts();
     h->bell = os_bell_make();
     if (rc == 0)

@@ -28,6 +28,18 @@ int os_map_shared(int fd, size_t bytes, void **out);
 /* Random bits from the kernel; stops the program if there are none (nothing safe can follow). */
 void os_random(void *out, size_t n);
 
+/* ---- secret.c ----------------------------------------------------------------------- */
+
+#define OS_SECRET_BYTES (3 * sizeof(uint64_t))
+
+/* Random bits that are the same for all programs of this user until the machine starts anew: what
+ * is numbered by them and os_now_us (RFC 6528) goes on where an earlier process has left it.  Kept
+ * in /run/millrace-secret, or in $XDG_RUNTIME_DIR for who is not root; without a place, or with
+ * anything else of that name there, they are fresh. */
+void os_secret(uint64_t out[3]);
+/* Kept at path.  An error: they are fresh. */
+int os_secret_at(const char *path, uint64_t out[3]);
+
 /* ---- cpu.c -------------------------------------------------------------------------- */
 
 #define OS_CPUS_MAX 1024u

@@ -32,6 +32,7 @@ static void config_fill(struct stack_config *sc, struct px_inst *i)
     sc->limits = o->limits;
     sc->tcp.cc = o->config.congestion == MR_CC_NEWRENO ? CC_NEWRENO : CC_CUBIC;
     memcpy(sc->secret, o->secret, sizeof(sc->secret));
+    memcpy(sc->tcp.isn_secret, o->isn_secret, sizeof(sc->tcp.isn_secret));
     if (o->mail) {
         mail_open(&i->mail, o->mail, i->slot);
         /* What was written to who lived here before. */

@@ -229,6 +229,7 @@ static int instances_setup(char *why, size_t n)
     struct session_own *o = s->own;
 
     os_random(o->secret, sizeof(o->secret));
+    os_secret(o->isn_secret);
     inst_plan(o, s->slots);
     s->inst = carve(o, s->slots * sizeof(*s->inst));
     if (s->slots > 1) {

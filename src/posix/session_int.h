@@ -34,7 +34,7 @@ struct session_own {
     char text[5][SESSION_TEXT];
     struct stack_limits limits;
     size_t stack_bytes;
-    uint64_t secret[4];
+    uint64_t secret[4], isn_secret[3];
     uint8_t *mail; /* the rings; NULL: one slot */
     struct host_port port;
     struct dev_memory lender;

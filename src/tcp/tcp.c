@@ -73,8 +73,10 @@ void tcp_init(struct tcp *t, struct mem *m, const struct tcp_limits *l, const st
         flow_table_init(&t->abroad, m, l->away, secret);
     }
     flow_ports_init(&t->ports, m);
-    t->isn_key = (struct sip_key){{secret[0], secret[1]}};
-    t->ts_key = (struct sip_key){{secret[1] ^ 0x7473, secret[2]}};
+    const uint64_t *isn = c->isn_secret;
+    isn = isn[0] | isn[1] | isn[2] ? isn : secret;
+    t->isn_key = (struct sip_key){{isn[0], isn[1]}};
+    t->ts_key = (struct sip_key){{isn[1] ^ 0x7473, isn[2]}};
     t->cookie_key = (struct sip_key){{secret[2] ^ 0x636f, secret[3]}};
     flow_chooser_init(&t->chooser, m, &t->flows, &t->ports, t->ip->eth->cores, c->port_lo,
                       c->port_hi, (const uint64_t[2]){secret[3], secret[0] ^ 1});

@@ -117,6 +117,9 @@ struct tcp_config {
     uint8_t ttl;
     bool isn_fixed;      /* tests only: ISN = isn_offset */
     uint32_t isn_offset; /* added to every ISN; tests start near the wrap */
+    /* Of ISNs and timestamps (RFC 6528, RFC 7323 5.4).  Who gives every run on a machine the same
+     * finds its peers' TIME-WAITs willing (RFC 6191).  All zero: the stack's secret. */
+    uint64_t isn_secret[3];
 };
 void tcp_config_default(struct tcp_config *c);
 

@@ -302,6 +302,37 @@ def janitors():
     lab.point(lab.wait_for(gone, 5), "as does its guard")
 
 
+# ---- one after another -----------------------------------------------------------------------
+
+AGAIN = f"""
+import socket, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("{OURS}", 40000))
+began = time.monotonic()
+s.connect(("{KERNEL}", 8000))
+print(time.monotonic() - began)
+s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+while s.recv(999):
+    pass
+s.close()
+"""
+
+
+def meets():
+    """The server closes first, and keeps the TIME-WAIT that the next session's SYN meets."""
+    took = []
+    for _ in range(3):
+        shell = px.Shell()
+        r = python(shell, AGAIN)
+        took.append(float(r.stdout) if r.returncode == 0 else r)
+        waits = lab.run("ss", "-Htan", "state", "time-wait", "sport", "= :8000").stdout
+        lab.note(f"connected in {took[-1]} s; {waits.count(':40000')} TIME-WAIT")
+        shell.stop()
+    lab.point(":40000" in waits and all(isinstance(x, float) and x < 0.5 for x in took),
+              "a new session opens a connection that its peer has a TIME-WAIT of", (took, waits))
+
+
 # ---- the end -------------------------------------------------------------------------------
 
 def ends():
@@ -328,5 +359,6 @@ inheritance(shell, static)
 lab.point(shell.stop() == 0, "a session ends with its last program")
 reasons()
 janitors()
+meets()
 ends()
 lab.done()

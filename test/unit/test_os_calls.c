@@ -2,7 +2,12 @@
 #include "lib/cmocka_first.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -147,6 +152,47 @@ static void a_bell_wakes_until_it_is_quieted(void **state)
     os_close(bell);
 }
 
+static void write_file(const char *path, const char *text, unsigned mode)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+
+    assert_true(fd >= 0);
+    assert_int_equal(os_write_all(fd, text, strlen(text)), 0);
+    assert_int_equal(fchmod(fd, mode), 0);
+    close(fd);
+}
+
+static void a_secret_outlives_who_made_it(void **state)
+{
+    char dir[] = "/tmp/os-calls.XXXXXX", path[64], link[64];
+    uint64_t a[3] = {0}, b[3] = {0};
+    struct stat st;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/secret", dir);
+    snprintf(link, sizeof(link), "%s/link", dir);
+    assert_int_equal(os_secret_at(path, a), 0);
+    assert_int_equal(os_secret_at(path, b), 0);
+    assert_memory_equal(a, b, sizeof(a));
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    /* What others may have read, written, or put there is not taken; it is left as it is. */
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_int_equal(os_secret_at(path, b), -EACCES);
+    assert_memory_not_equal(a, b, sizeof(a));
+    assert_int_equal(symlink(path, link), 0);
+    assert_int_equal(os_secret_at(link, b), -ELOOP);
+    write_file(path, "short", 0600);
+    assert_int_equal(os_secret_at(path, a), -EACCES);
+    assert_memory_not_equal(a, b, sizeof(a));
+    unlink(link);
+    unlink(path);
+    snprintf(path, sizeof(path), "%s/none/secret", dir);
+    assert_int_equal(os_secret_at(path, a), -ENOENT);
+    rmdir(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +202,7 @@ int main(void)
         cmocka_unit_test(a_stop_signal_wakes_a_sleeper_and_is_counted),
         cmocka_unit_test(reserved_memory_is_zero_and_writable),
         cmocka_unit_test(random_bits_differ),
+        cmocka_unit_test(a_secret_outlives_who_made_it),
         cmocka_unit_test(a_processor_that_is_not_there_is_an_error),
         cmocka_unit_test(a_list_of_processors_is_read_in_its_order),
         cmocka_unit_test(processors_are_given_out_in_order_and_again_from_the_front),
