@@ -37,7 +37,7 @@ void os_random(void *out, size_t n);
  * in /run/millrace-secret, or in $XDG_RUNTIME_DIR for who is not root; without a place, or with
  * anything else of that name there, they are fresh. */
 void os_secret(uint64_t out[3]);
-/* Kept at path.  An error: they are fresh. */
+/* Kept at an absolute path.  An error: they are fresh. */
 int os_secret_at(const char *path, uint64_t out[3]);
 
 /* ---- cpu.c -------------------------------------------------------------------------- */

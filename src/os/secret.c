@@ -32,28 +32,32 @@ static int take(const char *path, void *out, size_t n)
     return rc;
 }
 
-/* Whole before it has its name: who finds the name reads all of it. */
+/* Whole before it has its name: who finds the name reads all of it, and who is killed here leaves
+ * nothing. */
 static int make(const char *path)
 {
-    char fresh[PATH_BYTES + 16];
+    char dir[PATH_BYTES], fresh[32];
     uint8_t bits[OS_SECRET_BYTES];
 
-    snprintf(fresh, sizeof(fresh), "%s.%ld", path, (long)getpid());
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    snprintf(dir, sizeof(dir), "%s", path);
+    *strrchr(dir, '/') = 0;
+    int fd = open(dir, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
     os_random(bits, sizeof(bits));
     int rc = os_write_all(fd, bits, sizeof(bits));
-    os_close(fd);
-    if (rc == 0 && link(fresh, path) < 0 && errno != EEXIST)
+    snprintf(fresh, sizeof(fresh), "/proc/self/fd/%d", fd);
+    if (rc == 0 && linkat(AT_FDCWD, fresh, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 &&
+        errno != EEXIST)
         rc = -errno;
-    unlink(fresh);
+    os_close(fd);
     return rc;
 }
 
 int os_secret_at(const char *path, uint64_t out[3])
 {
-    int rc = strlen(path) < PATH_BYTES ? take(path, out, OS_SECRET_BYTES) : -ENAMETOOLONG;
+    bool fits = path[0] == '/' && path[1] && strlen(path) < PATH_BYTES;
+    int rc = fits ? take(path, out, OS_SECRET_BYTES) : -EINVAL;
 
     if (rc == -ENOENT && (rc = make(path)) == 0)
         rc = take(path, out, OS_SECRET_BYTES);
@@ -67,10 +71,8 @@ void os_secret(uint64_t out[3])
     char path[PATH_BYTES];
     const char *dir = geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR");
 
-    if (dir && dir[0] == '/' && strlen(dir) < sizeof(path) - 32) {
-        snprintf(path, sizeof(path), "%s/millrace-secret", dir);
+    if (dir && (size_t)snprintf(path, sizeof(path), "%s/millrace-secret", dir) < sizeof(path))
         os_secret_at(path, out);
-    } else {
+    else
         os_random(out, OS_SECRET_BYTES);
-    }
 }

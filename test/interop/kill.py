@@ -67,8 +67,9 @@ def places():
         names = r.stdout.split("\n")
         if path == "/tmp":  # other programs live there, too
             names = [n for n in names if re.match(rf"/tmp/(rte_|dpdk|millrace[^/]*-({mine})\b)", n)]
-        # DPDK makes this one for all its programs to come, each of which has its own in it.
-        seen[path] = sorted(set(names) - {"", "/run/dpdk"})
+        # DPDK makes the one for all its programs to come, each of which has its own in it; the other
+        # is to last (os_secret).
+        seen[path] = sorted(set(names) - {"", "/run/dpdk", "/run/millrace-secret"})
     if lab.DEVICE == "dpdk":
         seen["huge pages"] = huge_counts()
     return seen
