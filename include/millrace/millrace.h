@@ -277,7 +277,11 @@ enum mr_opt {
                        is none (mr_poll tells which); listener: connections to accept */
     MR_SNDQ,        /* bytes sent or queued and not yet acknowledged */
     MR_URGENT_LEFT, /* bytes from here to the end of urgent data; 0: none (MUST-33) */
+    /* settings again */
+    MR_LINGER2, /* seconds, at most 120, that FIN-WAIT-2 may last once the socket is closed; 0: the
+                   default, 60; -1: none, what would enter it is reset */
 };
+#define MR_OPT_LAST MR_LINGER2
 
 enum mr_cc { MR_CC_NEWRENO = 0, MR_CC_CUBIC = 1 };
 

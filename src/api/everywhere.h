@@ -15,7 +15,7 @@
 
 #define EVERYWHERE_MAX 64u
 #define EVERYWHERE_OPTS 32u
-_Static_assert(MR_URGENT_LEFT < EVERYWHERE_OPTS, "an option is a bit");
+_Static_assert(MR_OPT_LAST < EVERYWHERE_OPTS, "an option is a bit");
 
 struct everywhere_own { /* opened here */
     mr_sock sock;

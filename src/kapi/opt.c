@@ -36,6 +36,7 @@ static const struct plain_opt plain[] = {
     [MR_BROADCAST] = {SOL_SOCKET, SO_BROADCAST, UDP_ONLY, 0, 1},
     [MR_OOBINLINE] = {SOL_SOCKET, SO_OOBINLINE, TCP_ONLY, 0, 1},
     [MR_URGENT_LEFT] = {0},
+    [MR_LINGER2] = {IPPROTO_TCP, TCP_LINGER2, TCP_ONLY, -1, 120},
 };
 
 static int set_plain(struct ksock *s, enum mr_opt opt, int64_t value)
@@ -124,6 +125,7 @@ int ksock_setopt(struct ksock *s, enum mr_opt opt, int64_t value)
     case MR_QUICKACK:
     case MR_BROADCAST:
     case MR_OOBINLINE:
+    case MR_LINGER2:
         return set_plain(s, opt, value);
     }
     return MR_ENOPROTOOPT;
@@ -208,6 +210,7 @@ int kapi_getopt(struct mr *m, mr_sock h, enum mr_opt opt, int64_t *value)
     case MR_QUICKACK:
     case MR_BROADCAST:
     case MR_OOBINLINE:
+    case MR_LINGER2:
         return get_plain(s, opt, value);
     }
     return MR_ENOPROTOOPT;

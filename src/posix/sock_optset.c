@@ -9,6 +9,8 @@
 #define RCVBUF_MIN 2304
 #define BUF_ASK_MAX 212992      /* net.core.[rw]mem_max */
 #define RCVBUF_GROWS_TO 6291456 /* net.ipv4.tcp_rmem */
+#define LINGER2_DEFAULT 60
+#define LINGER2_MAX 120 /* TCP_FIN_TIMEOUT_MAX */
 #define STACK_BUF_MIN 2048
 #define USER_TIMEOUT_MAX_MS (24 * 3600 * 1000)
 
@@ -123,6 +125,10 @@ static int32_t as_linux_keeps(const struct px_file *f, const struct opt_row *o, 
         return v < 0 || v > most ? most : v ? v : 1;
     case OPT_QUICKACK:
         return v & 1;
+    case OPT_LINGER2:
+        if (v <= 0)
+            return v < 0 ? -1 : LINGER2_DEFAULT;
+        return v < LINGER2_MAX ? v : LINGER2_MAX;
     default:
         return o->form == FORM_BOOL ? v != 0 : v;
     }

@@ -10,6 +10,11 @@ static bool in_range(int64_t v, int64_t lo, int64_t hi)
     return v >= lo && v <= hi;
 }
 
+static bool is_setting(enum mr_opt opt)
+{
+    return opt >= MR_NODELAY && opt <= MR_OPT_LAST && !(opt >= MR_ERROR && opt <= MR_URGENT_LEFT);
+}
+
 static bool value_is_valid(enum mr_opt opt, int64_t v)
 {
     switch (opt) {
@@ -29,6 +34,8 @@ static bool value_is_valid(enum mr_opt opt, int64_t v)
         return in_range(v, 1, 127);
     case MR_LINGER:
         return in_range(v, -1, 65535);
+    case MR_LINGER2:
+        return in_range(v, -1, 120);
     case MR_USER_TIMEOUT_MS:
         return in_range(v, 0, 24 * 3600 * 1000);
     case MR_SNDBUF:
@@ -94,6 +101,9 @@ static int cold_opt(struct tcp_cold *cold, enum mr_opt opt, int64_t v)
         break;
     case MR_LINGER:
         cold->linger_s = (int32_t)v;
+        break;
+    case MR_LINGER2:
+        cold->linger2_s = (int32_t)v;
         break;
     case MR_USER_TIMEOUT_MS:
         cold->user_timeout_ms = (uint32_t)v;
@@ -190,6 +200,9 @@ static int listener_setopt(const struct sock *s, struct tcp_inherit *i, enum mr_
     case MR_LINGER:
         i->linger_s = (int32_t)v;
         return 0;
+    case MR_LINGER2:
+        i->linger2_s = (int32_t)v;
+        return 0;
     case MR_USER_TIMEOUT_MS:
         i->user_timeout_ms = (uint32_t)v;
         return 0;
@@ -254,7 +267,7 @@ int sock_setopt(struct sock *s, mr_sock h, enum mr_opt opt, int64_t value)
     if (!c && !l && !u)
         return MR_EBADF;
     if (!value_is_valid(opt, value))
-        return opt >= MR_NODELAY && opt <= MR_PAUSED ? MR_EINVAL : MR_ENOPROTOOPT;
+        return is_setting(opt) ? MR_EINVAL : MR_ENOPROTOOPT;
     if (c)
         return conn_setopt(s, c, opt, value);
     if (l && opt == MR_PAUSED) {

@@ -34,6 +34,9 @@ static int cold_getopt(const struct sock *s, const struct tcp_conn *c, enum mr_o
     case MR_LINGER:
         *v = cold ? cold->linger_s : -1;
         return 0;
+    case MR_LINGER2:
+        *v = cold && cold->linger2_s ? cold->linger2_s : seconds(0, cf->fin_wait_2_ms);
+        return 0;
     case MR_USER_TIMEOUT_MS:
         *v = cold ? cold->user_timeout_ms : 0;
         return 0;
@@ -142,6 +145,9 @@ static int inherit_getopt(const struct sock *s, const struct tcp_inherit *i, enu
         return 0;
     case MR_LINGER:
         *v = i->linger_s;
+        return 0;
+    case MR_LINGER2:
+        *v = i->linger2_s ? i->linger2_s : seconds(0, cf->fin_wait_2_ms);
         return 0;
     case MR_USER_TIMEOUT_MS:
         *v = i->user_timeout_ms;

@@ -144,18 +144,30 @@ static bool is_duplicate(const struct tcp_conn *c, const struct tcp_seg *s, uint
     return ((uint32_t)s->wnd << tcp_snd_scale(c)) == wnd_was;
 }
 
+/* An orphan does not wait for ever; false: it does not wait at all. */
+static bool fin_wait_2_enter(struct tcp *t, struct tcp_conn *c)
+{
+    bool orphan = c->flags & TF_DETACHED;
+
+    if (orphan && !tcp_may_fin_wait_2(t, c)) {
+        tcp_reset_send(t, c);
+        tcp_conn_end(t, c, MR_ECONNABORTED);
+        return false;
+    }
+    tcp_set_state(t, c, TCPS_FIN_WAIT_2);
+    tcp_timer_clear(c, TCPT_USER); /* the linger time: all is through */
+    if (orphan)
+        tcp_fin_wait_2_arm(t, c);
+    return true;
+}
+
 /* Our FIN is acknowledged: RFC 9293 3.10.7.4, fifth, the closing states.  False: the connection is
  * no more. */
 static bool fin_acked(struct tcp *t, struct tcp_conn *c)
 {
     switch (c->state) {
     case TCPS_FIN_WAIT_1:
-        tcp_set_state(t, c, TCPS_FIN_WAIT_2);
-        tcp_timer_clear(c, TCPT_USER); /* the linger time: all is through */
-        /* An orphan does not wait for ever. */
-        if (c->flags & TF_DETACHED)
-            tcp_timer_set(t, c, TCPT_KEEP, (uint64_t)t->config.fin_wait_2_ms * 1000);
-        return true;
+        return fin_wait_2_enter(t, c);
     case TCPS_CLOSING:
         tcp_tw_enter(t, c);
         return false;

@@ -344,7 +344,8 @@ struct tcp_cold {
     tcp_seq snd_up, rcv_up;                         /* the octet after the urgent data (MUST-62) */
     uint32_t keep_idle_ms, keep_intvl_ms, keep_cnt; /* 0: default */
     uint32_t user_timeout_ms;
-    int32_t linger_s; /* -1: as long as it takes */
+    int32_t linger_s;  /* -1: as long as it takes */
+    int32_t linger2_s; /* of an orphan's FIN-WAIT-2; 0: default, -1: there is none */
     uint32_t snd_lowat;
     uint16_t maxseg; /* 0: no limit of the application's */
     int16_t soft_err;
@@ -419,7 +420,7 @@ struct tcp_inherit {
     uint8_t ttl, tos, cc_kind;
     uint32_t keep_idle_ms, keep_intvl_ms, keep_cnt;
     uint32_t user_timeout_ms;
-    int32_t linger_s;
+    int32_t linger_s, linger2_s;
 };
 
 struct tcp_listener {

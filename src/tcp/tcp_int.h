@@ -115,6 +115,9 @@ static inline bool tcp_timer_is_set(const struct tcp_conn *c, enum tcp_timer whi
 void tcp_rexmt_arm(struct tcp *t, struct tcp_conn *c);
 void tcp_persist_arm(struct tcp *t, struct tcp_conn *c);
 void tcp_keep_arm(struct tcp *t, struct tcp_conn *c);
+/* Of what the application has closed: may it be in FIN-WAIT-2?  And how long (MR_LINGER2)? */
+bool tcp_may_fin_wait_2(const struct tcp *t, const struct tcp_conn *c);
+void tcp_fin_wait_2_arm(struct tcp *t, struct tcp_conn *c);
 
 /* segment.c: RFC 9293 3.10.7.4 */
 void tcp_segment_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);

@@ -33,6 +33,25 @@ void tcp_keep_arm(struct tcp *t, struct tcp_conn *c)
     tcp_timer_set(t, c, TCPT_KEEP, (uint64_t)idle * 1000);
 }
 
+bool tcp_may_fin_wait_2(const struct tcp *t, const struct tcp_conn *c)
+{
+    const struct tcp_cold *cold = tcp_cold(t, c);
+
+    return !cold || cold->linger2_s >= 0;
+}
+
+/* However short it is said to be, there is time for a FIN that is lost and comes again (Linux's
+ * tcp_fin_time). */
+void tcp_fin_wait_2_arm(struct tcp *t, struct tcp_conn *c)
+{
+    const struct tcp_cold *cold = tcp_cold(t, c);
+    uint64_t us = (uint64_t)t->config.fin_wait_2_ms * 1000;
+
+    if (cold && cold->linger2_s > 0)
+        us = max_u64((uint64_t)cold->linger2_s * USEC_PER_SEC, UINT64_C(7) * tcp_rto_us(t, c) / 2);
+    tcp_timer_set(t, c, TCPT_KEEP, us);
+}
+
 /* RFC 9293 3.8.3: has the segment at snd_una been retransmitted for longer than R2? (MUST-20,
  * MUST-21; SYN: MUST-22, MUST-23.)  rcv_time_ms is when the peer was last heard, which for a SYN is
  * the open. */

@@ -114,7 +114,7 @@ static void orphan_begin(struct tcp *t, struct tcp_conn *c)
     if (linger_s > 0 && c->state != TCPS_FIN_WAIT_2)
         tcp_timer_set(t, c, TCPT_USER, (uint64_t)linger_s * USEC_PER_SEC);
     if (c->state == TCPS_FIN_WAIT_2)
-        tcp_timer_set(t, c, TCPT_KEEP, (uint64_t)t->config.fin_wait_2_ms * 1000);
+        tcp_fin_wait_2_arm(t, c);
 }
 
 /* RFC 9293 3.10.4. Received data that nobody will read makes it a reset (SHLD-3, RFC 2525 2.17). */
@@ -125,7 +125,7 @@ void tcp_close(struct tcp *t, struct tcp_conn *c, instant now)
 
     clock_set(t, now);
     if (c->state == TCPS_CLOSED || c->state == TCPS_SYN_SENT || unread ||
-        (cold && cold->linger_s == 0))
+        (cold && cold->linger_s == 0) || (c->state == TCPS_FIN_WAIT_2 && !tcp_may_fin_wait_2(t, c)))
         tcp_abort(t, c, now);
     else
         orphan_begin(t, c);
@@ -180,7 +180,7 @@ void tcp_inherit_default(const struct tcp *t, struct tcp_inherit *i)
 void tcp_inherit_apply(struct tcp *t, struct tcp_conn *c, const struct tcp_inherit *i)
 {
     bool any = i->maxseg || (i->flags & TF_KEEPALIVE) || i->keep_idle_ms || i->keep_intvl_ms ||
-               i->keep_cnt || i->user_timeout_ms || i->linger_s >= 0;
+               i->keep_cnt || i->user_timeout_ms || i->linger_s >= 0 || i->linger2_s;
     struct tcp_cold *cold = any ? tcp_cold_get(t, c) : NULL;
 
     if (!cold)
@@ -191,4 +191,5 @@ void tcp_inherit_apply(struct tcp *t, struct tcp_conn *c, const struct tcp_inher
     cold->keep_cnt = i->keep_cnt;
     cold->user_timeout_ms = i->user_timeout_ms;
     cold->linger_s = i->linger_s;
+    cold->linger2_s = i->linger2_s;
 }

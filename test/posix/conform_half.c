@@ -223,6 +223,39 @@ static void lingers(void)
     peer("rst %d", id);
 }
 
+/* After our close: what the peer is told when it sends its FIN after `later_ms`; or, if that is
+ * negative, nothing. */
+static void close_linger2(const char *what, int seconds, bool shut, int later_ms)
+{
+    int id, fd = pair_in(&id);
+    bool reset = false;
+
+    set_int(fd, IPPROTO_TCP, TCP_LINGER2, seconds);
+    if (shut) {
+        shutdown(fd, SHUT_WR);
+        await_state(fd, 5); /* FIN-WAIT-2 */
+    }
+    say(what, close(fd));
+    if (later_ms >= 0) {
+        peer("poll %d %d", id, POLLRDHUP);
+        rest(later_ms);
+        peer("shut %d 1", id);
+    }
+    for (int ms = 0; ms < 1000 && !reset; ms += QUIET_MS, rest(QUIET_MS))
+        reset = peer("poll %d %d", id, POLLERR | POLLRDHUP) & POLLERR;
+    fact("%s: the peer is told %s", what, reset ? "of a reset" : "nothing");
+    peer("close %d", id);
+}
+
+static void linger2(void)
+{
+    close_linger2("linger2 1, FIN at once", 1, false, 0);
+    close_linger2("linger2 1, FIN too late", 1, false, 2500);
+    close_linger2("linger2 60, FIN late", 60, false, 2500);
+    close_linger2("linger2 -1", -1, false, -1);
+    close_linger2("linger2 -1, shut before", -1, true, -1);
+}
+
 /* As far as Linux goes: one byte, in line or not. */
 static void urgent(void)
 {
@@ -262,6 +295,7 @@ const struct topic topics_half[] = {
     {"we shut", we_shut},
     {"peer shuts", peer_shuts},
     {"linger", lingers},
+    {"linger2", linger2},
     {"urgent", urgent},
     {0},
 };

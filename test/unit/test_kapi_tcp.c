@@ -447,6 +447,10 @@ static void options_are_read_back_and_checked(void **state)
     assert_int_equal(mr_setopt(w.m, p.client, MR_SNDBUF, 100000), MR_OK);
     assert_int_equal(mr_getopt(w.m, p.client, MR_SNDBUF, &v), MR_OK);
     assert_int_equal(v, 100000);
+    assert_int_equal(mr_setopt(w.m, p.client, MR_LINGER2, -1), MR_OK);
+    assert_int_equal(mr_getopt(w.m, p.client, MR_LINGER2, &v), MR_OK);
+    assert_int_equal(v, -1);
+    assert_int_equal(mr_setopt(w.m, p.client, MR_LINGER2, 121), MR_EINVAL);
     assert_int_equal(mr_setopt(w.m, p.client, MR_TTL, 256), MR_EINVAL);
     assert_int_equal(mr_setopt(w.m, p.client, MR_KEEPCNT, 0), MR_EINVAL);
     assert_int_equal(mr_setopt(w.m, p.client, MR_CONGESTION, 9), MR_EINVAL);

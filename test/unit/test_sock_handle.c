@@ -65,7 +65,7 @@ static void every_call_refuses(unsigned side, mr_sock s, unsigned but)
     }
     if (but)
         return;
-    for (int opt = MR_NODELAY; opt <= MR_URGENT_LEFT; opt++) {
+    for (int opt = MR_NODELAY; opt <= MR_OPT_LAST; opt++) {
         int r = mr_setopt(m, s, (enum mr_opt)opt, 1);
         assert_int_equal(r, MR_EBADF);
         assert_int_equal(mr_getopt(m, s, (enum mr_opt)opt, &v), MR_EBADF);

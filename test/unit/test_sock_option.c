@@ -26,6 +26,7 @@ static const struct range ranges[] = {
     {MR_SNDBUF, 2048, 1 << 30}, {MR_RCVBUF, 2048, 1 << 30},
     {MR_MAXSEG, 64, 65495},    {MR_TTL, 1, 255},        {MR_TOS, 0, 255},
     {MR_CONGESTION, 0, 1},     {MR_QUICKACK, 0, 1},     {MR_SNDLOWAT, 1, 1 << 30},
+    {MR_LINGER2, -1, 120},
 };
 
 static void a_connection_takes_what_is_in_range_and_gives_it_back(void **state)
@@ -67,7 +68,7 @@ static void what_is_out_of_range_is_refused_and_changes_nothing(void **state)
 
 static void an_option_that_does_not_exist_is_none(void **state)
 {
-    static const int none[] = {0, -1, MR_URGENT_LEFT + 1, 1000};
+    static const int none[] = {0, -1, MR_OPT_LAST + 1, 1000};
     int64_t v;
 
     (void)state;
@@ -104,6 +105,7 @@ static void what_a_listener_was_given_its_connections_have(void **state)
         {MR_USER_TIMEOUT_MS, 4444, 0},
         {MR_SNDBUF, 5000, 0}, {MR_RCVBUF, 6000, 0}, {MR_MAXSEG, 500, 0}, {MR_TTL, 33, 0},
         {MR_TOS, 8, 0},      {MR_CONGESTION, 0, 0}, {MR_QUICKACK, 1, 0},
+        {MR_LINGER2, -1, 0},
     };
     mr_sock x[2];
     int64_t v;
@@ -144,6 +146,7 @@ static void a_listeners_defaults_can_be_read(void **state)
         {MR_NODELAY, 0, 0},   {MR_KEEPALIVE, 0, 0}, {MR_KEEPIDLE, 7200, 0}, {MR_KEEPINTVL, 75, 0},
         {MR_KEEPCNT, 8, 0},   {MR_LINGER, -1, 0},   {MR_TTL, 64, 0},        {MR_TOS, 0, 0},
         {MR_CONGESTION, 1, 0}, {MR_USER_TIMEOUT_MS, 0, 0}, {MR_OOBINLINE, 1, 0},
+        {MR_LINGER2, 60, 0},
     };
     int64_t v;
 
