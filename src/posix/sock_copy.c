@@ -143,6 +143,15 @@ static bool pipe_waits(int fd)
     return !(sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK);
 }
 
+/* Nothing is written at the end, which would tell. */
+static bool has_no_reader(int pipe)
+{
+    struct timespec now = {0};
+    struct pollfd p = {.fd = pipe, .events = POLLOUT};
+
+    return sys_ppoll(&p, 1, &now, NULL) > 0 && (p.revents & POLLERR);
+}
+
 static ssize_t splice_in(struct px_file *f, int pipe, size_t n, unsigned flags)
 {
     struct to_pipe x = {.pipe = pipe, .waits = pipe_waits(pipe), .n = n};
@@ -154,7 +163,7 @@ static ssize_t splice_in(struct px_file *f, int pipe, size_t n, unsigned flags)
     for (;;) {
         rc = wait_for(f, file_nonblock(f, 0), timeout_of(f->opts.rcvtimeo_us), to_pipe_attempt, &x);
         if (!x.full)
-            return rc;
+            return rc == 0 && has_no_reader(pipe) ? -EPIPE : rc;
         struct pollfd p = {.fd = pipe, .events = POLLOUT};
         if (!blocks)
             return -EAGAIN;
