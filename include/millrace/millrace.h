@@ -280,8 +280,10 @@ enum mr_opt {
     /* settings again */
     MR_LINGER2, /* seconds, at most 120, that FIN-WAIT-2 may last once the socket is closed; 0: the
                    default, 60; -1: none, what would enter it is reset */
+    MR_SYN_RETRIES, /* SYNs sent again before an open ends with MR_ETIMEDOUT, at most 127; of a
+                       listener: SYN,ACKs; 0: the default, an open is tried for 180 s (MUST-23) */
 };
-#define MR_OPT_LAST MR_LINGER2
+#define MR_OPT_LAST MR_SYN_RETRIES
 
 enum mr_cc { MR_CC_NEWRENO = 0, MR_CC_CUBIC = 1 };
 

@@ -37,6 +37,7 @@ static const struct plain_opt plain[] = {
     [MR_OOBINLINE] = {SOL_SOCKET, SO_OOBINLINE, TCP_ONLY, 0, 1},
     [MR_URGENT_LEFT] = {0},
     [MR_LINGER2] = {IPPROTO_TCP, TCP_LINGER2, TCP_ONLY, -1, 120},
+    [MR_SYN_RETRIES] = {IPPROTO_TCP, TCP_SYNCNT, TCP_ONLY, 1, 127},
 };
 
 static int set_plain(struct ksock *s, enum mr_opt opt, int64_t value)
@@ -126,6 +127,7 @@ int ksock_setopt(struct ksock *s, enum mr_opt opt, int64_t value)
     case MR_BROADCAST:
     case MR_OOBINLINE:
     case MR_LINGER2:
+    case MR_SYN_RETRIES:
         return set_plain(s, opt, value);
     }
     return MR_ENOPROTOOPT;
@@ -211,6 +213,7 @@ int kapi_getopt(struct mr *m, mr_sock h, enum mr_opt opt, int64_t *value)
     case MR_BROADCAST:
     case MR_OOBINLINE:
     case MR_LINGER2:
+    case MR_SYN_RETRIES:
         return get_plain(s, opt, value);
     }
     return MR_ENOPROTOOPT;

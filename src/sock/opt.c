@@ -41,6 +41,8 @@ static bool value_is_valid(enum mr_opt opt, int64_t v)
     case MR_SNDBUF:
     case MR_RCVBUF:
         return in_range(v, BUF_MIN, BUF_MAX);
+    case MR_SYN_RETRIES:
+        return in_range(v, 0, 127);
     case MR_MAXSEG:
         return in_range(v, 64, 65495);
     case MR_TTL:
@@ -107,6 +109,9 @@ static int cold_opt(struct tcp_cold *cold, enum mr_opt opt, int64_t v)
         break;
     case MR_USER_TIMEOUT_MS:
         cold->user_timeout_ms = (uint32_t)v;
+        break;
+    case MR_SYN_RETRIES:
+        cold->syn_retries = (uint8_t)v;
         break;
     case MR_MAXSEG:
         cold->maxseg = (uint16_t)v;
@@ -178,7 +183,8 @@ static int conn_setopt(struct sock *s, struct tcp_conn *c, enum mr_opt opt, int6
     return 0;
 }
 
-static int listener_setopt(const struct sock *s, struct tcp_inherit *i, enum mr_opt opt, int64_t v)
+/* What it passes on. */
+static int inherit_setopt(const struct sock *s, struct tcp_inherit *i, enum mr_opt opt, int64_t v)
 {
     if (opt == MR_QUICKACK && !v)
         ack_later(s, i->flags, &i->rcv_buf);
@@ -233,6 +239,20 @@ static int listener_setopt(const struct sock *s, struct tcp_inherit *i, enum mr_
     }
 }
 
+static int listener_setopt(struct sock *s, struct tcp_listener *l, enum mr_opt opt, int64_t v)
+{
+    switch (opt) {
+    case MR_PAUSED:
+        tcp_pause(s->tcp, l, v);
+        return 0;
+    case MR_SYN_RETRIES:
+        l->syn_retries = (uint8_t)v;
+        return 0;
+    default:
+        return inherit_setopt(s, &l->inherit, opt, v);
+    }
+}
+
 static int udp_setopt(struct udp_pcb *u, enum mr_opt opt, int64_t v)
 {
     switch (opt) {
@@ -270,9 +290,5 @@ int sock_setopt(struct sock *s, mr_sock h, enum mr_opt opt, int64_t value)
         return is_setting(opt) ? MR_EINVAL : MR_ENOPROTOOPT;
     if (c)
         return conn_setopt(s, c, opt, value);
-    if (l && opt == MR_PAUSED) {
-        tcp_pause(s->tcp, l, value);
-        return 0;
-    }
-    return l ? listener_setopt(s, &l->inherit, opt, value) : udp_setopt(u, opt, value);
+    return l ? listener_setopt(s, l, opt, value) : udp_setopt(u, opt, value);
 }

@@ -40,6 +40,9 @@ static int cold_getopt(const struct sock *s, const struct tcp_conn *c, enum mr_o
     case MR_USER_TIMEOUT_MS:
         *v = cold ? cold->user_timeout_ms : 0;
         return 0;
+    case MR_SYN_RETRIES:
+        *v = cold ? cold->syn_retries : 0;
+        return 0;
     case MR_SNDLOWAT:
         *v = cold && cold->snd_lowat ? cold->snd_lowat : c->snd_buf / 3;
         return 0;
@@ -189,6 +192,9 @@ static int listener_getopt(const struct sock *s, const struct tcp_listener *l, e
         return 0;
     case MR_PAUSED:
         *v = l->paused;
+        return 0;
+    case MR_SYN_RETRIES:
+        *v = l->syn_retries;
         return 0;
     default:
         return inherit_getopt(s, &l->inherit, opt, v);

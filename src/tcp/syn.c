@@ -125,19 +125,27 @@ void tcp_syn_received(struct tcp *t, struct tcp_listener *l, const struct flow_k
     mark_output(t, y);
 }
 
-/* RFC 6298 5.5 for a SYN,ACK: back off, and give up in the end (MUST-22). */
+/* RFC 6298 5.5: twice as long each time, at most two minutes. */
+static uint64_t rto_of(const struct tcp *t, unsigned retries)
+{
+    uint64_t us = (uint64_t)t->config.rto_initial_us << min_u32(retries, 7);
+
+    return min_u64(us, UINT64_C(120) * USEC_PER_SEC);
+}
+
+/* Back off, and give up in the end (MUST-22). */
 void tcp_syn_timer(struct tcp *t, struct tcp_syn *y)
 {
-    if (y->retries >= t->config.synack_retries) {
+    uint32_t own = listener_of(t, y)->syn_retries;
+
+    if (y->retries >= (own ? own : t->config.synack_retries)) {
         t->stats.timed_out++;
         tcp_syn_free(t, y);
         return;
     }
     y->retries++;
     t->stats.syn_rexmits++;
-    uint64_t rto =
-        min_u64((uint64_t)t->config.rto_initial_us << y->retries, UINT64_C(128) * USEC_PER_SEC);
-    wheel_arm(t->wheel, &y->timer, tick_ceil(t->now) + ticks_of_us(rto));
+    wheel_arm(t->wheel, &y->timer, tick_ceil(t->now) + ticks_of_us(rto_of(t, y->retries)));
     mark_output(t, y);
 }
 

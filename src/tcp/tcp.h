@@ -351,6 +351,7 @@ struct tcp_cold {
     int16_t soft_err;
     uint8_t keep_unanswered; /* probes */
     uint8_t src_route_n;
+    uint8_t syn_retries; /* 0: syn_r2_ms decides */
     be32 src_route[IP_SRC_ROUTE_MAX];
     uint32_t rexmits;       /* segments retransmitted */
     uint32_t keep_probe_ms; /* when the last probe was sent */
@@ -434,6 +435,7 @@ struct tcp_listener {
     mem_ref ready_next;
     bool on_ready, open;
     bool paused; /* takes no SYN; port_cores says so to the others */
+    uint8_t syn_retries; /* SYN,ACKs; 0: the default */
     uint16_t gen;
     void *user;
     struct tcp_inherit inherit;

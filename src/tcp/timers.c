@@ -53,13 +53,15 @@ void tcp_fin_wait_2_arm(struct tcp *t, struct tcp_conn *c)
 }
 
 /* RFC 9293 3.8.3: has the segment at snd_una been retransmitted for longer than R2? (MUST-20,
- * MUST-21; SYN: MUST-22, MUST-23.)  rcv_time_ms is when the peer was last heard, which for a SYN is
- * the open. */
+ * MUST-21; SYN: MUST-22, MUST-23, unless the application says how often.)  rcv_time_ms is when the
+ * peer was last heard, which for a SYN is the open. */
 static bool r2_reached(const struct tcp *t, const struct tcp_conn *c)
 {
     const struct tcp_cold *cold = tcp_cold(t, c);
     uint32_t silent_ms = t->now_ms - c->rcv_time_ms;
 
+    if ((c->flags & TF_SYN_QUEUED) && cold && cold->syn_retries)
+        return max_u32(c->rxtshift, cold->rexmits) >= cold->syn_retries;
     if (c->flags & TF_SYN_QUEUED)
         return silent_ms >= t->config.syn_r2_ms;
     if (cold && cold->user_timeout_ms)

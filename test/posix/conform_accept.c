@@ -94,6 +94,7 @@ static void inherit(void)
     set_int(l, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_int(l, IPPROTO_TCP, TCP_KEEPIDLE, 33);
     set_int(l, IPPROTO_TCP, TCP_USER_TIMEOUT, 4321);
+    set_int(l, IPPROTO_TCP, TCP_SYNCNT, 5);
     set_int(l, SOL_SOCKET, SO_REUSEADDR, 1);
     set_int(l, SOL_SOCKET, SO_RCVBUF, 50000);
     set_int(l, SOL_SOCKET, SO_OOBINLINE, 1);
@@ -113,6 +114,7 @@ static void inherit(void)
     fact("KEEPALIVE: %d", get_int(fd, SOL_SOCKET, SO_KEEPALIVE));
     fact("KEEPIDLE: %d", get_int(fd, IPPROTO_TCP, TCP_KEEPIDLE));
     fact("USER_TIMEOUT: %d", get_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT));
+    fact("SYNCNT: %d", get_int(fd, IPPROTO_TCP, TCP_SYNCNT));
     fact("REUSEADDR: %d", get_int(fd, SOL_SOCKET, SO_REUSEADDR));
     fact("RCVBUF: %d", get_int(fd, SOL_SOCKET, SO_RCVBUF));
     fact("OOBINLINE: %d", get_int(fd, SOL_SOCKET, SO_OOBINLINE));

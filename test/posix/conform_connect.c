@@ -198,6 +198,22 @@ static void timeouts(void)
     close(fd);
 }
 
+/* The peer's queue of connections is full: it says nothing to a SYN. */
+static void tried_once_more(void)
+{
+    int port = next_port(), fd = tcp();
+
+    peer("listen %d 0", port);
+    say("connect", connect_to(tcp(), peer_ip, port));
+    rest(QUIET_MS);
+    set_int(fd, IPPROTO_TCP, TCP_SYNCNT, 1);
+    uint64_t began = now_ms();
+    say("connect of which nobody hears", connect_to(fd, peer_ip, port));
+    fact("it waited for the second SYN's answer: %s", now_ms() - began >= 2000 ? "yes" : "no");
+    say("SO_ERROR", get_int(fd, SOL_SOCKET, SO_ERROR));
+    say("SYNCNT", get_int(fd, IPPROTO_TCP, TCP_SYNCNT));
+}
+
 const struct topic topics_connect[] = {
     {"connect", blocking},
     {"connect later", nonblocking},
@@ -206,5 +222,6 @@ const struct topic topics_connect[] = {
     {"unspec", unspec},
     {"to self", to_self},
     {"connect timeout", timeouts},
+    {"syn count", tried_once_more},
     {0},
 };

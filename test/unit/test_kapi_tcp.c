@@ -453,6 +453,10 @@ static void options_are_read_back_and_checked(void **state)
     assert_int_equal(mr_setopt(w.m, p.client, MR_LINGER2, 121), MR_EINVAL);
     assert_int_equal(mr_setopt(w.m, p.client, MR_TTL, 256), MR_EINVAL);
     assert_int_equal(mr_setopt(w.m, p.client, MR_KEEPCNT, 0), MR_EINVAL);
+    assert_int_equal(mr_setopt(w.m, p.client, MR_SYN_RETRIES, 3), MR_OK);
+    assert_int_equal(mr_getopt(w.m, p.client, MR_SYN_RETRIES, &v), MR_OK);
+    assert_int_equal(v, 3);
+    assert_int_equal(mr_setopt(w.m, p.client, MR_SYN_RETRIES, 128), MR_EINVAL);
     assert_int_equal(mr_setopt(w.m, p.client, MR_CONGESTION, 9), MR_EINVAL);
     assert_int_equal(mr_setopt(w.m, p.client, MR_BROADCAST, 1), MR_ENOPROTOOPT);
     assert_int_equal(mr_getopt(w.m, p.client, MR_URGENT_LEFT, &v), MR_ENOPROTOOPT);

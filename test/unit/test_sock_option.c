@@ -27,6 +27,7 @@ static const struct range ranges[] = {
     {MR_MAXSEG, 64, 65495},    {MR_TTL, 1, 255},        {MR_TOS, 0, 255},
     {MR_CONGESTION, 0, 1},     {MR_QUICKACK, 0, 1},     {MR_SNDLOWAT, 1, 1 << 30},
     {MR_LINGER2, -1, 120},
+    {MR_SYN_RETRIES, 0, 127},
 };
 
 static void a_connection_takes_what_is_in_range_and_gives_it_back(void **state)
