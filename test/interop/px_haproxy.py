@@ -144,7 +144,7 @@ many = px.Load(8080, "hold", connections=int(os.environ.get("LAB_PX_HOLD", "8000
 r = px.load_point("8,000 connections at once", many, least=8000, retried=0)
 lab.point(r["most"] == 8000 and r["early"] == 0, "all of them open at the same time", r)
 lab.note(f"{px.fds(p.pid)} descriptors, {px.rss_kb(p.pid)} KB")
-lab.point(lab.wait_for(lambda: px.fds(p.pid) < 200, 10), "their descriptors are closed",
+lab.point(lab.wait_for(lambda: px.fds(p.pid) < 200, 30), "their descriptors are closed",
           px.fds(p.pid))
 lab.point(p.stop() in (0, 143, -15), "it ends", p.said())
 
