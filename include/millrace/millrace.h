@@ -282,8 +282,11 @@ enum mr_opt {
                    default, 60; -1: none, what would enter it is reset */
     MR_SYN_RETRIES, /* SYNs sent again before an open ends with MR_ETIMEDOUT, at most 127; of a
                        listener: SYN,ACKs; 0: the default, an open is tried for 180 s (MUST-23) */
+    MR_NOTSENT_LOWAT, /* bytes, 0 (default): no limit.  There is room to send only while less than
+                         this is queued and not yet sent for the first time; who was refused, or
+                         polls, is told of room again when it is less than half */
 };
-#define MR_OPT_LAST MR_SYN_RETRIES
+#define MR_OPT_LAST MR_NOTSENT_LOWAT
 
 enum mr_cc { MR_CC_NEWRENO = 0, MR_CC_CUBIC = 1 };
 

@@ -38,6 +38,7 @@ static const struct plain_opt plain[] = {
     [MR_URGENT_LEFT] = {0},
     [MR_LINGER2] = {IPPROTO_TCP, TCP_LINGER2, TCP_ONLY, -1, 120},
     [MR_SYN_RETRIES] = {IPPROTO_TCP, TCP_SYNCNT, TCP_ONLY, 1, 127},
+    [MR_NOTSENT_LOWAT] = {IPPROTO_TCP, TCP_NOTSENT_LOWAT, TCP_ONLY, 0, 1 << 30},
 };
 
 static int set_plain(struct ksock *s, enum mr_opt opt, int64_t value)
@@ -128,6 +129,7 @@ int ksock_setopt(struct ksock *s, enum mr_opt opt, int64_t value)
     case MR_OOBINLINE:
     case MR_LINGER2:
     case MR_SYN_RETRIES:
+    case MR_NOTSENT_LOWAT:
         return set_plain(s, opt, value);
     }
     return MR_ENOPROTOOPT;
@@ -214,6 +216,7 @@ int kapi_getopt(struct mr *m, mr_sock h, enum mr_opt opt, int64_t *value)
     case MR_OOBINLINE:
     case MR_LINGER2:
     case MR_SYN_RETRIES:
+    case MR_NOTSENT_LOWAT:
         return get_plain(s, opt, value);
     }
     return MR_ENOPROTOOPT;

@@ -180,12 +180,31 @@ ssize_t conn_take(struct px_file *f, struct mr *m, void *p, size_t n, unsigned m
     return -EAGAIN;
 }
 
+/* What may be queued unsent is bounded by TCP_NOTSENT_LOWAT: as on Linux it is sent while it is
+ * queued, and only what cannot go now is refused. */
+static int64_t put_rest(struct px_file *f, struct mr *m, const uint8_t *p, size_t n,
+                        unsigned mr_flags, int64_t put)
+{
+    size_t done = put > 0 ? (size_t)put : 0;
+
+    do {
+        inst_say(file_inst(f));
+        put = mr_send(m, f->sock, p + done, n - done, mr_flags);
+        done += put > 0 ? (size_t)put : 0;
+    } while (put > 0 && done < n);
+    return done ? (int64_t)done : put;
+}
+
 /* tcp_sendmsg: an error that waits comes first. */
 ssize_t conn_put(struct px_file *f, struct mr *m, const void *p, size_t n, unsigned mr_flags)
 {
     if (likely(f->state == PX_CONNECTED && !f->err && !(f->shut & 2))) {
         int64_t put = mr_send(m, f->sock, p, n, mr_flags);
-        if (likely(put >= 0 || put == MR_EAGAIN))
+        if (likely(put == (int64_t)n))
+            return put;
+        if ((put >= 0 || put == MR_EAGAIN) && opt_value(f, OPT_NOTSENT_LOWAT, 0))
+            put = put_rest(f, m, p, n, mr_flags, put);
+        if (put >= 0 || put == MR_EAGAIN)
             return put;
         found_over(f, put);
     }

@@ -12,13 +12,12 @@
 static size_t room_of(struct px_file *f)
 {
     struct px_inst *i = file_inst(f);
-    int64_t all = 0, used = 0;
+    size_t room;
 
     inst_enter(i);
-    (void)mr_getopt(inst_mr(i), f->sock, MR_SNDBUF, &all);
-    (void)mr_getopt(inst_mr(i), f->sock, MR_SNDQ, &used);
+    room = sock_room(inst_sock(i), f->sock);
     inst_leave(i);
-    return all > used ? (size_t)(all - used) : 0;
+    return room;
 }
 
 static size_t least(size_t a, size_t b)
@@ -190,16 +189,15 @@ static ssize_t pipe_ready(int pipe, bool blocks)
 
 static ssize_t room_attempt(struct px_file *f, void *arg)
 {
-    int64_t all = 0, used = 0;
+    size_t room;
 
     (void)arg;
     if (f->state == PX_CONNECTING)
         return -EAGAIN;
     if (f->state != PX_CONNECTED || f->err || (f->shut & 2))
         return 1; /* sending tells what is wrong */
-    (void)mr_getopt(inst_mr(file_inst(f)), f->sock, MR_SNDBUF, &all);
-    (void)mr_getopt(inst_mr(file_inst(f)), f->sock, MR_SNDQ, &used);
-    return all > used ? (ssize_t)least((size_t)(all - used), BOUNCE) : -EAGAIN;
+    room = sock_room(inst_sock(file_inst(f)), f->sock);
+    return room ? (ssize_t)least(room, BOUNCE) : -EAGAIN;
 }
 
 /* What was read is out of the pipe: it goes, even if memory for it has to be waited for. */

@@ -9,6 +9,7 @@
 #define RCVBUF_MIN 2304
 #define BUF_ASK_MAX 212992      /* net.core.[rw]mem_max */
 #define RCVBUF_GROWS_TO 6291456 /* net.ipv4.tcp_rmem */
+#define NOTSENT_MAX (1 << 30)
 #define LINGER2_DEFAULT 60
 #define LINGER2_MAX 120 /* TCP_FIN_TIMEOUT_MAX */
 #define STACK_BUF_MIN 2048
@@ -30,6 +31,8 @@ int64_t opt_for_stack(const struct opt_row *o, int32_t v)
         return v < USER_TIMEOUT_MAX_MS ? v : USER_TIMEOUT_MAX_MS;
     case OPT_TTL:
         return v < 1 ? 64 : v;
+    case OPT_NOTSENT_LOWAT: /* the kernel's has no sign: below zero is no limit */
+        return v < 0 ? 0 : v < NOTSENT_MAX ? v : NOTSENT_MAX;
     default:
         return v;
     }
@@ -77,6 +80,8 @@ static int give_stack(struct px_file *f, const struct opt_row *o, int32_t value)
         rc = 0;
     if (o->slot == OPT_CORK || o->slot == OPT_NODELAY || o->slot == OPT_QUICKACK)
         i->unsent = true;
+    if (o->slot == OPT_NOTSENT_LOWAT)
+        file_refresh(f);
     inst_leave(i);
     return rc;
 }

@@ -36,6 +36,8 @@ static bool value_is_valid(enum mr_opt opt, int64_t v)
         return in_range(v, -1, 65535);
     case MR_LINGER2:
         return in_range(v, -1, 120);
+    case MR_NOTSENT_LOWAT:
+        return in_range(v, 0, BUF_MAX);
     case MR_USER_TIMEOUT_MS:
         return in_range(v, 0, 24 * 3600 * 1000);
     case MR_SNDBUF:
@@ -106,6 +108,9 @@ static int cold_opt(struct tcp_cold *cold, enum mr_opt opt, int64_t v)
         break;
     case MR_LINGER2:
         cold->linger2_s = (int32_t)v;
+        break;
+    case MR_NOTSENT_LOWAT:
+        cold->notsent_lowat = (uint32_t)v;
         break;
     case MR_USER_TIMEOUT_MS:
         cold->user_timeout_ms = (uint32_t)v;
@@ -208,6 +213,9 @@ static int inherit_setopt(const struct sock *s, struct tcp_inherit *i, enum mr_o
         return 0;
     case MR_LINGER2:
         i->linger2_s = (int32_t)v;
+        return 0;
+    case MR_NOTSENT_LOWAT:
+        i->notsent_lowat = (uint32_t)v;
         return 0;
     case MR_USER_TIMEOUT_MS:
         i->user_timeout_ms = (uint32_t)v;

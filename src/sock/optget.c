@@ -37,6 +37,9 @@ static int cold_getopt(const struct sock *s, const struct tcp_conn *c, enum mr_o
     case MR_LINGER2:
         *v = cold && cold->linger2_s ? cold->linger2_s : seconds(0, cf->fin_wait_2_ms);
         return 0;
+    case MR_NOTSENT_LOWAT:
+        *v = cold ? cold->notsent_lowat : 0;
+        return 0;
     case MR_USER_TIMEOUT_MS:
         *v = cold ? cold->user_timeout_ms : 0;
         return 0;
@@ -151,6 +154,9 @@ static int inherit_getopt(const struct sock *s, const struct tcp_inherit *i, enu
         return 0;
     case MR_LINGER2:
         *v = i->linger2_s ? i->linger2_s : seconds(0, cf->fin_wait_2_ms);
+        return 0;
+    case MR_NOTSENT_LOWAT:
+        *v = i->notsent_lowat;
         return 0;
     case MR_USER_TIMEOUT_MS:
         *v = i->user_timeout_ms;

@@ -6,11 +6,7 @@
  * (TF_WANT_WRITE with an empty queue) free bytes of the buffer's limit mean nothing. */
 static bool may_send(const struct sock *s, struct tcp_conn *c)
 {
-    const struct tcp_cold *cold = tcp_cold(s->tcp, c);
-    uint32_t space = tcp_snd_space(s->tcp, c);
-    uint32_t want = cold && cold->snd_lowat ? cold->snd_lowat : c->snd_buf / 3;
-
-    if (!(c->flags & TF_WANT_WRITE) && (space >= want || c->sndq.cc == 0))
+    if (!(c->flags & TF_WANT_WRITE) && tcp_has_room(s->tcp, c))
         return true;
     c->flags |= TF_WANT_WRITE;
     return false;

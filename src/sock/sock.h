@@ -102,6 +102,9 @@ int sock_sendto(struct sock *s, mr_sock h, const void *buf, size_t n, const stru
 int64_t sock_recvfrom(struct sock *s, mr_sock h, void *buf, size_t n, struct mr_addr *from);
 int sock_recvfrom_slice(struct sock *s, mr_sock h, struct mr_slice *out, struct mr_addr *from);
 
+/* What sock_send would take; if it is nothing, MR_EV_WRITABLE will come. */
+uint32_t sock_room(struct sock *s, mr_sock h);
+
 /* poll.c: the same of a connection that lives, and of everything else. */
 unsigned sock_poll_conn(const struct sock *s, struct tcp_conn *c);
 unsigned sock_poll_other(struct sock *s, mr_sock h);

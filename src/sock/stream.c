@@ -167,6 +167,16 @@ int64_t sock_send(struct sock *s, mr_sock h, const void *buf, size_t n, unsigned
     return taken;
 }
 
+uint32_t sock_room(struct sock *s, mr_sock h)
+{
+    struct tcp_conn *c = sock_conn(s, h);
+    uint32_t space = c ? tcp_snd_space(s->tcp, c) : 0;
+
+    if (c && space == 0)
+        c->flags |= TF_WANT_WRITE;
+    return space;
+}
+
 int sock_send_give(struct sock *s, mr_sock h, const void *ptr, size_t n, unsigned flags,
                    mr_release_fn release, void *arg)
 {
@@ -179,7 +189,7 @@ int sock_send_give(struct sock *s, mr_sock h, const void *ptr, size_t n, unsigne
         return err;
     if (n == 0 || n > GIVE_MAX)
         return MR_EINVAL;
-    if (c->sndq.cc && n > tcp_snd_space(s->tcp, c)) {
+    if (c->sndq.cc && (n > tcp_snd_free(c) || tcp_snd_space(s->tcp, c) == 0)) {
         want_write(s, c, false);
         return MR_EAGAIN;
     }

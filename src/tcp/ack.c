@@ -25,18 +25,6 @@ void tcp_wnd_update(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s)
     }
 }
 
-static void writer_wake(struct tcp *t, struct tcp_conn *c)
-{
-    const struct tcp_cold *cold = tcp_cold(t, c);
-    uint32_t space = tcp_snd_space(t, c);
-    uint32_t want = cold && cold->snd_lowat ? cold->snd_lowat : c->snd_buf / 3;
-
-    if ((c->flags & TF_WANT_WRITE) && (space >= want || c->sndq.cc == 0)) {
-        c->flags &= ~(uint32_t)TF_WANT_WRITE;
-        tcp_mark_event(t, c, TCP_EV_WRITABLE);
-    }
-}
-
 /* Send buffer auto-tuning: a buffer that is full while the window it serves is not will only hold
  * the connection back. */
 static void snd_tune(struct tcp *t, struct tcp_conn *c)
@@ -127,7 +115,8 @@ void tcp_ack_new(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s)
     if (unlikely(c->loss != MEM_NONE))
         loss_retire(t, c);
     eth_neigh_confirm(t->ip->eth, c->nh, t->now);
-    writer_wake(t, c);
+    if (unlikely(c->flags & TF_WANT_WRITE))
+        tcp_writer_wake(t, c);
     if (c->sndq.cc || (c->flags & (TF_FIN_QUEUED | TF_FIN_SENT)) == TF_FIN_QUEUED)
         tcp_mark_output(t, c);
 }

@@ -218,7 +218,12 @@ void tcp_output(struct tcp *t, instant now)
         c->flags &= ~(uint32_t)TF_ON_OUTPUT;
         if (c->state == TCPS_CLOSED) {
             conn_try_free(t, c);
-        } else if (!tcp_conn_output(t, c)) {
+            continue;
+        }
+        bool all = tcp_conn_output(t, c);
+        if (unlikely((c->flags & TF_WANT_WRITE) && c->cold))
+            tcp_unsent_wake(t, c);
+        if (!all) {
             tcp_mark_output(t, c);
             if (!tcp_may_transmit(t)) {
                 t->stats.tx_stalled++;

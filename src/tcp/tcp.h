@@ -347,6 +347,7 @@ struct tcp_cold {
     int32_t linger_s;  /* -1: as long as it takes */
     int32_t linger2_s; /* of an orphan's FIN-WAIT-2; 0: default, -1: there is none */
     uint32_t snd_lowat;
+    uint32_t notsent_lowat; /* MR_NOTSENT_LOWAT; 0: no limit */
     uint16_t maxseg; /* 0: no limit of the application's */
     int16_t soft_err;
     uint8_t keep_unanswered; /* probes */
@@ -420,7 +421,7 @@ struct tcp_inherit {
     uint16_t maxseg;
     uint8_t ttl, tos, cc_kind;
     uint32_t keep_idle_ms, keep_intvl_ms, keep_cnt;
-    uint32_t user_timeout_ms;
+    uint32_t user_timeout_ms, notsent_lowat;
     int32_t linger_s, linger2_s;
 };
 
@@ -522,8 +523,18 @@ int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,
                 const struct ip_addr *raddr, uint16_t rport, const struct tcp_inherit *opts,
                 instant now, struct tcp_conn **out);
 
-/* Bytes that may be queued now. */
+/* Bytes that may be queued now, of the buffer. */
+static inline uint32_t tcp_snd_free(const struct tcp_conn *c)
+{
+    return c->sndq.cc < c->snd_buf ? c->snd_buf - c->sndq.cc : 0;
+}
+/* And of MR_NOTSENT_LOWAT, too. */
 uint32_t tcp_snd_space(const struct tcp *t, const struct tcp_conn *c);
+/* Whether it is worth telling: there is as much as MR_SNDLOWAT says, or a third of the buffer, and
+ * no more than half of MR_NOTSENT_LOWAT waits. */
+bool tcp_has_room(const struct tcp *t, const struct tcp_conn *c);
+/* Who was refused, if it is. */
+void tcp_writer_wake(struct tcp *t, struct tcp_conn *c);
 /* 0: may send; else MR_EPIPE, MR_ENOTCONN, or the connection's error. */
 int tcp_may_send(const struct tcp_conn *c);
 /* After the caller has appended to c->sndq. more: hold a short last segment; urgent: the last byte

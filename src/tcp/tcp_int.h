@@ -94,6 +94,9 @@ static inline void tcp_ack_now(struct tcp *t, struct tcp_conn *c)
     tcp_mark_output(t, c);
 }
 
+/* user.c: after output. */
+void tcp_unsent_wake(struct tcp *t, struct tcp_conn *c);
+
 /* timers.c */
 static inline void tcp_timer_set(struct tcp *t, struct tcp_conn *c, enum tcp_timer which,
                                  uint64_t delay_us)

@@ -7,10 +7,57 @@ static void clock_set(struct tcp *t, instant now)
     t->now_ms = (uint32_t)(now / USEC_PER_MSEC);
 }
 
+/* Queued and never sent. */
+static uint32_t unsent(const struct tcp_conn *c)
+{
+    tcp_seq end = tcp_data_end(c);
+
+    return seq_lt(c->snd_max, end) ? seq_diff(end, c->snd_max) : 0;
+}
+
+/* As Linux's tcp_stream_memory_free: a segment that has begun may be filled. */
+static uint32_t unsent_space(const struct tcp_conn *c, uint32_t lowat)
+{
+    uint32_t n = unsent(c);
+
+    return n < lowat ? max_u32(lowat - n, c->mss) : 0;
+}
+
 uint32_t tcp_snd_space(const struct tcp *t, const struct tcp_conn *c)
 {
-    (void)t;
-    return c->sndq.cc < c->snd_buf ? c->snd_buf - c->sndq.cc : 0;
+    const struct tcp_cold *cold = tcp_cold(t, c);
+
+    if (likely(!cold || !cold->notsent_lowat))
+        return tcp_snd_free(c);
+    return min_u32(tcp_snd_free(c), unsent_space(c, cold->notsent_lowat));
+}
+
+bool tcp_has_room(const struct tcp *t, const struct tcp_conn *c)
+{
+    const struct tcp_cold *cold = tcp_cold(t, c);
+    uint32_t want = cold && cold->snd_lowat ? cold->snd_lowat : c->snd_buf / 3;
+
+    if (tcp_snd_free(c) < want && c->sndq.cc)
+        return false;
+    return likely(!cold || !cold->notsent_lowat) || unsent(c) < (cold->notsent_lowat + 1) / 2;
+}
+
+void tcp_writer_wake(struct tcp *t, struct tcp_conn *c)
+{
+    if ((c->flags & TF_WANT_WRITE) && tcp_has_room(t, c)) {
+        c->flags &= ~(uint32_t)TF_WANT_WRITE;
+        tcp_mark_event(t, c, TCP_EV_WRITABLE);
+    }
+}
+
+/* What waits to be sent may be less now.  While memory has run out nothing is queued, and that it
+ * is enough again output does not know; nor is an open over because its SYN left. */
+void tcp_unsent_wake(struct tcp *t, struct tcp_conn *c)
+{
+    const struct tcp_cold *cold = tcp_cold(t, c);
+
+    if (cold && cold->notsent_lowat && c->sndq.cc && tcp_is_synchronised(c))
+        tcp_writer_wake(t, c);
 }
 
 int tcp_may_send(const struct tcp_conn *c)
@@ -156,6 +203,8 @@ void tcp_option_changed(struct tcp *t, struct tcp_conn *c, instant now)
     tcp_timer_clear(c, TCPT_USER);
     if (cold && cold->user_timeout_ms && tcp_in_flight(c))
         tcp_timer_set(t, c, TCPT_USER, (uint64_t)cold->user_timeout_ms * 1000);
+    if (c->sndq.cc && tcp_is_synchronised(c))
+        tcp_writer_wake(t, c);
     if (tcp_is_synchronised(c) && !(c->flags & TF_DETACHED)) {
         if (c->flags & TF_KEEPALIVE)
             tcp_keep_arm(t, c);
@@ -180,7 +229,8 @@ void tcp_inherit_default(const struct tcp *t, struct tcp_inherit *i)
 void tcp_inherit_apply(struct tcp *t, struct tcp_conn *c, const struct tcp_inherit *i)
 {
     bool any = i->maxseg || (i->flags & TF_KEEPALIVE) || i->keep_idle_ms || i->keep_intvl_ms ||
-               i->keep_cnt || i->user_timeout_ms || i->linger_s >= 0 || i->linger2_s;
+               i->keep_cnt || i->user_timeout_ms || i->linger_s >= 0 || i->linger2_s ||
+               i->notsent_lowat;
     struct tcp_cold *cold = any ? tcp_cold_get(t, c) : NULL;
 
     if (!cold)
@@ -190,6 +240,7 @@ void tcp_inherit_apply(struct tcp *t, struct tcp_conn *c, const struct tcp_inher
     cold->keep_intvl_ms = i->keep_intvl_ms;
     cold->keep_cnt = i->keep_cnt;
     cold->user_timeout_ms = i->user_timeout_ms;
+    cold->notsent_lowat = i->notsent_lowat;
     cold->linger_s = i->linger_s;
     cold->linger2_s = i->linger2_s;
 }

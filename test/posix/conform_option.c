@@ -1,6 +1,8 @@
 /* Facts about socket options: every one on every kind of socket. */
 #include "conform.h"
 
+#include <sys/sendfile.h>
+
 struct option {
     const char *name;
     int level, number;
@@ -38,7 +40,7 @@ static const struct option options[] = {
     {"LINGER2", IPPROTO_TCP, TCP_LINGER2, {5, 0, 121, -3}},
     {"MAXSEG", IPPROTO_TCP, TCP_MAXSEG, {1000, 10, 70000}},
     {"WINDOW_CLAMP", IPPROTO_TCP, TCP_WINDOW_CLAMP, {0}},
-    {"NOTSENT_LOWAT", IPPROTO_TCP, TCP_NOTSENT_LOWAT, {16384}},
+    {"NOTSENT_LOWAT", IPPROTO_TCP, TCP_NOTSENT_LOWAT, {16384, -1, 1, 1 << 30}},
     {"unknown of TCP", IPPROTO_TCP, 9999, {1}},
     {"TOS", IPPROTO_IP, IP_TOS, {16}},
     {"TTL", IPPROTO_IP, IP_TTL, {33, 0, 256}},
@@ -251,6 +253,83 @@ static void low_water(void)
     fact("5 and the end: %s", events(await(fd, POLLIN | POLLRDHUP)));
 }
 
+#define FEW 20000
+#define MANY 120000
+
+static int unsent(int fd)
+{
+    int n = -1;
+
+    ioctl(fd, SIOCOUTQNSD, &n);
+    return n;
+}
+
+/* A connection whose peer does not read, and which has taken what it takes. */
+static int stuffed(int *id, int lowat, long *sent)
+{
+    int fd = pair_in(id);
+
+    set_int(fd, SOL_SOCKET, SO_SNDBUF, 200000);
+    set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, lowat);
+    nonblock(fd);
+    *sent = fill_up(fd, -1);
+    return fd;
+}
+
+/* By how much waits to be sent, not by how much is in flight. */
+static void notsent_lowat(void)
+{
+    struct epoll_event ev = {.events = EPOLLOUT | EPOLLET};
+    int id, ep = epoll_create1(0), fd = stuffed(&id, 0, &(long){0});
+    long sent;
+
+    fact("without: much waits %d", unsent(fd) > MANY);
+    fd = stuffed(&id, FEW, &sent);
+    fact("with: little waits %d, not too little %d", unsent(fd) < MANY, unsent(fd) >= FEW);
+    fact("poll: %s", events(polled(fd, POLLIN | POLLOUT)));
+    say("send", send(fd, "x", 1, 0));
+    say("add", epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev));
+    fact("edges: %d", epoll_wait(ep, &ev, 1, QUIET_MS));
+    fact("the peer reads: %d", peer("recv %d %ld 0", id, sent) == sent);
+    fact("edges: %d %s", epoll_wait(ep, &ev, 1, PATIENCE_MS), events(ev.events));
+    fact("waits: %d, poll: %s", unsent(fd), events(polled(fd, POLLIN | POLLOUT)));
+    fact("a blocking send takes all: %d", fcntl(fd, F_SETFL, 0) == 0 && send(fd, "y", 1, 0) == 1);
+    close(fd);
+    fd = stuffed(&id, FEW, &sent);
+    fact("poll: %s", events(polled(fd, POLLIN | POLLOUT)));
+    set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 0);
+    fact("without the limit: %s", events(await(fd, POLLIN | POLLOUT)));
+    set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
+    fact("with a smaller one: %s", events(polled(fd, POLLIN | POLLOUT)));
+    say("send", send(fd, "x", 1, 0));
+    /* Where the network takes all there is always room. */
+    fd = pair_in(&id);
+    set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
+    nonblock(fd);
+    say("send 2000", send(fd, (char[2000]){0}, 2000, 0));
+    fact("poll: %s", events(await(fd, POLLOUT)));
+    say("send 2000", send(fd, (char[2000]){0}, 2000, 0));
+}
+
+/* A large send of a blocking socket, and a file's. */
+static void notsent_bulk(void)
+{
+    static unsigned char room[1000000];
+    int id, fd = pair_in(&id), file = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+    off_t start = 0;
+
+    set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, FEW);
+    fill(room, sizeof room, 0);
+    say("write the file", write(file, room, sizeof room));
+    peer("after 0 recv %d %d 0", id, (int)sizeof room);
+    say("send", send(fd, room, sizeof room, 0));
+    peer("after 0 recv %d %d 0", id, (int)sizeof room);
+    say("sendfile", sendfile(fd, file, &start, sizeof room));
+    close(fd);
+    fact("and the end: %ld", peer("drain %d 0", id));
+    fact("which is: %s", peer_text());
+}
+
 const struct topic topics_option[] = {
     {"options fresh", of_fresh},
     {"options listener", of_listener},
@@ -260,5 +339,7 @@ const struct topic topics_option[] = {
     {"option structs", structs},
     {"tcp info", info_of},
     {"low water", low_water},
+    {"notsent lowat", notsent_lowat},
+    {"notsent bulk", notsent_bulk},
     {0},
 };

@@ -91,6 +91,88 @@ static void who_finds_no_room_is_told_when_a_third_is_free(void **state)
     duo_end(&w);
 }
 
+#define LOWAT 3000
+
+static uint32_t unsent(void)
+{
+    struct mr_tcp_info info;
+
+    assert_int_equal(mr_tcp_info(w.end[0].m, h[0], &info), 0);
+    return info.sndq - info.in_flight;
+}
+
+/* The peer does not read: its window closes, and then no more than that is queued. */
+static void fill_unsent(void)
+{
+    static char big[50000];
+
+    assert_int_equal(mr_setopt(w.end[0].m, h[0], MR_NOTSENT_LOWAT, LOWAT), 0);
+    assert_int_equal(mr_setopt(w.end[1].m, h[1], MR_RCVBUF, 4000), 0);
+    for (int64_t r = 1; r > 0;) {
+        do
+            r = mr_send(w.end[0].m, h[0], big, sizeof(big), 0);
+        while (mr_send(w.end[0].m, h[0], big, sizeof(big), 0) > 0);
+        duo_run(&w, USEC_PER_SEC);
+    }
+    while (duo_take(&w, 0, MR_EV_WRITABLE, NULL))
+        ;
+}
+
+static void what_waits_to_be_sent_is_bounded_and_half_of_it_is_told(void **state)
+{
+    char b[100];
+
+    (void)state;
+    start();
+    fill_unsent();
+    assert_in_range(unsent(), LOWAT, LOWAT + duo_conn(&w, 0, h[0])->mss);
+    assert_false(ready(0) & MR_CAN_SEND);
+    assert_int_equal(mr_send_give(w.end[0].m, h[0], b, 1, 0, NULL, NULL), MR_EAGAIN);
+    for (unsigned n = 0; !duo_take(&w, 0, MR_EV_WRITABLE, NULL); n++) {
+        assert_true(n < 1000);
+        assert_false(ready(0) & MR_CAN_SEND);
+        mr_recv(w.end[1].m, h[1], b, sizeof(b), 0);
+        duo_run(&w, USEC_PER_SEC);
+    }
+    assert_true(unsent() < LOWAT / 2);
+    assert_true(ready(0) & MR_CAN_SEND);
+    assert_true(mr_send(w.end[0].m, h[0], b, 1, 0) == 1);
+    duo_end(&w);
+}
+
+/* Room that the network has at once is told at once: no ACK has come by then. */
+static void what_is_sent_makes_room_without_an_ack(void **state)
+{
+    static char big[50000];
+
+    (void)state;
+    start();
+    assert_int_equal(mr_setopt(w.end[0].m, h[0], MR_NOTSENT_LOWAT, LOWAT), 0);
+    assert_int_equal(mr_send(w.end[0].m, h[0], big, sizeof(big), 0), LOWAT);
+    assert_false(ready(0) & MR_CAN_SEND);
+    assert_int_equal(mr_send(w.end[0].m, h[0], big, 1, 0), MR_EAGAIN);
+    duo_turn(&w, 0);
+    assert_int_equal(duo_conn(&w, 0, h[0])->sndq.cc, LOWAT);
+    assert_true(unsent() < LOWAT / 2);
+    duo_turn(&w, 0);
+    assert_true(duo_take(&w, 0, MR_EV_WRITABLE, NULL));
+    assert_true(ready(0) & MR_CAN_SEND);
+    duo_end(&w);
+}
+
+static void who_waits_for_what_is_unsent_is_told_when_the_limit_goes(void **state)
+{
+    (void)state;
+    start();
+    fill_unsent();
+    assert_false(ready(0) & MR_CAN_SEND);
+    assert_int_equal(mr_setopt(w.end[0].m, h[0], MR_NOTSENT_LOWAT, 0), 0);
+    duo_run(&w, 1000);
+    assert_true(duo_take(&w, 0, MR_EV_WRITABLE, NULL));
+    assert_true(ready(0) & MR_CAN_SEND);
+    duo_end(&w);
+}
+
 static void each_way_ends_by_itself_and_both_make_it_over(void **state)
 {
     char b[8];
@@ -223,6 +305,9 @@ int main(void)
         cmocka_unit_test(a_connection_is_ready_for_nothing_before_it_is_one),
         cmocka_unit_test(data_is_there_until_it_is_read),
         cmocka_unit_test(who_finds_no_room_is_told_when_a_third_is_free),
+        cmocka_unit_test(what_waits_to_be_sent_is_bounded_and_half_of_it_is_told),
+        cmocka_unit_test(what_is_sent_makes_room_without_an_ack),
+        cmocka_unit_test(who_waits_for_what_is_unsent_is_told_when_the_limit_goes),
         cmocka_unit_test(each_way_ends_by_itself_and_both_make_it_over),
         cmocka_unit_test(what_the_peer_aborted_is_over_and_says_why),
         cmocka_unit_test(urgent_data_is_announced_until_it_is_read),

@@ -36,6 +36,7 @@ enum {
     SCN_TCP_QUICKACK = 12,
     SCN_TCP_CONGESTION = 13,
     SCN_TCP_USER_TIMEOUT = 18,
+    SCN_TCP_NOTSENT_LOWAT = 25,
     SCN_URGENT_LEFT = 1000, /* ours */
     SCN_IP_TOS = 1,
     SCN_IP_TTL = 2,

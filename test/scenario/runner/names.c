@@ -41,6 +41,7 @@ static const struct name constants[] = {
     {"TCP_QUICKACK", SCN_TCP_QUICKACK},
     {"TCP_CONGESTION", SCN_TCP_CONGESTION},
     {"TCP_USER_TIMEOUT", SCN_TCP_USER_TIMEOUT},
+    {"TCP_NOTSENT_LOWAT", SCN_TCP_NOTSENT_LOWAT},
     {"IP_TOS", SCN_IP_TOS},
     {"IP_TTL", SCN_IP_TTL},
     {"MSG_OOB", SCN_MSG_OOB},
