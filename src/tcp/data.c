@@ -22,7 +22,16 @@ static bool payload_copy(struct tcp *t, const struct pkt *p, struct pkt_list *ou
     return true;
 }
 
-bool tcp_payload_keep(struct tcp *t, struct tcp_in *in, struct pkt_list *out)
+/* Half of the copies are for what is next in order: what waits behind a gap may wait for ever, and
+ * must not keep out what would fill it, here or in another connection. */
+static bool may_copy_early(const struct tcp *t)
+{
+    const struct pool *copies = &t->copies->descs;
+
+    return pool_available(copies) > copies->capacity / 2;
+}
+
+bool tcp_payload_keep(struct tcp *t, struct tcp_in *in, bool early, struct pkt_list *out)
 {
     struct pkt *p = in->p;
 
@@ -31,6 +40,10 @@ bool tcp_payload_keep(struct tcp *t, struct tcp_in *in, struct pkt_list *out)
         pkt_list_append(out, p);
         in->p = NULL;
         return true;
+    }
+    if (early && !may_copy_early(t)) {
+        tcp_drop(in, &t->stats.drop_ooo_full);
+        return false;
     }
     if (!payload_copy(t, p, out)) {
         tcp_drop(in, &t->stats.drop_rcv_memory);
@@ -105,7 +118,7 @@ static void data_in_order(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
     uint32_t len = in->s->len;
 
     if (len) {
-        if (!tcp_payload_keep(t, in, &pkts)) {
+        if (!tcp_payload_keep(t, in, false, &pkts)) {
             in->s->flags &= (uint16_t)~TH_FIN;
             tcp_ack_now(t, c);
             return;

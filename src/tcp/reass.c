@@ -198,7 +198,7 @@ void tcp_reass_insert(struct tcp *t, struct tcp_conn *c, struct tcp_in *in)
         return;
     }
     struct tcp_seg s = *in->s;
-    if (!tcp_payload_keep(t, in, &pkts))
+    if (!tcp_payload_keep(t, in, !in_order, &pkts))
         return;
     t->stats.ooo_segs += !in_order;
     run_insert(t, c, before, &pkts, &s);

@@ -225,9 +225,9 @@ static inline void tcp_ack_data(struct tcp *t, struct tcp_conn *c, uint32_t len)
     tcp_timer_set(t, c, TCPT_DELACK, t->config.delack_us);
 }
 void tcp_data_deliver(struct tcp *t, struct tcp_conn *c, struct pkt_list *pkts);
-/* Keep the payload: in its own packet, or copied if the packet's pool is low. False: no memory; the
- * packet is dropped. */
-bool tcp_payload_keep(struct tcp *t, struct tcp_in *in, struct pkt_list *out);
+/* Keep the payload: in its own packet, or copied if the packet's pool is low.  early: it is not the
+ * next in order, and has less of a claim to memory.  False: no memory; the packet is dropped. */
+bool tcp_payload_keep(struct tcp *t, struct tcp_in *in, bool early, struct pkt_list *out);
 void tcp_dsack_note(struct tcp *t, struct tcp_conn *c, tcp_seq start, tcp_seq end);
 void tcp_fin_input(struct tcp *t, struct tcp_conn *c);
 void tcp_urgent_input(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s);

@@ -221,6 +221,28 @@ static void the_packets_of_all_queues_are_bounded(void **state)
     end();
 }
 
+/* A port without buffers to spare: all is copied, and what came early leaves room for what fills its
+ * gaps. */
+static void what_came_early_does_not_keep_out_what_is_next(void **state)
+{
+    const struct tcp_stats *stats;
+
+    (void)state;
+    duo_defaults(&w);
+    w.config.limits.copy_packets = 8;
+    start_with(7);
+    stats = &duo_tcp(&w, 1)->stats;
+    w.end[1].forged.low_water = UINT32_MAX;
+    for (uint32_t i = 0; i < 20; i++)
+        segment(10 + 20 * i, 20 + 20 * i, 0);
+    assert_int_equal(duo_tcp(&w, 1)->ooo_packets, 4);
+    assert_int_equal(stats->drop_ooo_full, 16);
+    segment(0, 10, 0);
+    assert_int_equal(seq_diff(c->rcv_nxt, base), 20);
+    assert_int_equal(stats->drop_rcv_memory, 0);
+    end();
+}
+
 static void a_fin_behind_a_gap_ends_the_stream_when_the_gap_is_filled(void **state)
 {
     (void)state;
@@ -277,6 +299,7 @@ int main(void)
         cmocka_unit_test(a_duplicate_is_reported_once_and_first),
         cmocka_unit_test(more_gaps_than_allowed_cost_nothing),
         cmocka_unit_test(the_packets_of_all_queues_are_bounded),
+        cmocka_unit_test(what_came_early_does_not_keep_out_what_is_next),
         cmocka_unit_test(a_fin_behind_a_gap_ends_the_stream_when_the_gap_is_filled),
         cmocka_unit_test(a_segment_that_overlaps_a_run_does_not_rewrite_it),
         cmocka_unit_test(what_waits_goes_back_when_the_connection_is_aborted),
