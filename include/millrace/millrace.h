@@ -285,8 +285,10 @@ enum mr_opt {
     MR_NOTSENT_LOWAT, /* bytes, 0 (default): no limit.  There is room to send only while less than
                          this is queued and not yet sent for the first time; who was refused, or
                          polls, is told of room again when it is less than half */
+    MR_WINDOW_CLAMP,  /* bytes, at least 1152; 0 (default): no limit.  No larger window is
+                         announced, to a unit of its scale; what was announced before stands */
 };
-#define MR_OPT_LAST MR_NOTSENT_LOWAT
+#define MR_OPT_LAST MR_WINDOW_CLAMP
 
 enum mr_cc { MR_CC_NEWRENO = 0, MR_CC_CUBIC = 1 };
 

@@ -39,6 +39,7 @@ static const struct plain_opt plain[] = {
     [MR_LINGER2] = {IPPROTO_TCP, TCP_LINGER2, TCP_ONLY, -1, 120},
     [MR_SYN_RETRIES] = {IPPROTO_TCP, TCP_SYNCNT, TCP_ONLY, 1, 127},
     [MR_NOTSENT_LOWAT] = {IPPROTO_TCP, TCP_NOTSENT_LOWAT, TCP_ONLY, 0, 1 << 30},
+    [MR_WINDOW_CLAMP] = {IPPROTO_TCP, TCP_WINDOW_CLAMP, TCP_ONLY, 1152, 1 << 30},
 };
 
 static int set_plain(struct ksock *s, enum mr_opt opt, int64_t value)
@@ -130,6 +131,7 @@ int ksock_setopt(struct ksock *s, enum mr_opt opt, int64_t value)
     case MR_LINGER2:
     case MR_SYN_RETRIES:
     case MR_NOTSENT_LOWAT:
+    case MR_WINDOW_CLAMP:
         return set_plain(s, opt, value);
     }
     return MR_ENOPROTOOPT;
@@ -217,6 +219,7 @@ int kapi_getopt(struct mr *m, mr_sock h, enum mr_opt opt, int64_t *value)
     case MR_LINGER2:
     case MR_SYN_RETRIES:
     case MR_NOTSENT_LOWAT:
+    case MR_WINDOW_CLAMP:
         return get_plain(s, opt, value);
     }
     return MR_ENOPROTOOPT;

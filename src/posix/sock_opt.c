@@ -84,7 +84,7 @@ const struct opt_row opt_table[] = {
     {TCP(TCP_LINGER2, INT), HONOURED(LINGER2, MR_LINGER2), .otherwise = 60},
     {TCP(TCP_DEFER_ACCEPT, INT),
      HINT(DEFER_ACCEPT, "a connection may come before its data, as when the time given is over")},
-    {TCP(TCP_WINDOW_CLAMP, INT), HINT(WINDOW_CLAMP, "a bound on memory: SO_RCVBUF is ours")},
+    {TCP(TCP_WINDOW_CLAMP, INT), HONOURED(WINDOW_CLAMP, MR_WINDOW_CLAMP)},
     {TCP(TCP_INFO, OTHER), READ("as far as we know")},
     {TCP(TCP_QUICKACK, BOOL), HONOURED(QUICKACK, MR_QUICKACK), .otherwise = 1},
     {TCP(TCP_CONGESTION, NAME), HONOURED(CONGESTION, MR_CONGESTION),

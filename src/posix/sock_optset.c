@@ -9,6 +9,8 @@
 #define RCVBUF_MIN 2304
 #define BUF_ASK_MAX 212992      /* net.core.[rw]mem_max */
 #define RCVBUF_GROWS_TO 6291456 /* net.ipv4.tcp_rmem */
+#define CLAMP_MIN 1152          /* SOCK_MIN_RCVBUF / 2 */
+#define CLAMP_MAX (1 << 30)
 #define NOTSENT_MAX (1 << 30)
 #define LINGER2_DEFAULT 60
 #define LINGER2_MAX 120 /* TCP_FIN_TIMEOUT_MAX */
@@ -33,6 +35,8 @@ int64_t opt_for_stack(const struct opt_row *o, int32_t v)
         return v < 1 ? 64 : v;
     case OPT_NOTSENT_LOWAT: /* the kernel's has no sign: below zero is no limit */
         return v < 0 ? 0 : v < NOTSENT_MAX ? v : NOTSENT_MAX;
+    case OPT_WINDOW_CLAMP:
+        return v < CLAMP_MAX ? v : CLAMP_MAX;
     default:
         return v;
     }
@@ -130,6 +134,8 @@ static int32_t as_linux_keeps(const struct px_file *f, const struct opt_row *o, 
         return v < 0 || v > most ? most : v ? v : 1;
     case OPT_QUICKACK:
         return v & 1;
+    case OPT_WINDOW_CLAMP:
+        return v == 0 || v >= CLAMP_MIN ? v : CLAMP_MIN;
     case OPT_LINGER2:
         if (v <= 0)
             return v < 0 ? -1 : LINGER2_DEFAULT;

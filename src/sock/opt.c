@@ -3,6 +3,7 @@
 
 #define BUF_MIN 2048
 #define BUF_MAX (1 << 30)
+#define CLAMP_MIN 1152 /* Linux's SOCK_MIN_RCVBUF / 2 */
 #define SYN_WND_MAX 65535u
 
 static bool in_range(int64_t v, int64_t lo, int64_t hi)
@@ -38,6 +39,8 @@ static bool value_is_valid(enum mr_opt opt, int64_t v)
         return in_range(v, -1, 120);
     case MR_NOTSENT_LOWAT:
         return in_range(v, 0, BUF_MAX);
+    case MR_WINDOW_CLAMP:
+        return v == 0 || in_range(v, CLAMP_MIN, BUF_MAX);
     case MR_USER_TIMEOUT_MS:
         return in_range(v, 0, 24 * 3600 * 1000);
     case MR_SNDBUF:
@@ -111,6 +114,9 @@ static int cold_opt(struct tcp_cold *cold, enum mr_opt opt, int64_t v)
         break;
     case MR_NOTSENT_LOWAT:
         cold->notsent_lowat = (uint32_t)v;
+        break;
+    case MR_WINDOW_CLAMP:
+        cold->window_clamp = (uint32_t)v;
         break;
     case MR_USER_TIMEOUT_MS:
         cold->user_timeout_ms = (uint32_t)v;
@@ -216,6 +222,9 @@ static int inherit_setopt(const struct sock *s, struct tcp_inherit *i, enum mr_o
         return 0;
     case MR_NOTSENT_LOWAT:
         i->notsent_lowat = (uint32_t)v;
+        return 0;
+    case MR_WINDOW_CLAMP:
+        i->window_clamp = (uint32_t)v;
         return 0;
     case MR_USER_TIMEOUT_MS:
         i->user_timeout_ms = (uint32_t)v;

@@ -40,6 +40,9 @@ static int cold_getopt(const struct sock *s, const struct tcp_conn *c, enum mr_o
     case MR_NOTSENT_LOWAT:
         *v = cold ? cold->notsent_lowat : 0;
         return 0;
+    case MR_WINDOW_CLAMP:
+        *v = cold ? cold->window_clamp : 0;
+        return 0;
     case MR_USER_TIMEOUT_MS:
         *v = cold ? cold->user_timeout_ms : 0;
         return 0;
@@ -157,6 +160,9 @@ static int inherit_getopt(const struct sock *s, const struct tcp_inherit *i, enu
         return 0;
     case MR_NOTSENT_LOWAT:
         *v = i->notsent_lowat;
+        return 0;
+    case MR_WINDOW_CLAMP:
+        *v = i->window_clamp;
         return 0;
     case MR_USER_TIMEOUT_MS:
         *v = i->user_timeout_ms;

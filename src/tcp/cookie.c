@@ -129,8 +129,8 @@ bool tcp_cookie_input(struct tcp *t, struct tcp_listener *l, const struct flow_k
         return true;
     }
     if (y.flags & TSYN_WSCALE)
-        y.rcv_scale =
-            (uint8_t)tcp_wscale_wanted(t, l->inherit.rcv_buf, l->inherit.flags & TF_RCVBUF_FIXED);
+        y.rcv_scale = (uint8_t)tcp_wscale_wanted(
+            t, l->inherit.rcv_buf, l->inherit.flags & TF_RCVBUF_FIXED, l->inherit.window_clamp);
     y.ts_offset = tcp_ts_offset(t, k);
     if (s->has_ts) {
         y.flags |= TSYN_TS;

@@ -7,6 +7,7 @@
 static void syn_options(struct tcp *t, struct tcp_conn *c, struct tcp_seg *s)
 {
     const struct tcp_cold *cold = tcp_cold(t, c);
+    uint32_t clamp = cold ? cold->window_clamp : 0;
     bool synack = c->state == TCPS_SYN_RECEIVED;
 
     s->has_mss = true;
@@ -14,11 +15,12 @@ static void syn_options(struct tcp *t, struct tcp_conn *c, struct tcp_seg *s)
     s->has_sack_ok = synack ? (c->flags & TF_SACK) != 0 : t->config.sack;
     s->has_wscale = synack ? (c->flags & TF_WSCALE) != 0 : t->config.window_scaling;
     if (s->has_wscale && seq_eq(c->snd_una, c->snd_max))
-        c->scales = (uint8_t)(tcp_snd_scale(c) |
-                              tcp_wscale_wanted(t, c->rcv_buf, c->flags & TF_RCVBUF_FIXED) << 4);
+        c->scales =
+            (uint8_t)(tcp_snd_scale(c) |
+                      tcp_wscale_wanted(t, c->rcv_buf, c->flags & TF_RCVBUF_FIXED, clamp) << 4);
     s->wscale = (uint8_t)tcp_rcv_scale(c);
     s->has_ts = synack ? (c->flags & TF_TS) != 0 : t->config.timestamps;
-    uint32_t wnd = max_u32(min_u32(tcp_rcv_space(c), 65535), tcp_rcv_wnd(c));
+    uint32_t wnd = max_u32(tcp_syn_wnd(tcp_rcv_space(c), clamp), tcp_rcv_wnd(c));
     s->wnd = (uint16_t)min_u32(wnd, 65535);
     c->rcv_adv = seq_add(c->rcv_nxt, wnd);
 }
@@ -68,7 +70,7 @@ static void header_fill(struct tcp *t, struct tcp_conn *c, const struct tcp_plan
     if (unlikely(pl->flags & TH_SYN)) {
         syn_options(t, c, s);
     } else {
-        s->wnd = tcp_wnd_announce(t, c);
+        s->wnd = unlikely(c->cold) ? tcp_wnd_announce_own(t, c) : tcp_wnd_announce(t, c);
         if (unlikely(c->flags & TF_URG_SND))
             urgent_set(t, c, s);
     }

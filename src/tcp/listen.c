@@ -187,7 +187,7 @@ struct tcp_conn *tcp_passive_conn(struct tcp *t, struct tcp_listener *l, const s
     c->rxtshift = y->retries;
     c->tos = l->inherit.tos;
     c->rcv_nxt = c->last_ack_sent = seq_of(y->irs_v + 1);
-    c->rcv_adv = seq_add(c->rcv_nxt, min_u32(c->rcv_buf, 65535));
+    c->rcv_adv = seq_add(c->rcv_nxt, tcp_syn_wnd(c->rcv_buf, l->inherit.window_clamp));
     c->snd_una = c->snd_nxt = c->snd_max = seq_of(y->iss_v + 1);
     c->recover = seq_of(y->iss_v);
     c->snd_wl1 = seq_sub(in->s->seq, 1);

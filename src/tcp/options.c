@@ -64,11 +64,13 @@ void tcp_mss_set(struct tcp *t, struct tcp_conn *c)
 }
 
 /* RFC 7323 2.2: the least shift with which the largest buffer can be announced. */
-unsigned tcp_wscale_wanted(const struct tcp *t, uint32_t rcv_buf, bool fixed)
+unsigned tcp_wscale_wanted(const struct tcp *t, uint32_t rcv_buf, bool fixed, uint32_t clamp)
 {
     uint32_t most = fixed ? rcv_buf : max_u32(rcv_buf, t->config.rcvbuf_max);
     unsigned scale = 0;
 
+    if (clamp)
+        most = min_u32(most, clamp);
     while (scale < 14 && (65535u << scale) < most)
         scale++;
     return scale;

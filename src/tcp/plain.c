@@ -119,7 +119,7 @@ static inline bool has_own_options(const struct tcp *t, const struct tcp_conn *c
 {
     const struct tcp_cold *cold = tcp_cold(t, c);
 
-    return unlikely(cold) && (cold->src_route_n || cold->user_timeout_ms);
+    return unlikely(cold) && (cold->src_route_n || cold->user_timeout_ms || cold->window_clamp);
 }
 
 bool tcp_plain_output(struct tcp *t, struct tcp_conn *c)

@@ -85,8 +85,8 @@ void tcp_syn_fill(struct tcp *t, struct tcp_syn *y, struct tcp_listener *l,
     if (s->has_wscale && cf->window_scaling) {
         y->flags |= TSYN_WSCALE;
         y->snd_scale = (uint8_t)min_u32(s->wscale, 14);
-        y->rcv_scale =
-            (uint8_t)tcp_wscale_wanted(t, l->inherit.rcv_buf, l->inherit.flags & TF_RCVBUF_FIXED);
+        y->rcv_scale = (uint8_t)tcp_wscale_wanted(
+            t, l->inherit.rcv_buf, l->inherit.flags & TF_RCVBUF_FIXED, l->inherit.window_clamp);
     }
     y->src_route_n = in->ip->src_route_n;
     if (y->src_route_n) /* MUST-53 */
@@ -217,7 +217,8 @@ void tcp_syn_input(struct tcp *t, struct tcp_syn *y, struct tcp_in *in)
 {
     const struct tcp_seg *s = in->s;
     tcp_seq rcv_nxt = seq_of(y->irs_v + 1);
-    uint32_t wnd = min_u32(listener_of(t, y)->inherit.rcv_buf, 65535);
+    const struct tcp_inherit *i = &listener_of(t, y)->inherit;
+    uint32_t wnd = tcp_syn_wnd(i->rcv_buf, i->window_clamp);
 
     if (s->flags & TH_RST) {
         if (seq_eq(s->seq,
@@ -257,7 +258,7 @@ bool tcp_syn_ack_send(struct tcp *t, struct tcp_syn *y, tcp_seq iss)
         .sport = y->key.lport,
         .dport = y->key.rport,
         .flags = TH_SYN | TH_ACK,
-        .wnd = (uint16_t)min_u32(l->inherit.rcv_buf, 65535),
+        .wnd = (uint16_t)tcp_syn_wnd(l->inherit.rcv_buf, l->inherit.window_clamp),
         .has_mss = true,
         .mss = tcp_mss_to_announce(t, &y->key.raddr, y->key.lidx, l->inherit.maxseg),
         .has_ts = y->flags & TSYN_TS,

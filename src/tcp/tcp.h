@@ -348,6 +348,7 @@ struct tcp_cold {
     int32_t linger2_s; /* of an orphan's FIN-WAIT-2; 0: default, -1: there is none */
     uint32_t snd_lowat;
     uint32_t notsent_lowat; /* MR_NOTSENT_LOWAT; 0: no limit */
+    uint32_t window_clamp;  /* of what we announce; 0: no limit */
     uint16_t maxseg; /* 0: no limit of the application's */
     int16_t soft_err;
     uint8_t keep_unanswered; /* probes */
@@ -421,7 +422,7 @@ struct tcp_inherit {
     uint16_t maxseg;
     uint8_t ttl, tos, cc_kind;
     uint32_t keep_idle_ms, keep_intvl_ms, keep_cnt;
-    uint32_t user_timeout_ms, notsent_lowat;
+    uint32_t user_timeout_ms, notsent_lowat, window_clamp;
     int32_t linger_s, linger2_s;
 };
 

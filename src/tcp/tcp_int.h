@@ -175,7 +175,8 @@ uint32_t tcp_ts_offset(const struct tcp *t, const struct flow_key *k);
 uint16_t tcp_mss_to_announce(struct tcp *t, const struct ip_addr *raddr, uint16_t lidx,
                              uint16_t limit);
 void tcp_mss_set(struct tcp *t, struct tcp_conn *c);
-unsigned tcp_wscale_wanted(const struct tcp *t, uint32_t rcv_buf, bool fixed);
+/* clamp: MR_WINDOW_CLAMP, or 0. */
+unsigned tcp_wscale_wanted(const struct tcp *t, uint32_t rcv_buf, bool fixed, uint32_t clamp);
 uint16_t tcp_mss_clamp(const struct tcp_seg *s);
 void tcp_established(struct tcp *t, struct tcp_conn *c);
 
@@ -237,7 +238,14 @@ bool tcp_reass_deliver(struct tcp *t, struct tcp_conn *c);
 void tcp_reass_clear(struct tcp *t, struct tcp_conn *c);
 unsigned tcp_reass_blocks(const struct tcp *t, const struct tcp_conn *c, struct tcp_sack *out,
                           unsigned max);
+/* Of a connection without MR_WINDOW_CLAMP, and of any. */
 uint16_t tcp_wnd_announce(struct tcp *t, struct tcp_conn *c);
+uint16_t tcp_wnd_announce_own(struct tcp *t, struct tcp_conn *c);
+/* What a SYN says: RFC 7323 2.2, never scaled. */
+static inline uint32_t tcp_syn_wnd(uint32_t space, uint32_t clamp)
+{
+    return min_u32(clamp ? min_u32(space, clamp) : space, 65535);
+}
 uint32_t tcp_rcv_space(const struct tcp_conn *c);
 void tcp_rcv_tune(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, uint32_t len);
 

@@ -230,7 +230,7 @@ void tcp_inherit_apply(struct tcp *t, struct tcp_conn *c, const struct tcp_inher
 {
     bool any = i->maxseg || (i->flags & TF_KEEPALIVE) || i->keep_idle_ms || i->keep_intvl_ms ||
                i->keep_cnt || i->user_timeout_ms || i->linger_s >= 0 || i->linger2_s ||
-               i->notsent_lowat;
+               i->notsent_lowat || i->window_clamp;
     struct tcp_cold *cold = any ? tcp_cold_get(t, c) : NULL;
 
     if (!cold)
@@ -241,6 +241,7 @@ void tcp_inherit_apply(struct tcp *t, struct tcp_conn *c, const struct tcp_inher
     cold->keep_cnt = i->keep_cnt;
     cold->user_timeout_ms = i->user_timeout_ms;
     cold->notsent_lowat = i->notsent_lowat;
+    cold->window_clamp = i->window_clamp;
     cold->linger_s = i->linger_s;
     cold->linger2_s = i->linger2_s;
 }

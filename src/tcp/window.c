@@ -12,13 +12,12 @@ uint32_t tcp_rcv_space(const struct tcp_conn *c)
 /* The window field for the next segment, and the promise it makes. Receiver's SWS avoidance
  * (MUST-39, RFC 9293 3.8.6.2.2): the right edge moves only by a segment or half the buffer; it
  * never moves back (SHLD-14, MUST-34). */
-uint16_t tcp_wnd_announce(struct tcp *t, struct tcp_conn *c)
+static inline uint16_t announce(struct tcp *t, struct tcp_conn *c, uint32_t wnd, uint32_t buf)
 {
     unsigned scale = tcp_rcv_scale(c);
-    uint32_t wnd = tcp_rcv_space(c);
     uint32_t promised = seq_leq(c->rcv_nxt, c->rcv_adv) ? tcp_rcv_wnd(c) : 0;
 
-    if (wnd < c->rcv_buf / 2 && wnd < promised + c->mss)
+    if (wnd < buf / 2 && wnd < promised + c->mss)
         wnd = promised;
     wnd = min_u32(max_u32(wnd, promised), 65535u << scale);
     uint32_t field = wnd >> scale;
@@ -29,6 +28,28 @@ uint16_t tcp_wnd_announce(struct tcp *t, struct tcp_conn *c)
     if (field == 0)
         t->stats.zero_window_sent++;
     return (uint16_t)field;
+}
+
+uint16_t tcp_wnd_announce(struct tcp *t, struct tcp_conn *c)
+{
+    return announce(t, c, tcp_rcv_space(c), c->rcv_buf);
+}
+
+/* The most that may be announced, whatever room there is: but one unit of the scale, or nothing
+ * could come. */
+static uint32_t bound_of(const struct tcp *t, const struct tcp_conn *c)
+{
+    const struct tcp_cold *cold = tcp_cold(t, c);
+
+    return cold && cold->window_clamp ? max_u32(cold->window_clamp, 1u << tcp_rcv_scale(c))
+                                      : UINT32_MAX;
+}
+
+uint16_t tcp_wnd_announce_own(struct tcp *t, struct tcp_conn *c)
+{
+    uint32_t bound = bound_of(t, c);
+
+    return announce(t, c, min_u32(tcp_rcv_space(c), bound), min_u32(c->rcv_buf, bound));
 }
 
 /* Receive buffer auto-tuning: what the application takes in one round trip should be at most half
@@ -50,6 +71,15 @@ void tcp_rcv_tune(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, ui
     }
 }
 
+static inline bool is_worth_telling(const struct tcp_conn *c, uint32_t space, uint32_t promised,
+                                    uint32_t buf)
+{
+    uint32_t gain = min_u32(space, 65535u << tcp_rcv_scale(c)) - min_u32(promised, space);
+
+    return gain >= buf / 2 || (gain >= 2u * c->mss && gain >= buf / 8) ||
+           (promised < c->mss && gain >= c->mss);
+}
+
 /* RFC 9293 3.8.6.2.2: tell the peer when the window has opened by two segments or half the buffer.
  */
 void tcp_received(struct tcp *t, struct tcp_conn *c, instant now)
@@ -60,12 +90,15 @@ void tcp_received(struct tcp *t, struct tcp_conn *c, instant now)
     uint32_t promised = seq_leq(c->rcv_nxt, c->rcv_adv) ? tcp_rcv_wnd(c) : 0;
     if (space <= promised)
         return;
-    uint32_t gain = min_u32(space, 65535u << tcp_rcv_scale(c)) - min_u32(promised, space);
-    if (gain >= c->rcv_buf / 2 || (gain >= 2u * c->mss && gain >= c->rcv_buf / 8) ||
-        (promised < c->mss && gain >= c->mss)) {
-        t->now = now;
-        t->now_ms = (uint32_t)(now / USEC_PER_MSEC);
-        t->stats.window_updates_out++;
-        tcp_ack_now(t, c);
+    if (!is_worth_telling(c, space, promised, c->rcv_buf))
+        return;
+    if (unlikely(c->cold)) {
+        uint32_t bound = bound_of(t, c);
+        if (!is_worth_telling(c, min_u32(space, bound), promised, min_u32(c->rcv_buf, bound)))
+            return;
     }
+    t->now = now;
+    t->now_ms = (uint32_t)(now / USEC_PER_MSEC);
+    t->stats.window_updates_out++;
+    tcp_ack_now(t, c);
 }

@@ -112,7 +112,7 @@ long receive(int fd, uint64_t n, uint64_t offset, int *err);
  *      drain ID OFFSET            -> received to the end; "text" is how it ended
  *      shut ID HOW   close ID   rst ID           opt ID LEVEL NAME VALUE
  *      udp PORT -> id             sendto ID PORT N    recvfrom ID -> received, waits PATIENCE_MS
- *      poll ID WANT -> revents    peek ID -> FIONREAD
+ *      poll ID WANT -> revents    peek ID -> FIONREAD        wnd ID -> the window it may send into
  *      after MS COMMAND...        answers at once, does it later */
 __attribute__((format(printf, 1, 2))) long peer(const char *format, ...);
 const char *peer_text(void); /* of the last answer */

@@ -39,7 +39,7 @@ static const struct option options[] = {
     {"USER_TIMEOUT", IPPROTO_TCP, TCP_USER_TIMEOUT, {5000, -1}},
     {"LINGER2", IPPROTO_TCP, TCP_LINGER2, {5, 0, 121, -3}},
     {"MAXSEG", IPPROTO_TCP, TCP_MAXSEG, {1000, 10, 70000}},
-    {"WINDOW_CLAMP", IPPROTO_TCP, TCP_WINDOW_CLAMP, {0}},
+    {"WINDOW_CLAMP", IPPROTO_TCP, TCP_WINDOW_CLAMP, {0, 100, 4000, -1}},
     {"NOTSENT_LOWAT", IPPROTO_TCP, TCP_NOTSENT_LOWAT, {16384, -1, 1, 1 << 30}},
     {"unknown of TCP", IPPROTO_TCP, 9999, {1}},
     {"TOS", IPPROTO_IP, IP_TOS, {16}},
@@ -330,6 +330,38 @@ static void notsent_bulk(void)
     fact("which is: %s", peer_text());
 }
 
+/* Linux goes by it until it has seen what its packets weigh (tcp_measure_rcv_mss). */
+static void window_clamp(void)
+{
+    int port = next_port(), l = listener(port), fd, err, before;
+    long id, to, wnd;
+
+    set_int(l, IPPROTO_TCP, TCP_WINDOW_CLAMP, 4000);
+    id = peer("connect %d", port);
+    fd = accept(l, NULL, NULL);
+    fact("accepted: %d", get_int(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP));
+    wnd = peer("wnd %ld", id);
+    fact("the peer may send something: %d, no more than that: %d", wnd > 0, wnd <= 4000);
+    before = get_int(fd, SOL_SOCKET, SO_RCVBUF);
+    set_int(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 3000);
+    fact("the buffer is what it was: %d", get_int(fd, SOL_SOCKET, SO_RCVBUF) == before);
+    peer("after 0 send %ld %d 0", id, MANY);
+    fact("received: %ld", receive(fd, MANY, 0, &err));
+    /* One that we open. */
+    port = next_port();
+    to = peer("listen %d 5", port);
+    fd = tcp();
+    set_int(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 5000);
+    say("connect", connect_to(fd, peer_ip, port));
+    id = peer("accept %ld", to);
+    wnd = peer("wnd %ld", id);
+    fact("the peer may send something: %d, no more than that: %d", wnd > 0, wnd <= 5000);
+    /* What is not read does not count. */
+    peer("after 0 send %ld 20000 0", id);
+    await_bytes(fd, 20000);
+    fact("received: %ld", receive(fd, 20000, 0, &err));
+}
+
 const struct topic topics_option[] = {
     {"options fresh", of_fresh},
     {"options listener", of_listener},
@@ -339,6 +371,7 @@ const struct topic topics_option[] = {
     {"option structs", structs},
     {"tcp info", info_of},
     {"low water", low_water},
+    {"window clamp", window_clamp},
     {"notsent lowat", notsent_lowat},
     {"notsent bulk", notsent_bulk},
     {0},

@@ -220,6 +220,21 @@ static long file_bytes(int fd)
     return ioctl(fd, FIONREAD, &n) < 0 ? -errno : n;
 }
 
+/* tcpi_snd_wnd of <linux/tcp.h>, which does not go together with libc's. */
+#define TCPI_SND_WND 228
+
+static long send_window(int fd)
+{
+    unsigned char info[TCPI_SND_WND + 4] = {0};
+    socklen_t n = sizeof info;
+    uint32_t wnd;
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &n) < 0)
+        return -errno;
+    memcpy(&wnd, info + TCPI_SND_WND, sizeof wnd);
+    return n == sizeof info ? (long)wnd : -ENOSYS;
+}
+
 static long call(long r)
 {
     return r < 0 ? -errno : r;
@@ -265,6 +280,8 @@ static long command(char *line, const char **text)
         return await(fd, (int)b);
     if (strcmp(verb, "peek") == 0)
         return file_bytes(fd);
+    if (strcmp(verb, "wnd") == 0)
+        return send_window(fd);
     return -ENOSYS;
 }
 

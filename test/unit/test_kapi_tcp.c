@@ -454,6 +454,9 @@ static void options_are_read_back_and_checked(void **state)
     assert_int_equal(mr_setopt(w.m, p.client, MR_NOTSENT_LOWAT, 5000), MR_OK);
     assert_int_equal(mr_getopt(w.m, p.client, MR_NOTSENT_LOWAT, &v), MR_OK);
     assert_int_equal(v, 5000);
+    assert_int_equal(mr_setopt(w.m, p.client, MR_WINDOW_CLAMP, 3000), MR_OK);
+    assert_int_equal(mr_getopt(w.m, p.client, MR_WINDOW_CLAMP, &v), MR_OK);
+    assert_int_equal(v, 3000);
     assert_int_equal(mr_setopt(w.m, p.client, MR_TTL, 256), MR_EINVAL);
     assert_int_equal(mr_setopt(w.m, p.client, MR_KEEPCNT, 0), MR_EINVAL);
     assert_int_equal(mr_setopt(w.m, p.client, MR_SYN_RETRIES, 3), MR_OK);

@@ -28,7 +28,7 @@ static const struct range ranges[] = {
     {MR_CONGESTION, 0, 1},     {MR_QUICKACK, 0, 1},     {MR_SNDLOWAT, 1, 1 << 30},
     {MR_LINGER2, -1, 120},
     {MR_SYN_RETRIES, 0, 127},
-    {MR_NOTSENT_LOWAT, 0, 1 << 30},
+    {MR_NOTSENT_LOWAT, 0, 1 << 30}, {MR_WINDOW_CLAMP, 1152, 1 << 30},
 };
 
 static void a_connection_takes_what_is_in_range_and_gives_it_back(void **state)
@@ -107,7 +107,7 @@ static void what_a_listener_was_given_its_connections_have(void **state)
         {MR_USER_TIMEOUT_MS, 4444, 0},
         {MR_SNDBUF, 5000, 0}, {MR_RCVBUF, 6000, 0}, {MR_MAXSEG, 500, 0}, {MR_TTL, 33, 0},
         {MR_TOS, 8, 0},      {MR_CONGESTION, 0, 0}, {MR_QUICKACK, 1, 0},
-        {MR_LINGER2, -1, 0}, {MR_NOTSENT_LOWAT, 5000, 0},
+        {MR_LINGER2, -1, 0}, {MR_NOTSENT_LOWAT, 5000, 0}, {MR_WINDOW_CLAMP, 3000, 0},
     };
     mr_sock x[2];
     int64_t v;
@@ -148,7 +148,7 @@ static void a_listeners_defaults_can_be_read(void **state)
         {MR_NODELAY, 0, 0},   {MR_KEEPALIVE, 0, 0}, {MR_KEEPIDLE, 7200, 0}, {MR_KEEPINTVL, 75, 0},
         {MR_KEEPCNT, 8, 0},   {MR_LINGER, -1, 0},   {MR_TTL, 64, 0},        {MR_TOS, 0, 0},
         {MR_CONGESTION, 1, 0}, {MR_USER_TIMEOUT_MS, 0, 0}, {MR_OOBINLINE, 1, 0},
-        {MR_LINGER2, 60, 0}, {MR_NOTSENT_LOWAT, 0, 0},
+        {MR_LINGER2, 60, 0}, {MR_NOTSENT_LOWAT, 0, 0}, {MR_WINDOW_CLAMP, 0, 0},
     };
     int64_t v;
 

@@ -221,13 +221,15 @@ static void the_window_scale_is_the_least_that_covers_the_buffer(void **state)
 
     (void)state;
     for (unsigned scale = 0; scale < 14; scale++) {
-        assert_int_equal(tcp_wscale_wanted(&t, 65535u << scale, true), scale);
-        assert_int_equal(tcp_wscale_wanted(&t, (65535u << scale) + 1, true), scale + 1);
+        assert_int_equal(tcp_wscale_wanted(&t, 65535u << scale, true, 0), scale);
+        assert_int_equal(tcp_wscale_wanted(&t, (65535u << scale) + 1, true, 0), scale + 1);
     }
-    assert_int_equal(tcp_wscale_wanted(&t, UINT32_MAX, true), 14);
+    assert_int_equal(tcp_wscale_wanted(&t, UINT32_MAX, true, 0), 14);
+    assert_int_equal(tcp_wscale_wanted(&t, UINT32_MAX, true, 65536), 1);
     t.config.rcvbuf_max = 1 << 20;
-    assert_int_equal(tcp_wscale_wanted(&t, 4096, false), 5);
-    assert_int_equal(tcp_wscale_wanted(&t, 4096, true), 0);
+    assert_int_equal(tcp_wscale_wanted(&t, 4096, false, 0), 5);
+    assert_int_equal(tcp_wscale_wanted(&t, 4096, false, 4000), 0);
+    assert_int_equal(tcp_wscale_wanted(&t, 4096, true, 0), 0);
 }
 
 static void a_peer_without_the_option_gets_536_and_a_silly_one_64(void **state)

@@ -69,6 +69,44 @@ static void what_was_announced_is_never_taken_back(void **state)
     duo_end(&w);
 }
 
+/* MR_WINDOW_CLAMP: but for what was promised before, and for one unit of the scale that is needed
+ * to say that; and the peer never waits for ever. */
+static void no_more_is_announced_than_the_clamp_says(void **state)
+{
+    struct rng r;
+
+    (void)state;
+    rng_init(&r, 3);
+    duo_start(&w);
+    t = duo_tcp(&w, 0);
+    for (unsigned round = 0; round < 3000; round++) {
+        unsigned scale = rng_below(&r, 15), unit = 1u << scale;
+        start(2048 + rng_below(&r, 60000u << rng_below(&r, scale + 1)), scale);
+        struct tcp_cold *cold = tcp_cold_get(t, &c);
+        tcp_seq edge = c.rcv_adv;
+        for (unsigned step = 0; step < 60; step++) {
+            uint32_t room = seq_diff(edge, c.rcv_nxt), n = rng_below(&r, room + 1);
+            if (rng_chance(&r, 1, 8))
+                cold->window_clamp = 1152 + rng_below(&r, 60000);
+            c.rcv_nxt = seq_add(c.rcv_nxt, n);
+            c.rcvq.cc += n;
+            c.rcvq.cc -= rng_below(&r, c.rcvq.cc + 1);
+            uint32_t promised = seq_diff(edge, c.rcv_nxt);
+            uint32_t most = cold->window_clamp ? max_u32(cold->window_clamp, unit) : UINT32_MAX;
+            uint32_t wnd = (uint32_t)tcp_wnd_announce_own(t, &c) << scale;
+            assert_true(wnd >= promised);
+            assert_true(wnd <= max_u32(most, promised + unit - 1));
+            edge = seq_add(c.rcv_nxt, wnd);
+        }
+        c.rcvq.cc = 0;
+        c.rcv_nxt = edge;
+        if (c.rcv_buf >= unit)
+            assert_true(tcp_wnd_announce_own(t, &c) > 0);
+        pool_put(&t->colds, cold);
+    }
+    duo_end(&w);
+}
+
 /* Nor more than there is room for, but for the rounding of one unit and for promises kept. */
 static void no_more_is_announced_than_there_is_room_for(void **state)
 {
@@ -141,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_announced_is_never_taken_back),
+        cmocka_unit_test(no_more_is_announced_than_the_clamp_says),
         cmocka_unit_test(no_more_is_announced_than_there_is_room_for),
         cmocka_unit_test(a_window_does_not_open_by_crumbs),
         cmocka_unit_test(a_zero_window_is_counted),
