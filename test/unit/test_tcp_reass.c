@@ -221,8 +221,8 @@ static void the_packets_of_all_queues_are_bounded(void **state)
     end();
 }
 
-/* A port without buffers to spare: all is copied, and what came early leaves room for what fills its
- * gaps. */
+/* A port without buffers to spare: all is copied, and what came early leaves room for what fills
+ * its gaps. */
 static void what_came_early_does_not_keep_out_what_is_next(void **state)
 {
     const struct tcp_stats *stats;
