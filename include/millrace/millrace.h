@@ -287,8 +287,12 @@ enum mr_opt {
                          polls, is told of room again when it is less than half */
     MR_WINDOW_CLAMP,  /* bytes, at least 1152; 0 (default): no limit.  No larger window is
                          announced, to a unit of its scale; what was announced before stands */
+    MR_DEFER_ACCEPT, /* seconds, at most 32767, listener: a connection comes with its first data or
+                        end of stream, or when so long has passed, rounded up to time-outs of a
+                        SYN,ACK (1, 3, 7, 15 ...); 0 (default): at once.  SYN cookies remember
+                        nobody: what is opened by one comes at once */
 };
-#define MR_OPT_LAST MR_WINDOW_CLAMP
+#define MR_OPT_LAST MR_DEFER_ACCEPT
 
 enum mr_cc { MR_CC_NEWRENO = 0, MR_CC_CUBIC = 1 };
 

@@ -40,6 +40,7 @@ static const struct plain_opt plain[] = {
     [MR_SYN_RETRIES] = {IPPROTO_TCP, TCP_SYNCNT, TCP_ONLY, 1, 127},
     [MR_NOTSENT_LOWAT] = {IPPROTO_TCP, TCP_NOTSENT_LOWAT, TCP_ONLY, 0, 1 << 30},
     [MR_WINDOW_CLAMP] = {IPPROTO_TCP, TCP_WINDOW_CLAMP, TCP_ONLY, 1152, 1 << 30},
+    [MR_DEFER_ACCEPT] = {IPPROTO_TCP, TCP_DEFER_ACCEPT, 1u << KSOCK_LISTENER, 0, 32767},
 };
 
 static int set_plain(struct ksock *s, enum mr_opt opt, int64_t value)
@@ -132,6 +133,7 @@ int ksock_setopt(struct ksock *s, enum mr_opt opt, int64_t value)
     case MR_SYN_RETRIES:
     case MR_NOTSENT_LOWAT:
     case MR_WINDOW_CLAMP:
+    case MR_DEFER_ACCEPT:
         return set_plain(s, opt, value);
     }
     return MR_ENOPROTOOPT;
@@ -220,6 +222,7 @@ int kapi_getopt(struct mr *m, mr_sock h, enum mr_opt opt, int64_t *value)
     case MR_SYN_RETRIES:
     case MR_NOTSENT_LOWAT:
     case MR_WINDOW_CLAMP:
+    case MR_DEFER_ACCEPT:
         return get_plain(s, opt, value);
     }
     return MR_ENOPROTOOPT;

@@ -105,6 +105,7 @@ void opts_apply(struct px_file *f, struct mr *m, mr_sock s)
 void opts_inherit(struct px_file *conn, const struct px_file *listener)
 {
     conn->opts = listener->opts;
+    conn->opts.set &= ~(UINT64_C(1) << OPT_DEFER_ACCEPT);
 }
 
 /* ---- by form --------------------------------------------------------------------------------- */
@@ -136,6 +137,8 @@ static int32_t as_linux_keeps(const struct px_file *f, const struct opt_row *o, 
         return v & 1;
     case OPT_WINDOW_CLAMP:
         return v == 0 || v >= CLAMP_MIN ? v : CLAMP_MIN;
+    case OPT_DEFER_ACCEPT:
+        return v < 0 ? 0 : (int32_t)tcp_syn_seconds(tcp_syn_timeouts((uint32_t)v));
     case OPT_LINGER2:
         if (v <= 0)
             return v < 0 ? -1 : LINGER2_DEFAULT;

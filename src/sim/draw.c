@@ -52,6 +52,8 @@ void sim_draw_plan(struct sim_world *w)
     p->check_every = rng_chance(r, 1, 2) ? 1 : between(r, 2, 40);
     p->pings = rng_chance(r, 1, 3);
     p->moves = mix64(w->options.seed + 0x6d6f) % 5 < 2;
+    if (mix64(w->options.seed + 0x6461) % 6 == 0)
+        p->defer_s = (uint8_t)(1 + mix64(w->options.seed + 0x6463) % 8);
     if (w->options.check_every)
         p->check_every = w->options.check_every;
     switch (rng_below(r, 4)) {

@@ -21,6 +21,8 @@ void sim_server_open(struct sim_app *a, struct sim_listener *l)
     if (rc != 0)
         sim_fail(a->world, "host %u: mr_listen says %s", a->host, mr_strerror(rc));
     l->open = rc == 0;
+    if (l->open && a->world->plan.defer_s)
+        mr_setopt(a->m, l->sock, MR_DEFER_ACCEPT, a->world->plan.defer_s);
 }
 
 /* What the others have of it is closed for them. */

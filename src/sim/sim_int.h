@@ -30,6 +30,7 @@ struct sim_plan {
     bool attacked;           /* a stranger sends forged segments */
     bool pings;              /* so does the router, echo requests */
     bool moves;              /* homes do: the laws of hosts of many cores change */
+    uint8_t defer_s;         /* listeners wait for data so long */
     bool starves;            /* ports run out of receive buffers, or refuse to send */
     uint8_t cores[SIM_HOSTS_MAX];
     uint32_t udp_datagrams;  /* a core that has a socket for them */

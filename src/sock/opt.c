@@ -48,6 +48,8 @@ static bool value_is_valid(enum mr_opt opt, int64_t v)
         return in_range(v, BUF_MIN, BUF_MAX);
     case MR_SYN_RETRIES:
         return in_range(v, 0, 127);
+    case MR_DEFER_ACCEPT:
+        return in_range(v, 0, 32767);
     case MR_MAXSEG:
         return in_range(v, 64, 65495);
     case MR_TTL:
@@ -264,6 +266,9 @@ static int listener_setopt(struct sock *s, struct tcp_listener *l, enum mr_opt o
         return 0;
     case MR_SYN_RETRIES:
         l->syn_retries = (uint8_t)v;
+        return 0;
+    case MR_DEFER_ACCEPT:
+        l->defer = tcp_syn_timeouts((uint32_t)v);
         return 0;
     default:
         return inherit_setopt(s, &l->inherit, opt, v);

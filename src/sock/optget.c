@@ -208,6 +208,9 @@ static int listener_getopt(const struct sock *s, const struct tcp_listener *l, e
     case MR_SYN_RETRIES:
         *v = l->syn_retries;
         return 0;
+    case MR_DEFER_ACCEPT:
+        *v = tcp_syn_seconds(l->defer);
+        return 0;
     default:
         return inherit_getopt(s, &l->inherit, opt, v);
     }

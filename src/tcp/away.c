@@ -446,6 +446,14 @@ static void give_up(struct tcp *t, struct tcp_away *a, struct tcp_conn *c)
         tcp_conn_end(t, c, err);
 }
 
+/* Its peer believes it open. */
+static bool is_acked(const struct flow_node *node)
+{
+    const struct tcp_syn *y = (const struct tcp_syn *)(const void *)node;
+
+    return node->kind == FLOW_SYN && (y->flags & TSYN_ACKED);
+}
+
 /* Home says that somebody else has the four-tuple.  He may have ended, told home so, and passed us
  * the SYN that begins anew, which we have asked for; home reads what different cores write in any
  * order.  Who is connected asks on, what is half open some times. */
@@ -457,7 +465,7 @@ static bool asks_on(struct tcp_away *a, const struct flow_node *node)
         return false;
     if (node->kind == FLOW_CONN)
         return c->state != TCPS_SYN_SENT;
-    return node->kind == FLOW_SYN && a->noes++ < NOES_DOUBTED;
+    return node->kind == FLOW_SYN && (is_acked(node) || a->noes++ < NOES_DOUBTED);
 }
 
 /* taken: somebody else has the four-tuple; a half-open connection then gives way, or it would
@@ -495,7 +503,7 @@ static void give_way(struct tcp *t, const struct flow_key *k)
     struct flow_node *node = flow_find(&t->flows, k, flow_hash(&t->flows, k));
     struct tcp_away *a = find(&t->abroad, k);
 
-    if (node && node->kind == FLOW_SYN)
+    if (node && node->kind == FLOW_SYN && !is_acked(node))
         tcp_syn_free(t, (struct tcp_syn *)(void *)node);
     else if (node && node->kind == FLOW_CONN && a && waits(a))
         give_up(t, a, (struct tcp_conn *)(void *)node);

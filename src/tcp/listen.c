@@ -198,7 +198,11 @@ struct tcp_conn *tcp_passive_conn(struct tcp *t, struct tcp_listener *l, const s
     accept_append(t, l, c);
     tcp_established(t, c);
     c->rxtshift = 0;
-    if (y->sent_us && y->retries == 0) /* Karn: MUST-18 */
+    if ((y->flags & TSYN_ACKED) && y->sent_us)
+        tcp_rtt_sample(t, c, y->sent_us);
+    else if (y->flags & TSYN_ACKED)
+        return c; /* what has come now the peer may have held back for long */
+    else if (y->sent_us && y->retries == 0) /* Karn: MUST-18 */
         tcp_rtt_sample(t, c, ((uint32_t)t->now | 1) - y->sent_us);
     else
         tcp_rtt_ack(t, c, in->s);

@@ -126,26 +126,52 @@ void tcp_syn_received(struct tcp *t, struct tcp_listener *l, const struct flow_k
 }
 
 /* RFC 6298 5.5: twice as long each time, at most two minutes. */
-static uint64_t rto_of(const struct tcp *t, unsigned retries)
-{
-    uint64_t us = (uint64_t)t->config.rto_initial_us << min_u32(retries, 7);
+#define RTO_MAX_S 120u
 
-    return min_u64(us, UINT64_C(120) * USEC_PER_SEC);
+static uint64_t backed_off(uint64_t first, unsigned timeouts, uint64_t most)
+{
+    return min_u64(first << min_u32(timeouts, 7), most);
 }
 
-/* Back off, and give up in the end (MUST-22). */
+uint8_t tcp_syn_timeouts(uint32_t seconds)
+{
+    uint64_t s = 0;
+    unsigned n = 0;
+
+    while (s < seconds && n < UINT8_MAX)
+        s += backed_off(1, n++, RTO_MAX_S);
+    return (uint8_t)n;
+}
+
+uint32_t tcp_syn_seconds(uint8_t timeouts)
+{
+    uint64_t s = 0;
+
+    for (unsigned n = 0; n < timeouts; n++)
+        s += backed_off(1, n, RTO_MAX_S);
+    return (uint32_t)s;
+}
+
+/* Back off, and give up in the end (MUST-22).  One that waits for data is not given up before its
+ * time; at the end of it the SYN,ACK is sent again, whose ACK opens it without. */
 void tcp_syn_timer(struct tcp *t, struct tcp_syn *y)
 {
-    uint32_t own = listener_of(t, y)->syn_retries;
+    const struct tcp_listener *l = listener_of(t, y);
+    uint32_t most = l->syn_retries ? l->syn_retries : t->config.synack_retries;
+    bool acked = y->flags & TSYN_ACKED;
 
-    if (y->retries >= (own ? own : t->config.synack_retries)) {
+    if (y->timeouts >= most && !(acked && y->timeouts < l->defer)) {
         t->stats.timed_out++;
         tcp_syn_free(t, y);
         return;
     }
-    y->retries++;
+    y->timeouts++;
+    uint64_t rto = backed_off(t->config.rto_initial_us, y->timeouts, RTO_MAX_S * USEC_PER_SEC);
+    wheel_arm(t->wheel, &y->timer, tick_ceil(t->now) + ticks_of_us(rto));
+    if (acked && y->timeouts < l->defer)
+        return;
+    y->retries = (uint8_t)(y->retries + !acked);
     t->stats.syn_rexmits++;
-    wheel_arm(t->wheel, &y->timer, tick_ceil(t->now) + ticks_of_us(rto_of(t, y->retries)));
     mark_output(t, y);
 }
 
@@ -158,7 +184,7 @@ void tcp_syn_output(struct tcp *t)
             t->stats.tx_stalled++;
             return;
         }
-        if (!y->sent_us)
+        if (!y->sent_us && !(y->flags & TSYN_ACKED))
             y->sent_us = (uint32_t)t->now | 1;
         y->on_output = false;
         if (!y->listener)
@@ -169,11 +195,35 @@ void tcp_syn_output(struct tcp *t)
     }
 }
 
+/* Neither data nor a FIN, and none was lost before it. */
+static bool is_bare(const struct tcp_syn *y, const struct tcp_seg *s)
+{
+    return s->len == 0 && !(s->flags & TH_FIN) && s->seq.v == y->irs_v + 1;
+}
+
+/* Linux's TCP_DEFER_ACCEPT: the handshake's last ACK says that our SYN,ACK has arrived, and how
+ * long the way is; the connection comes with what follows. */
+static void data_awaited(struct tcp *t, struct tcp_syn *y, struct tcp_in *in)
+{
+    if (y->flags & TSYN_TS)
+        y->ts_recent = in->s->ts_val;
+    if (!(y->flags & TSYN_ACKED)) {
+        bool timed = y->sent_us && y->retries == 0; /* Karn: MUST-18 */
+        y->sent_us = timed ? ((uint32_t)t->now | 1) - y->sent_us : 0;
+    }
+    y->flags |= TSYN_ACKED;
+    tcp_drop(in, &t->stats.drop_deferred);
+}
+
 /* The last ACK of the handshake: a connection comes of it, and takes the segment. */
 static void syn_acked(struct tcp *t, struct tcp_syn *y, struct tcp_in *in)
 {
     struct tcp_listener *l = listener_of(t, y);
 
+    if (y->timeouts < l->defer && is_bare(y, in->s)) {
+        data_awaited(t, y, in);
+        return;
+    }
     if (l->accept_n >= l->backlog) {
         tcp_drop(in, &t->stats.drop_accept_full);
         return;
@@ -232,7 +282,7 @@ void tcp_syn_input(struct tcp *t, struct tcp_syn *y, struct tcp_in *in)
     } else if (s->flags & TH_SYN) {
         /* The SYN again: the SYN,ACK again.  Another one: a challenge, which our SYN,ACK is too. */
         if (y->irs_v == s->seq.v && s->has_ts && (y->flags & TSYN_TS))
-            y->ts_recent = s->ts_val;
+            y->ts_recent = seq_max(seq_of(s->ts_val), seq_of(y->ts_recent)).v;
         mark_output(t, y);
         tcp_drop(in, &t->stats.dup_segs);
     } else if (!(s->flags & TH_ACK)) {

@@ -201,7 +201,8 @@ void tcp_config_default(struct tcp_config *c);
     X(drop_syn_state, "dropped: not acceptable in SYN-SENT or SYN-RECEIVED")                       \
     X(drop_moved, "dropped: whose it is may not be known here yet: homes moved, or we began")      \
     X(drop_paused, "dropped: SYN for a paused listener, and no other core listens")                \
-    X(drop_past_fin, "dropped: data beyond the peer's FIN")
+    X(drop_past_fin, "dropped: data beyond the peer's FIN")                                        \
+    X(drop_deferred, "dropped: the last ACK of a handshake, while its data is awaited")
 
 struct tcp_stats {
     STAT_FIELDS(TCP_STATS)
@@ -388,9 +389,11 @@ struct tcp_syn {
     uint16_t wnd; /* the peer's, unscaled */
     struct timer timer;
     mem_ref out_next, next, prev; /* next/prev: the listener's */
-    uint32_t sent_us;             /* first SYN,ACK, low bits; 0: not sent */
+    /* First SYN,ACK, low bits; 0: not sent.  TSYN_ACKED: how long its ACK took; 0: not known. */
+    uint32_t sent_us;
     bool on_output;
-    uint8_t retries, tos;
+    uint8_t timeouts;
+    uint8_t retries; /* of these, for want of an ACK */
     uint8_t src_route_n;
     be32 src_route[IP_SRC_ROUTE_MAX];
 };
@@ -438,6 +441,7 @@ struct tcp_listener {
     bool on_ready, open;
     bool paused; /* takes no SYN; port_cores says so to the others */
     uint8_t syn_retries; /* SYN,ACKs; 0: the default */
+    uint8_t defer;       /* so many time-outs an ACK without data opens nothing */
     uint16_t gen;
     void *user;
     struct tcp_inherit inherit;
@@ -518,6 +522,9 @@ int tcp_listen(struct tcp *t, uint16_t lidx, uint16_t port, uint32_t backlog,
 void tcp_unlisten(struct tcp *t, struct tcp_listener *l, instant now);
 /* It takes no SYN any more, or again. */
 void tcp_pause(struct tcp *t, struct tcp_listener *l, bool paused);
+/* Time-outs of a SYN,ACK in so long a time, rounded up, at most 255; and how long so many last. */
+uint8_t tcp_syn_timeouts(uint32_t seconds);
+uint32_t tcp_syn_seconds(uint8_t timeouts);
 /* NULL: none waits. */
 struct tcp_conn *tcp_accept(struct tcp *t, struct tcp_listener *l);
 int tcp_connect(struct tcp *t, const struct ip_addr *laddr, uint16_t lport,

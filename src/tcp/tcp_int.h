@@ -24,7 +24,8 @@ struct tcp_in {
 #define TCP_MSS_DEFAULT 536u /* MUST-15 */
 #define TCP_MSS_MIN 64u      /* below this a peer's option is an attack: CVE-2019-11479 */
 
-enum { TSYN_TS = 1, TSYN_SACK = 2, TSYN_WSCALE = 4, TSYN_AWAY = 8 };
+/* ACKED: our SYN,ACK has arrived, and data is awaited (struct tcp_listener's defer). */
+enum { TSYN_TS = 1, TSYN_SACK = 2, TSYN_WSCALE = 4, TSYN_AWAY = 8, TSYN_ACKED = 16 };
 
 static inline struct tcp_seg *seg_info(struct pkt *p)
 {

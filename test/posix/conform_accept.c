@@ -233,9 +233,10 @@ static void reuseport(void)
 static void defer(void)
 {
     int port = next_port(), l = tcp(), id;
+    char c;
 
-    set_int(l, IPPROTO_TCP, TCP_DEFER_ACCEPT, 2);
-    fact("DEFER_ACCEPT: %d", get_int(l, IPPROTO_TCP, TCP_DEFER_ACCEPT) > 0);
+    set_int(l, IPPROTO_TCP, TCP_DEFER_ACCEPT, 8);
+    fact("DEFER_ACCEPT: %d", get_int(l, IPPROTO_TCP, TCP_DEFER_ACCEPT));
     bind_to(l, our_ip, port);
     listen(l, 8);
     id = (int)peer("connect %d", port);
@@ -245,10 +246,62 @@ static void defer(void)
     fact("with data: %s", events(await(l, POLLIN)));
     int fd = accept(l, NULL, NULL);
     fact("accepted: %s", events(polled(fd, POLLIN | POLLOUT)));
+    fact("DEFER_ACCEPT of it: %d", get_int(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT));
+    id = (int)peer("connect %d", port);
+    rest(QUIET_MS);
+    fact("before the end: %s", events(polled(l, POLLIN)));
+    peer("close %d", id);
+    fact("with the end: %s", events(await(l, POLLIN)));
+    fd = accept(l, NULL, NULL);
+    say("recv", recv(fd, &c, 1, 0));
+    id = (int)peer("connect %d", port);
+    rest(QUIET_MS);
+    peer("rst %d", id);
+    rest(QUIET_MS);
+    fact("after a reset: %s", events(polled(l, POLLIN)));
+    id = (int)peer("connect %d", port);
+    rest(QUIET_MS);
+    close(l);
+    peer("send %d 10 0", id);
+    told("the listener closed", peer("drain %d 0", id));
+}
+
+static void defer_over(void)
+{
+    int port = next_port(), l = tcp(), late = tcp();
+
+    set_int(l, IPPROTO_TCP, TCP_DEFER_ACCEPT, 1);
+    bind_to(l, our_ip, port);
+    listen(l, 8);
+    peer("connect %d", port);
+    rest(QUIET_MS);
+    fact("before the time is over: %s", events(polled(l, POLLIN)));
+    fact("afterwards: %s", events(await(l, POLLIN)));
+    say_ok("accept", accept(l, NULL, NULL));
+    port = next_port();
+    bind_to(late, our_ip, port);
+    listen(late, 8);
+    peer("connect %d", port);
+    fact("without: %s", events(await(late, POLLIN)));
+    say_ok("accept", accept(late, NULL, NULL));
+    set_int(late, IPPROTO_TCP, TCP_DEFER_ACCEPT, 8);
+    peer("connect %d", port);
+    rest(QUIET_MS);
+    fact("set late: %s", events(polled(late, POLLIN)));
+    set_int(late, IPPROTO_TCP, TCP_DEFER_ACCEPT, 0);
+    peer("connect %d", port);
+    fact("unset: %s", events(await(late, POLLIN)));
 }
 
 const struct topic topics_accept[] = {
-    {"listen", listening},          {"accept", accepting},   {"inherit", inherit},
-    {"accept flags", accept_flags}, {"queued", queued},      {"queued reset", queued_reset},
-    {"reuseport", reuseport},       {"defer accept", defer}, {0},
+    {"listen", listening},
+    {"accept", accepting},
+    {"inherit", inherit},
+    {"accept flags", accept_flags},
+    {"queued", queued},
+    {"queued reset", queued_reset},
+    {"reuseport", reuseport},
+    {"defer accept", defer},
+    {"defer accept over", defer_over},
+    {0},
 };

@@ -45,7 +45,7 @@ static void both_ways(void)
 
 struct acceptor {
     int l;
-    _Atomic int served, ended;
+    _Atomic int accepted, served, ended;
 };
 
 static void *accepts(void *arg)
@@ -57,6 +57,7 @@ static void *accepts(void *arg)
         int fd = accept(a->l, NULL, NULL);
         if (fd < 0)
             break;
+        atomic_fetch_add(&a->accepted, 1);
         if (recv(fd, &c, 1, 0) == 1 && send(fd, &c, 1, 0) == 1)
             atomic_fetch_add(&a->served, 1);
         close(fd);
@@ -84,6 +85,42 @@ static void many_accept(void)
     for (int i = 0; i < 6; i++)
         pthread_join(t[i], NULL);
     fact("all threads woke: %d", a.ended);
+}
+
+/* late: when all threads listen already, or before any does. */
+static void deferred(bool late)
+{
+    int port = next_port(), good = 0, id[12];
+    struct acceptor a = {.l = tcp()};
+    pthread_t t[4];
+
+    bind_to(a.l, our_ip, port);
+    if (!late)
+        set_int(a.l, IPPROTO_TCP, TCP_DEFER_ACCEPT, 8);
+    listen(a.l, 16);
+    for (int i = 0; i < 4; i++)
+        pthread_create(&t[i], NULL, accepts, &a);
+    rest(4 * QUIET_MS);
+    if (late)
+        set_int(a.l, IPPROTO_TCP, TCP_DEFER_ACCEPT, 8);
+    for (int i = 0; i < 12; i++)
+        id[i] = (int)peer("connect %d", port);
+    rest(QUIET_MS);
+    fact("before data: %d", a.accepted);
+    for (int i = 0; i < 12; i++) {
+        peer("send %d 1 0", id[i]);
+        good += peer("recv %d 1 0", id[i]) == 1;
+    }
+    fact("served: %d", good);
+    shutdown(a.l, SHUT_RDWR);
+    for (int i = 0; i < 4; i++)
+        pthread_join(t[i], NULL);
+}
+
+static void many_deferred(void)
+{
+    deferred(false);
+    deferred(true);
 }
 
 struct reader {
@@ -254,6 +291,7 @@ static void crowd(void)
 const struct topic topics_thread[] = {
     {"both ways", both_ways},
     {"many accept", many_accept},
+    {"many deferred", many_deferred},
     {"shutdown wakes", shut_wakes},
     {"two readers", two_readers},
     {"one set", one_set},

@@ -434,8 +434,10 @@ static void a_listener_that_lacked_a_slot_is_told_when_one_is_free(void **state)
 
 static void options_are_read_back_and_checked(void **state)
 {
+    struct mr_addr at = mr_addr4(0, 0, 0, 0, 7002);
     struct pair p = world_pair(&w, 7001);
     int64_t v = 0;
+    mr_sock l;
 
     (void)state;
     assert_int_equal(mr_setopt(w.m, p.client, MR_NODELAY, 1), MR_OK);
@@ -467,6 +469,11 @@ static void options_are_read_back_and_checked(void **state)
     assert_int_equal(mr_setopt(w.m, p.client, MR_BROADCAST, 1), MR_ENOPROTOOPT);
     assert_int_equal(mr_getopt(w.m, p.client, MR_URGENT_LEFT, &v), MR_ENOPROTOOPT);
     assert_int_equal(mr_setopt(w.m, p.client, (enum mr_opt)99, 1), MR_ENOPROTOOPT);
+    assert_int_equal(mr_setopt(w.m, p.client, MR_DEFER_ACCEPT, 2), MR_ENOPROTOOPT);
+    assert_int_equal(mr_listen(w.m, &at, NULL, &l), MR_OK);
+    assert_int_equal(mr_setopt(w.m, l, MR_DEFER_ACCEPT, 2), MR_OK);
+    assert_int_equal(mr_getopt(w.m, l, MR_DEFER_ACCEPT, &v), MR_OK);
+    assert_int_equal(v, 3); /* two time-outs */
     mr_send(w.m, p.client, "12345", 5, 0);
     world_await(&w, p.server, MR_EV_READABLE);
     assert_int_equal(mr_getopt(w.m, p.server, MR_RCVQ, &v), MR_OK);

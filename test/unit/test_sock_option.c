@@ -163,6 +163,31 @@ static void a_listeners_defaults_can_be_read(void **state)
     duo_end(&w);
 }
 
+/* Linux's secs_to_retrans and retrans_to_secs. */
+static void the_time_to_wait_for_data_is_one_of_time_outs(void **state)
+{
+    static const int64_t said[][2] = {{1, 1},         {2, 3},         {3, 3},     {4, 7},
+                                      {8, 15},        {127, 127},     {128, 247}, {300, 367},
+                                      {29888, 29887}, {32767, 29887}, {0, 0}};
+    int64_t v = -1;
+
+    (void)state;
+    start();
+    assert_int_equal(mr_getopt(w.end[1].m, l, MR_DEFER_ACCEPT, &v), 0);
+    assert_int_equal(v, 0);
+    for (unsigned i = 0; i < ARRAY_LEN(said); i++) {
+        assert_int_equal(mr_setopt(w.end[1].m, l, MR_DEFER_ACCEPT, said[i][0]), 0);
+        assert_int_equal(mr_getopt(w.end[1].m, l, MR_DEFER_ACCEPT, &v), 0);
+        assert_int_equal(v, said[i][1]);
+    }
+    assert_int_equal(mr_setopt(w.end[1].m, l, MR_DEFER_ACCEPT, -1), MR_EINVAL);
+    assert_int_equal(mr_setopt(w.end[1].m, l, MR_DEFER_ACCEPT, 32768), MR_EINVAL);
+    assert_int_equal(mr_setopt(w.end[1].m, h[1], MR_DEFER_ACCEPT, 1), MR_ENOPROTOOPT);
+    assert_int_equal(mr_getopt(w.end[1].m, h[1], MR_DEFER_ACCEPT, &v), MR_ENOPROTOOPT);
+    assert_int_equal(mr_setopt(w.end[1].m, u, MR_DEFER_ACCEPT, 1), MR_ENOPROTOOPT);
+    duo_end(&w);
+}
+
 static void a_udp_socket_has_its_own_few(void **state)
 {
     static const struct range has[] = {
@@ -221,6 +246,7 @@ int main(void)
         cmocka_unit_test(what_a_listener_was_given_its_connections_have),
         cmocka_unit_test(keepalive_settings_are_inherited_without_keepalive),
         cmocka_unit_test(a_listeners_defaults_can_be_read),
+        cmocka_unit_test(the_time_to_wait_for_data_is_one_of_time_outs),
         cmocka_unit_test(a_udp_socket_has_its_own_few),
         cmocka_unit_test(urgent_data_cannot_be_taken_out_of_the_stream),
         cmocka_unit_test(the_queues_are_told),

@@ -318,6 +318,38 @@ static void many_that_wait_for_a_core_are_not_looked_at_every_turn(void **state)
     town_end(&t);
 }
 
+/* The peer has acknowledged the SYN,ACK and knows of no other: who asks for the four-tuple as its
+ * own, since home has moved, asks for what is no more. */
+static void what_waits_for_data_gives_way_to_nobody(void **state)
+{
+    struct mr_event ev;
+
+    (void)state;
+    town_start(&t, 1, 2);
+    for (unsigned c = 0; c < 2; c++)
+        assert_int_equal(mr_setopt(town_mr(&t, 1, c), listen_at(c, 2), MR_DEFER_ACCEPT, 30), 0);
+    town_run(&t, 1000);
+    mr_sock s = connect_from(0);
+    town_run(&t, 20000);
+    assert_true(town_take(&t, 0, 0, MR_EV_CONNECTED, NULL));
+    unsigned at = town_tcp(&t, 1, 1)->syns.used;
+    struct tcp *here = town_tcp(&t, 1, at), *other = town_tcp(&t, 1, !at);
+    assert_int_equal(here->syns.used, 1);
+    assert_int_equal(here->stats.drop_deferred, 1);
+    struct flow_key k = ((struct tcp_syn *)pool_at(&here->syns, 0))->key;
+    assert_true(tcp_away_ask(other, &k, at, AWAY_MOVED));
+    town_run(&t, 500000);
+    assert_int_equal(here->syns.used, 1);
+    assert_false(town_take(&t, 1, at, MR_EV_ACCEPT, &ev));
+    tcp_away_end(other, &k);
+    assert_int_equal(mr_send(town_mr(&t, 0, 0), s, "x", 1, 0), 1);
+    town_run(&t, 100000);
+    assert_true(town_take(&t, 1, at, MR_EV_ACCEPT, &ev));
+    assert_int_equal(here->syns.used, 0);
+    assert_int_equal(town_rsts(&t, 1), 0);
+    town_end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +360,7 @@ int main(void)
         cmocka_unit_test(a_segment_that_is_passed_on_is_summed_once),
         cmocka_unit_test(a_core_that_does_not_read_keeps_no_address_from_the_others),
         cmocka_unit_test(a_connection_does_not_wait_for_ever_for_a_home_that_stands_still),
+        cmocka_unit_test(what_waits_for_data_gives_way_to_nobody),
         cmocka_unit_test(many_that_wait_for_a_core_are_not_looked_at_every_turn),
     };
 
