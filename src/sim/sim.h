@@ -40,7 +40,7 @@
 
 #define SIM_HOSTS_MAX 6u
 #define SIM_CORES_MAX 4u
-#define SIM_MEMORY_BYTES ((size_t)192 << 20) /* committed on touch; most worlds touch a few MB */
+#define SIM_MEMORY_BYTES ((size_t)384 << 20) /* committed on touch; most worlds touch a few MB */
 #define SIM_TEXT_BYTES 256u
 
 /* Sees what happens; any member may be NULL.  Times are world time. */

@@ -177,7 +177,9 @@ int tcp_connect_again(struct tcp *t, struct tcp_conn *c)
     struct flow_key k = c->key;
     int err = 0;
 
-    if (c->port_tries++ >= TRIES_REFUSED)
+    /* Nor more often than there are ports (seed 102405). */
+    uint32_t ports = (uint32_t)t->config.port_hi - t->config.port_lo + 1;
+    if (c->port_tries++ >= min_u32(TRIES_REFUSED, ports))
         return MR_EADDRINUSE;
     k.lport = 0;
     enum flow_choice choice = port_choose(t, &k, ip_v4(ip_laddr(t->ip, k.lidx)));
