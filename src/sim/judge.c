@@ -71,14 +71,32 @@ void sim_judge_sleep(struct sim_world *w, unsigned host)
             sim_fail(w, "host %u: core %u has mail and nobody has woken it", host, i);
 }
 
+/* The far end of a connection to ourselves lives on the same core.  It has given up waiting for
+ * this one's FIN, and its ports may be used again, on any core: leave was asked for its side alone.
+ * A stack of one core would end by a challenge ACK what is left over here; on another core the new
+ * connection does not meet it, and its segments are older than any window (seed 73772). */
+static bool is_left_over(struct sim_core *c, const struct flow_node *node)
+{
+    struct ip *ip = stack_ip(c->stack);
+    const struct tcp_conn *conn = (const struct tcp_conn *)(const void *)node;
+    const struct flow_table *t = &stack_tcp(c->stack)->flows;
+    const struct flow_key *k = &node->key;
+    struct flow_key far = {*ip_laddr(ip, k->lidx), k->lport, k->rport, ip_lidx(ip, &k->raddr), 0};
+
+    return (conn->flags & TF_FIN_RCVD) && far.lidx != IP_LIDX_NONE &&
+           !flow_find(t, &far, flow_hash(t, &far));
+}
+
 static void judge_node(struct sim_world *w, struct sim_core *c, const struct flow_node *node)
 {
     struct sim_host *h = &w->host[c->app.host];
+    const struct tcp_conn *other;
 
-    if (!has_begun(node))
+    if (!has_begun(node) || is_left_over(c, node))
         return;
     for (unsigned i = 0; i < h->cores; i++)
-        if (i != c->app.core && find(&h->core[i], &node->key))
+        if (i != c->app.core && (other = find(&h->core[i], &node->key)) &&
+            !is_left_over(&h->core[i], (const struct flow_node *)(const void *)other))
             sim_fail(w, "host %u: the connection of port %u to %u lives on cores %u and %u",
                      c->app.host, node->key.lport, node->key.rport, c->app.core, i);
 }
