@@ -259,6 +259,11 @@ void native_law_changed(struct native *n, const struct rss *law, instant now)
     stack_set_law(n->stack, law, now);
 }
 
+void native_law_settled(struct native *n, instant now)
+{
+    stack_law_settled(n->stack, now);
+}
+
 struct mr *native_mr(struct native *n)
 {
     return &n->mr;

@@ -36,6 +36,8 @@ const struct post_stats *native_post_stats(const struct native *n);
 void native_letter(struct native *n, const struct letter *l, instant now);
 /* As stack_set_law. */
 void native_law_changed(struct native *n, const struct rss *law, instant now);
+/* As stack_law_settled. */
+void native_law_settled(struct native *n, instant now);
 void native_advance(struct native *n, instant now);
 bool native_event(struct native *n, struct mr_event *ev);
 void native_flush(struct native *n, instant now);

@@ -49,6 +49,15 @@ bool home_set_law(struct home *h, const struct rss *law, instant now)
     return changed;
 }
 
+void home_settle(struct home *h)
+{
+    struct home_law *own = h->own;
+
+    memcpy(own->was, own->rss.table, sizeof(own->was));
+    memset(own->moved_at, 0, sizeof(own->moved_at));
+    h->moving_until = 0;
+}
+
 void port_cores_init(struct port_cores *p, struct mem *m, const struct home *h)
 {
     MR_ASSERT(h->cores <= CORES_MAX && h->self < max_u32(h->cores, 1));

@@ -15,7 +15,8 @@
  * The table may change while the program runs (cores take part, and leave), and each core learns of
  * it at a turn of its own.  It has a copy, and remembers of every entry whose it was before and
  * when that changed: for a while (HOME_GRACE_US) what is not found at the new home is looked for
- * at the old one, and nobody says that it does not exist.
+ * at the old one, and nobody says that it does not exist.  Whoever sees all cores may know that they
+ * are through with it, and ends that sooner (home_settle).
  *
  * Who lives away from home (a connection bound to a port that hashes elsewhere, or accepted by the
  * only core that listens) is registered at its home, which passes packets on (tcp/away.c).
@@ -58,6 +59,10 @@ void home_init(struct home *h, struct mem *m);
  * entry, if we are called again afterwards.  False: nothing has changed for us; others may have
  * acted on a table that we never saw. */
 bool home_set_law(struct home *h, const struct rss *law, instant now);
+
+/* Every core has read the table as it is, and who lives away has been registered by it: nothing is
+ * looked for at the core before any more, as if homes had never moved. */
+void home_settle(struct home *h);
 
 /* Is there anybody else? */
 static inline bool home_is_shared(const struct home *h)

@@ -8,6 +8,7 @@
 #define HOLD_US 500u    /* what is queued in a round waits so long for company */
 #define HEAR_US 2000u   /* a peer that is not acknowledged sends again soon (RFC 8985 7.2) */
 #define SETTLE_TURNS 8u
+#define READ_TURNS 64u
 #define BLIND_MIN_US 20u
 #define BLIND_MAX_US 1000u
 #define GONE_US 100000u
@@ -81,16 +82,23 @@ static void alive(struct px_inst *i)
     atomic_store_explicit(&i->turns, turns + 1, memory_order_relaxed);
 }
 
+static void hear_law(struct px_inst *i, uint32_t law, uint64_t now)
+{
+    if (law / 2 != i->law_seen / 2)
+        native_law_changed(i->shard.native, px_session->law, now);
+    if (law % 2)
+        native_law_settled(i->shard.native, now);
+    i->law_seen = law;
+    i->unsent = true;
+}
+
 bool inst_hear(struct px_inst *i)
 {
     uint32_t law = atomic_load_explicit(&px_session->law_generation, memory_order_acquire);
     uint64_t now = os_now_us();
 
-    if (unlikely(law != i->law_seen)) {
-        i->law_seen = law;
-        native_law_changed(i->shard.native, px_session->law, now);
-        i->unsent = true;
-    }
+    if (unlikely(law != i->law_seen))
+        hear_law(i, law, now);
     if (unlikely(i->past_n && now >= i->past_us)) {
         inst_past_tell(i, now);
         i->unsent = true;
@@ -139,6 +147,16 @@ void inst_settle(struct px_inst *i)
 {
     for (unsigned n = 0; n < SETTLE_TURNS && inst_turn(i); n++)
         continue;
+}
+
+bool inst_reads_all(struct px_inst *i)
+{
+    unsigned n = 0;
+
+    do
+        inst_turn(i);
+    while (mail_waits(i->shard.mail) && ++n < READ_TURNS);
+    return n < READ_TURNS;
 }
 
 uint64_t inst_deadline(struct px_inst *i)

@@ -66,6 +66,8 @@ void inst_say(struct px_inst *i);
 void inst_say_due(struct px_inst *i);
 /* Turn until nothing more is to be done, at most a few times; inside. */
 void inst_settle(struct px_inst *i);
+/* The same until its mail was empty once.  False: it would not end. */
+bool inst_reads_all(struct px_inst *i);
 /* When it wants to be turned again if nothing arrives, by os_now_us; inside. */
 uint64_t inst_deadline(struct px_inst *i);
 /* What to sleep on besides the slot's bell: the port's descriptor, or -1: look again after

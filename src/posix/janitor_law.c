@@ -6,7 +6,7 @@
 #include "os/os.h"
 #include "posix/janitor_int.h"
 
-#define ROUNDS 2u /* who has moved says so, and who is told answers */
+#define ROUNDS 3u /* who has moved says so; who is told answers; and once more for full rings */
 
 /* ---- arithmetic -------------------------------------------------------------------------- */
 
@@ -108,18 +108,44 @@ static bool write_table(struct session_own *o, uint64_t claimed)
     return true;
 }
 
-/* Every instance learns of it, tells the new homes of its connections, and hears of those that are
- * its own from now on, before the port delivers them there. */
-static void tell_instances(void)
+/* It is there, or somebody is about to make it, by a table that he may have read already. */
+static bool may_have_read(struct px_inst *i)
 {
-    for (unsigned round = 0; round < ROUNDS; round++)
-        for (unsigned k = 0; k < px_session->slots; k++) {
-            struct px_inst *i = &px_session->inst[k];
-            if (atomic_load(&i->live) && janitor_enter(i)) {
-                inst_settle(i);
-                inst_leave(i);
-            }
+    return atomic_load(&i->live) || atomic_load(&i->tid) || atomic_load(&i->lock);
+}
+
+/* Each reads what was written to it until now, the table first.  False: one could not be entered,
+ * has not read all, or could not write all. */
+static bool turn_all(void)
+{
+    bool all = true;
+
+    for (unsigned k = 0; k < px_session->slots; k++) {
+        struct px_inst *i = &px_session->inst[k];
+        if (!may_have_read(i))
+            continue;
+        if (!janitor_enter(i)) {
+            all = false;
+            continue;
         }
+        all &= inst_reads_all(i) && stack_law_is_told(i->shard.stack);
+        inst_leave(i);
+    }
+    return all;
+}
+
+/* Every instance learns of it, tells the new homes of its connections, and hears of those that are
+ * its own from now on, before the port delivers them there.  False: perhaps not everyone. */
+static bool tell_instances(void)
+{
+    bool told = turn_all(), heard = false;
+
+    for (unsigned round = 1; round < ROUNDS; round++) {
+        bool all = turn_all();
+        heard |= told && all;
+        told = all;
+    }
+    return heard;
 }
 
 /* A port that follows no rule of ours is told which queues nobody reads. */
@@ -151,6 +177,15 @@ static void inform(uint64_t fresh)
     }
 }
 
+/* Nobody lives where his home does not know of him: who waits for leave need not wait until everyone
+ * must have had a turn, but asks again now. */
+static void settle(struct session_own *o, uint32_t generation)
+{
+    memset(o->law_changed_us, 0, sizeof(o->law_changed_us));
+    atomic_store(&px_session->law_generation, generation | 1);
+    (void)turn_all();
+}
+
 /* again: somebody may have written it, and told nobody. */
 static void change(uint64_t claimed, bool again)
 {
@@ -160,10 +195,13 @@ static void change(uint64_t claimed, bool again)
     if (!write_table(o, claimed) && !again)
         return;
     atomic_store(&o->law_slots, named(&o->law));
-    atomic_fetch_add(&px_session->law_generation, 1);
+    uint32_t generation = (atomic_load(&px_session->law_generation) + 2) & ~1u;
+    atomic_store(&px_session->law_generation, generation);
     sys_futex(&px_session->law_generation, FUTEX_WAKE, INT_MAX, NULL);
-    tell_instances();
+    bool all = tell_instances();
     tell_port(named(&o->law));
+    if (all)
+        settle(o, generation);
 }
 
 void janitor_rebalance(void)

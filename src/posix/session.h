@@ -134,7 +134,7 @@ struct px_session {
     unsigned slots;  /* 1 to PX_SLOTS_MAX */
     struct nic *nic; /* in the segment; queue k is slot k's */
     struct rss *law; /* the janitor writes its table, relaxed; all read */
-    _Atomic uint32_t law_generation;
+    _Atomic uint32_t law_generation; /* odd: settled (stack_law_settled) */
     _Atomic uint64_t claimed;     /* bit k: slot k is some thread's, and in the law's table */
     _Atomic uint32_t claims;      /* counts changes of `claimed` */
     struct px_inst *inst;         /* slots of them */

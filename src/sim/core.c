@@ -139,6 +139,8 @@ void sim_core_turn(struct sim_world *w, unsigned host, unsigned core)
         sim_law_read(w, host, core);
     sim_app_poll(&c->app);
     shard_turn(&c->shard, sim_clock_read(&h->clock, w->now));
+    if (h->law && w->plan.moves)
+        sim_law_turned(w, host, core);
     if (++w->turns % w->plan.check_every == 0) {
         stack_check(c->stack);
         if (h->law)

@@ -65,6 +65,9 @@ struct sim_host {
     struct rng law_rng;         /* of its changes, */
     uint8_t stale;              /* and bit by core: it has not read the last one */
     bool port_stale;            /* nor has the port */
+    uint8_t rounds;             /* in which each core turned, since the last change of the law; */
+    uint8_t turned;             /* and bit by core: it has, in this one */
+    uint8_t unsettled;          /* has not heard yet that all are through with it */
     struct mr_app mr_app;
     uint8_t listens[SIM_LISTENERS]; /* bit by core: opens the listener ... */
     bool one_call[SIM_LISTENERS];   /* ... for all of them */
@@ -152,6 +155,8 @@ void sim_draw_law(struct sim_host *h, struct rng *r, struct mem *m);
 /* Other cores have its entries. */
 void sim_law_move(struct sim_world *w, unsigned host);
 /* A core's turn begins: it reads the law, or does so later. */
+/* The core has turned: when all have, often enough after a change, it is over. */
+void sim_law_turned(struct sim_world *w, unsigned host, unsigned core);
 void sim_law_read(struct sim_world *w, unsigned host, unsigned core);
 void sim_draw_spread(struct sim_host *h, struct rng *r, struct sim_port_config *port,
                      struct rss *other);

@@ -1,6 +1,11 @@
 /* The law of a host of many cores, and what its port makes of it. */
 #include "sim/sim_int.h"
 
+/* How often in a thousand turns the law changes by the way. */
+#define MOVES_OFTEN 3u
+#define READ_LATE_US 2000u
+#define SETTLED 2u /* rounds */
+
 #define LETTER_HEAD_BYTES (16u + MAIL_HEAD_MAX)
 
 static void draw_key(struct rng *r, uint8_t key[RSS_KEY_BYTES])
@@ -36,14 +41,11 @@ void sim_draw_law(struct sim_host *h, struct rng *r, struct mem *m)
 
     draw_key(r, key);
     h->law = mem_carve(m, sizeof(*h->law), CACHE_LINE);
+    h->rounds = SETTLED;
     rss_init(h->law, key, rng_chance(r, 2, 3) ? RSS_ENTRIES : 16u << rng_below(r, 6), h->cores);
     if (rng_chance(r, 1, 2))
         shuffle(h->law, r);
 }
-
-/* How often in a thousand turns the law changes by the way. */
-#define MOVES_OFTEN 3u
-#define READ_LATE_US 2000u
 
 /* What a change leaves to whom: cores may have none. */
 void sim_law_move(struct sim_world *w, unsigned host)
@@ -62,6 +64,8 @@ void sim_law_move(struct sim_world *w, unsigned host)
     }
     sim_note(w, host, "the law changes");
     h->stale = (uint8_t)((1u << h->cores) - 1);
+    h->turned = h->unsettled = 0;
+    h->rounds = w->options.settles && !rng_chance(r, 1, 4) ? 0 : SETTLED;
     h->port_stale = true;
     for (unsigned i = 0; i < h->cores; i++)
         sim_core_wake(w, host, i, w->now + rng_below(r, READ_LATE_US) * SIM_NS_PER_USEC);
@@ -83,14 +87,41 @@ void sim_law_read(struct sim_world *w, unsigned host, unsigned core)
         sim_law_move(w, host);
     if (h->port_stale && (w->healed || rng_chance(r, 1, 6)))
         port_read(h);
+    if (h->unsettled >> core & 1) {
+        h->unsettled &= (uint8_t) ~(1u << core);
+        native_law_settled(h->core[core].native, sim_clock_read(&h->clock, w->now));
+    }
     if (!(h->stale >> core & 1))
         return;
     if (!w->healed && !rng_chance(r, 1, 3)) {
         sim_core_wake(w, host, core, w->now + rng_below(r, READ_LATE_US) * SIM_NS_PER_USEC);
         return;
     }
-    h->stale &= (uint8_t)~(1u << core);
+    h->stale &= (uint8_t) ~(1u << core);
     native_law_changed(h->core[core].native, h->law, sim_clock_read(&h->clock, w->now));
+}
+
+/* As posix/janitor_law.c does it: a round in which each has read the table and written all it has
+ * to say of it, and one in which each has read all that was written to it. */
+void sim_law_turned(struct sim_world *w, unsigned host, unsigned core)
+{
+    struct sim_host *h = &w->host[host];
+    struct sim_core *c = &h->core[core];
+    uint8_t all = (uint8_t)((1u << h->cores) - 1);
+
+    if (h->rounds == SETTLED || h->stale >> core & 1 || mail_waits(&c->mail) ||
+        !stack_law_is_told(c->stack))
+        return;
+    h->turned |= (uint8_t)(1u << core);
+    if (h->turned != all)
+        return;
+    h->turned = 0;
+    if (++h->rounds == SETTLED) {
+        h->unsettled = all;
+        sim_note(w, host, "the law is settled");
+    }
+    for (unsigned i = 0; i < h->cores; i++)
+        sim_core_wake(w, host, i, w->now + rng_below(&h->law_rng, READ_LATE_US) * SIM_NS_PER_USEC);
 }
 
 void sim_draw_spread(struct sim_host *h, struct rng *r, struct sim_port_config *port,

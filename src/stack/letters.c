@@ -154,6 +154,20 @@ void stack_set_law(struct stack *s, const struct rss *law, instant now)
     udp_law_changed(&s->udp);
 }
 
+void stack_law_settled(struct stack *s, instant now)
+{
+    stack_clock_set(s, now);
+    if (!home_is_shared(&s->cores.home))
+        return;
+    home_settle(&s->cores.home);
+    tcp_law_settled(&s->tcp, s->now);
+}
+
+bool stack_law_is_told(const struct stack *s)
+{
+    return tcp_away_is_told(&s->tcp);
+}
+
 /* Before a core has heard it, what else we tell it would be forgotten with what we had before. */
 static bool announce(struct stack *s)
 {

@@ -301,6 +301,23 @@ static void look_soon(struct tcp *t)
     t->away_retry_at = t->now;
 }
 
+bool tcp_away_is_told(const struct tcp *t)
+{
+    for (mem_ref r = t->away_busy; r; r = at(t, r)->next)
+        if (at(t, r)->state == AWAY_ASKED && at(t, r)->unsent)
+            return false;
+    return true;
+}
+
+void tcp_law_settled(struct tcp *t, instant now)
+{
+    t->now = now;
+    t->now_ms = (uint32_t)(now / USEC_PER_MSEC);
+    for (mem_ref r = t->away_busy; r; r = at(t, r)->next)
+        at(t, r)->unsent |= waits(at(t, r));
+    look_soon(t);
+}
+
 void tcp_away_reborn(struct tcp *t, unsigned core, instant now)
 {
     t->now = now;

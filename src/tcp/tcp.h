@@ -497,6 +497,10 @@ unsigned tcp_error_core(const struct tcp *t, const struct ip_error *e);
 void tcp_away_letter(struct tcp *t, const struct letter *l, instant now);
 /* The law's table has changed: connections ask at their new homes. */
 void tcp_law_changed(struct tcp *t, instant now);
+/* Every core has read it, and what the others wrote of it: who waits for leave asks again. */
+void tcp_law_settled(struct tcp *t, instant now);
+/* What lives away has written to its home. */
+bool tcp_away_is_told(const struct tcp *t);
 /* A core has begun anew: what lived there does not, and what it knew of ours it must hear again. */
 void tcp_away_reborn(struct tcp *t, unsigned core, instant now);
 /* A timer of a kind of ours fired. */

@@ -26,7 +26,7 @@
 #define BLOCK 100u
 #define JOBS_MAX 16
 #define SECONDS_MAX 60 /* of processor time; a world takes milliseconds */
-#define TOLD_MAX 5u     /* failures told in full */
+#define TOLD_MAX 5u    /* failures told in full */
 
 enum outcome_state { UNTOUCHED, RUNNING, DONE };
 
@@ -41,7 +41,7 @@ struct options {
     const char *kept, *digests, *compare, *failed, *pcap, *self;
     int jobs;
     unsigned fill, check_every;
-    bool verbose;
+    bool verbose, settles;
 };
 
 static struct {
@@ -81,6 +81,7 @@ static void run_world(void *memory, uint64_t seed, const struct options *o, stru
         .seed = seed,
         .fill = (uint8_t)o->fill,
         .check_every = o->check_every,
+        .settles = o->settles,
         .observer = capture_observer(c),
     };
     struct sim_world *volatile w = NULL;
@@ -237,7 +238,8 @@ static void tell_failure(const struct options *o, const struct sim_result *r)
     char path[4096];
 
     printf("# seed %" PRIu64 ": %s\n", r->seed, r->text);
-    printf("#   replay: %s --seed %" PRIu64 " --pcap out.pcapng -v\n", o->self, r->seed);
+    printf("#   replay: %s%s --seed %" PRIu64 " --pcap out.pcapng -v\n", o->self,
+           o->settles ? " --settle" : "", r->seed);
     if (o->failed != NULL && told++ < TOLD_MAX) {
         snprintf(path, sizeof(path), "%s/seed-%" PRIu64 ".pcapng", o->failed, r->seed);
         write_capture(o, r->seed, path);
@@ -335,6 +337,10 @@ static void parse(struct options *o, int argc, char **argv)
         const char *a = argv[i];
         if (strcmp(a, "-v") == 0) {
             o->verbose = true;
+            continue;
+        }
+        if (strcmp(a, "--settle") == 0) {
+            o->settles = true;
             continue;
         }
         const char *v = value(argc, argv, &i);
