@@ -6,7 +6,7 @@
 #include "os/os.h"
 #include "posix/janitor_int.h"
 
-#define ROUNDS 3u /* who has moved says so; who is told answers; and once more for full rings */
+#define ROUNDS 5u /* who has moved says so; who is told answers; that is read; a full ring: again */
 
 /* ---- arithmetic -------------------------------------------------------------------------- */
 
@@ -114,8 +114,8 @@ static bool may_have_read(struct px_inst *i)
     return atomic_load(&i->live) || atomic_load(&i->tid) || atomic_load(&i->lock);
 }
 
-/* Each reads what was written to it until now, the table first.  False: one could not be entered,
- * has not read all, or could not write all. */
+/* Each reads what was written to it until now, the table first.  False: one could not be entered or
+ * has not read all, or its new homes have not answered all that it told them. */
 static bool turn_all(void)
 {
     bool all = true;
@@ -138,14 +138,12 @@ static bool turn_all(void)
  * its own from now on, before the port delivers them there.  False: perhaps not everyone. */
 static bool tell_instances(void)
 {
-    bool told = turn_all(), heard = false;
+    bool settled = false;
 
-    for (unsigned round = 1; round < ROUNDS; round++) {
-        bool all = turn_all();
-        heard |= told && all;
-        told = all;
-    }
-    return heard;
+    (void)turn_all(); /* reads the table: what the others say of it they have not read */
+    for (unsigned round = 1; round < ROUNDS && !settled; round++)
+        settled = turn_all();
+    return settled;
 }
 
 /* A port that follows no rule of ours is told which queues nobody reads. */

@@ -101,16 +101,17 @@ void sim_law_read(struct sim_world *w, unsigned host, unsigned core)
     native_law_changed(h->core[core].native, h->law, sim_clock_read(&h->clock, w->now));
 }
 
-/* As posix/janitor_law.c does it: a round in which each has read the table and written all it has
- * to say of it, and one in which each has read all that was written to it. */
+/* As posix/janitor_law.c does it: a round in which each has read the table, and one in which each
+ * has read all that was written to it before, and has had the answers of its new homes. */
 void sim_law_turned(struct sim_world *w, unsigned host, unsigned core)
 {
     struct sim_host *h = &w->host[host];
     struct sim_core *c = &h->core[core];
     uint8_t all = (uint8_t)((1u << h->cores) - 1);
 
-    if (h->rounds == SETTLED || h->stale >> core & 1 || mail_waits(&c->mail) ||
-        !stack_law_is_told(c->stack))
+    if (h->rounds == SETTLED || h->stale >> core & 1 || mail_waits(&c->mail))
+        return;
+    if (h->rounds > 0 && !stack_law_is_told(c->stack))
         return;
     h->turned |= (uint8_t)(1u << core);
     if (h->turned != all)

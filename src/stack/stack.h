@@ -101,11 +101,11 @@ int stack_neigh_add(struct stack *s, unsigned netif, const struct ip_addr *a,
  * its own; within HOME_GRACE_US all should have been (flow/home.h).  Costs a walk over all
  * connections if something has changed. */
 void stack_set_law(struct stack *s, const struct rss *law, instant now);
-/* Every core has done so, and has read what the others wrote until then (stack_law_is_told): who
- * waited for that asks at once. */
-void stack_law_settled(struct stack *s, instant now);
-/* What lives here and has a new home has written to it. */
+/* What lives here and has a new home by the last table is registered there. */
 bool stack_law_is_told(const struct stack *s);
+/* That is so of every core, and each has read what was written to it before: who waited for that
+ * asks at once. */
+void stack_law_settled(struct stack *s, instant now);
 /* This core has begun anew, while the others went on: they forget what it had, and tell it again
  * what they have.  Once, after stack_init; the first life of a core may do it, too. */
 void stack_announce(struct stack *s);

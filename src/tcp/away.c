@@ -263,8 +263,10 @@ void tcp_away_move(struct tcp *t, const struct flow_key *k, unsigned home, enum 
         return;
     if (!a && home == cores_of(t)->home.self)
         return;
-    if (!a && !(a = away_new(t, &t->abroad, k, AWAY_FREE, home)))
+    if (!a && !(a = away_new(t, &t->abroad, k, AWAY_FREE, home))) {
+        t->away_unsaid_until = t->now + HOME_GRACE_US;
         return;
+    }
     a->over = false;
     a->how = (uint8_t)how;
     if (home != cores_of(t)->home.self) {
@@ -304,9 +306,9 @@ static void look_soon(struct tcp *t)
 bool tcp_away_is_told(const struct tcp *t)
 {
     for (mem_ref r = t->away_busy; r; r = at(t, r)->next)
-        if (at(t, r)->state == AWAY_ASKED && at(t, r)->unsent)
+        if (at(t, r)->state == AWAY_ASKED && at(t, r)->how >= AWAY_MOVED && !at(t, r)->over)
             return false;
-    return true;
+    return t->now >= t->away_unsaid_until;
 }
 
 void tcp_law_settled(struct tcp *t, instant now)

@@ -350,7 +350,7 @@ struct tcp_cold {
     uint32_t snd_lowat;
     uint32_t notsent_lowat; /* MR_NOTSENT_LOWAT; 0: no limit */
     uint32_t window_clamp;  /* of what we announce; 0: no limit */
-    uint16_t maxseg; /* 0: no limit of the application's */
+    uint16_t maxseg;        /* 0: no limit of the application's */
     int16_t soft_err;
     uint8_t keep_unanswered; /* probes */
     uint8_t src_route_n;
@@ -439,7 +439,7 @@ struct tcp_listener {
     mem_ref syn_head;
     mem_ref ready_next;
     bool on_ready, open;
-    bool paused; /* takes no SYN; port_cores says so to the others */
+    bool paused;         /* takes no SYN; port_cores says so to the others */
     uint8_t syn_retries; /* SYN,ACKs; 0: the default */
     uint8_t defer;       /* so many time-outs an ACK without data opens nothing */
     uint16_t gen;
@@ -468,6 +468,7 @@ struct tcp {
     struct flow_table abroad; /* of struct tcp_away: ours that live here and not at home */
     struct pool conns, tws, syns, listeners, colds, losses, aways;
     mem_ref away_busy;          /* records with something to say to their home, or to hear */
+    instant away_unsaid_until;  /* so long a home may not know of one for which we had no record */
     instant away_retry_at;      /* when to look at them again, */
     instant away_walk_at;       /* and not before */
     uint16_t away_asks;         /* so often leave was asked for anew */
@@ -499,7 +500,7 @@ void tcp_away_letter(struct tcp *t, const struct letter *l, instant now);
 void tcp_law_changed(struct tcp *t, instant now);
 /* Every core has read it, and what the others wrote of it: who waits for leave asks again. */
 void tcp_law_settled(struct tcp *t, instant now);
-/* What lives away has written to its home. */
+/* What lives here and has a new home is registered there. */
 bool tcp_away_is_told(const struct tcp *t);
 /* A core has begun anew: what lived there does not, and what it knew of ours it must hear again. */
 void tcp_away_reborn(struct tcp *t, unsigned core, instant now);

@@ -226,6 +226,79 @@ static void who_has_just_come_connects_at_once(void **state)
     finish();
 }
 
+static unsigned talks_up(void)
+{
+    unsigned n = 0;
+
+    for (unsigned k = 0; k < ntalks; k++)
+        n += talks[k].up;
+    return n;
+}
+
+static bool all_are_told(unsigned side)
+{
+    bool all = true;
+
+    for (unsigned c = 0; c < t.cores[side]; c++)
+        all &= stack_law_is_told(t.host[side].core[c].stack);
+    return all;
+}
+
+static void settle(unsigned side)
+{
+    for (unsigned c = 0; c < t.cores[side]; c++)
+        native_law_settled(t.host[side].core[c].native, t.now);
+}
+
+/* Every entry has come to a core from one to which it had just come: by time alone nobody may give
+ * leave for a second (threads of Python that connect all at once, 2026-11-23). */
+static void when_homes_are_settled_nobody_waits(void **state)
+{
+    (void)state;
+    for (unsigned settled = 0; settled < 2; settled++) {
+        town_defaults(&t, 4, 1);
+        start(1);
+        talk_from_all(2);
+        run(20000);
+        for (unsigned core = 0; core < 4; core++) {
+            table(0, 1u << core);
+            tell_all(0);
+            assert_false(all_are_told(0));
+            run(1000);
+            assert_true(all_are_told(0));
+        }
+        talk_from_all(5);
+        run(20000);
+        assert_true(talks_up() < ntalks);
+        if (settled)
+            settle(0);
+        run(5000);
+        assert_int_equal(talks_up() == ntalks, settled);
+        all_end_well();
+        finish();
+    }
+}
+
+/* For whom there is no record its new home does not know, and nothing is settled. */
+static void what_cannot_be_told_settles_nothing(void **state)
+{
+    (void)state;
+    town_defaults(&t, 4, 1);
+    start(1);
+    talk_from_all(2);
+    run(20000);
+    struct tcp *tcp = town_tcp(&t, 0, 0);
+    while (pool_available(&tcp->aways))
+        assert_non_null(pool_get(&tcp->aways));
+    table(0, 2);
+    tell_all(0);
+    run(20000);
+    assert_false(stack_law_is_told(t.host[0].core[0].stack));
+    run(HOME_GRACE_US);
+    assert_true(stack_law_is_told(t.host[0].core[0].stack));
+    town_end(&t);
+}
+
 /* The first core has asked the second, which stands still, and wants it no more; when the second
  * reads the letter, and the law, neither is home, and it says nothing: it may be early (simulator,
  * seed 15879). */
@@ -380,6 +453,8 @@ int main(void)
         cmocka_unit_test(what_nobody_knows_is_refused_when_the_grace_is_over),
         cmocka_unit_test(who_listens_at_the_old_home_only_is_found_at_once),
         cmocka_unit_test(who_has_just_come_connects_at_once),
+        cmocka_unit_test(when_homes_are_settled_nobody_waits),
+        cmocka_unit_test(what_cannot_be_told_settles_nothing),
         cmocka_unit_test(who_waits_no_more_asks_nobody),
         cmocka_unit_test(what_begins_anew_does_not_give_way_to_time_wait),
         cmocka_unit_test(a_time_wait_does_not_answer_for_what_came_after_it),
