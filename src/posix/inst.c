@@ -64,13 +64,43 @@ void inst_leave(struct px_inst *i)
     inst_leave_unsent(i);
 }
 
+static uint64_t deadline(const struct px_inst *i)
+{
+    uint64_t at = shard_deadline(&i->shard);
+
+    return unlikely(i->past_n) ? min_u64(at, i->past_us) : at;
+}
+
+/* Is something to be done earlier than who sleeps for it knows? */
+static bool is_nearer(struct px_inst *i)
+{
+    uint64_t known = atomic_load_explicit(&i->due_us, memory_order_relaxed), at = deadline(i);
+
+    if (at >= known)
+        return false;
+    i->told_us = max_u64(at, os_now_us());
+    atomic_store_explicit(&i->due_us, i->told_us, memory_order_relaxed);
+    return i->told_us < known;
+}
+
+/* The thread may never poll again, and who sleeps for the instance does so until due_us: another
+ * thread, which then has its bell rung, or the janitor.  The owner is awake and takes its place:
+ * he will sleep for it himself, and each of his rounds would wake the other. */
 void inst_leave_unsent(struct px_inst *i)
 {
-    bool unsent = i->unsent;
+    uint32_t who = atomic_load(&i->attendant), me = (uint32_t)px_thread.waiter;
+    bool other = who && who != me, own = px_thread.slot == (int)i->slot + 1;
+    bool asks = other || (!who && atomic_load(&px_session->janitor_sleeps));
+    bool news = i->unsent || (asks && is_nearer(i));
 
+    if (news && other && own)
+        other = !atomic_compare_exchange_strong(&i->attendant, &who, 0);
     px_unlock(&i->lock);
-    /* The thread may never poll again. */
-    if (unsent)
+    /* The janitor says that he sleeps, then looks whether it was turned (somebody_left); here it is
+     * the other way round. */
+    if (news && other)
+        os_bell_ring(px_session->slot_bell[i->slot]);
+    else if (news || (!who && !asks))
         session_ring_if_asleep();
 }
 
@@ -119,6 +149,7 @@ static bool say(struct px_inst *i)
 
     i->unsent = false;
     i->unsent_us = 0;
+    busy |= shard_tell(&i->shard);
     alive(i);
     if (busy)
         i->blind_us = BLIND_MIN_US;
@@ -161,11 +192,13 @@ bool inst_reads_all(struct px_inst *i)
 
 uint64_t inst_deadline(struct px_inst *i)
 {
-    uint64_t at = shard_deadline(&i->shard);
+    uint64_t at = deadline(i);
 
-    if (unlikely(i->past_n))
-        at = min_u64(at, i->past_us);
-
+    /* Who has set a timer without owning it will again: until then it need not be told. */
+    if (unlikely(i->told_us) && i->told_us > os_now_us())
+        at = min_u64(at, i->told_us);
+    else
+        i->told_us = 0;
     atomic_store_explicit(&i->due_us, at, memory_order_relaxed);
     return at;
 }

@@ -32,7 +32,8 @@ struct px_inst {
     _Atomic uint32_t attendant; /* index + 1 of the waiter that sleeps on its port and will turn it;
                                  * 0: nobody does */
     _Atomic uint64_t broken;    /* somebody died inside, so often: it was made anew */
-    _Atomic uint64_t due_us;    /* its deadline as it was asked for last, for the janitor */
+    _Atomic uint64_t due_us;    /* its deadline as it was asked for last: who sleeps for it knows */
+    uint64_t told_us;           /* that he was told by somebody else */
     struct tcp_past *past;      /* connections that it had when somebody died inside, */
     uint32_t past_n, past_at;   /* whose peers are told, */
     uint32_t past_round;        /* more than once */
@@ -49,7 +50,8 @@ bool inst_try_enter(struct px_inst *i);
 /* Sends what was queued, but in the middle of a round of events (tls.h: round), and in the instance
  * that the thread has claimed, only what has waited for long. */
 void inst_leave(struct px_inst *i);
-/* Sends nothing: the thread looks again, or is about to tell its program what there is. */
+/* Sends nothing: the thread looks again, or is about to tell its program what there is.  Both wake
+ * who sleeps for it, another thread or the janitor, if something is due earlier than he knows. */
 void inst_leave_unsent(struct px_inst *i);
 
 static inline struct mr *inst_mr(struct px_inst *i)

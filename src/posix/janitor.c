@@ -182,8 +182,10 @@ static bool somebody_left(void)
     atomic_store(&px_session->janitor_sleeps, 1);
     for (unsigned k = 0; k < px_session->slots; k++) {
         struct px_inst *i = &px_session->inst[k];
-        bool left = atomic_load(&i->tid) && !atomic_load(&i->attendant) && !janitor.inst[k].ours;
-        if (atomic_load(&i->live) && (left || i->unsent))
+        const struct look *l = &janitor.inst[k];
+        bool left = atomic_load(&i->tid) && !atomic_load(&i->attendant) && !l->ours;
+        bool turned = l->ours && atomic_load(&i->turns) != l->turns;
+        if (atomic_load(&i->live) && (left || turned || i->unsent))
             return true;
     }
     return false;

@@ -57,7 +57,7 @@ static bool receive(struct shard *sh, unsigned netif, instant now)
     return true;
 }
 
-static bool deliver(struct shard *sh)
+bool shard_tell(struct shard *sh)
 {
     struct mr *m = native_mr(sh->native);
     struct mr_event ev;
@@ -121,7 +121,7 @@ bool shard_hear(struct shard *sh, instant now)
         busy |= receive(sh, i, now);
     native_advance(sh->native, now);
     ring_bells(sh);
-    busy |= deliver(sh);
+    busy |= shard_tell(sh);
     sh->turns++;
     sh->busy_turns += busy;
     return busy;

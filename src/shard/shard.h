@@ -26,7 +26,7 @@ struct shard {
     uint16_t queue[NETIFS_MAX];
     unsigned refused[NETIFS_MAX]; /* frames at the front of the transmit queue that the port did
                                    * not take, and the observer has seen */
-    struct mail *mail; /* borrowed; NULL: alone */
+    struct mail *mail;            /* borrowed; NULL: alone */
     struct shard_tap tap;
     struct pkt_pool *frames; /* borrowed: for frames of cores without a queue (shard/via.h); NULL:
                               * every core has one */
@@ -45,5 +45,7 @@ bool shard_turn(struct shard *sh, instant now);
  * out. */
 bool shard_hear(struct shard *sh, instant now);
 bool shard_say(struct shard *sh, instant now);
+/* Events alone: of what came round by loopback while it said. */
+bool shard_tell(struct shard *sh);
 /* When the next turn must come if no packet arrives. */
 instant shard_deadline(const struct shard *sh);

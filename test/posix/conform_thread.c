@@ -288,6 +288,96 @@ static void crowd(void)
     fact("answers: %ld", (long)good);
 }
 
+/* Two sockets of ours that talk to each other, in this thread's stack. */
+static void two_of_ours(bool dgram, int fd[2])
+{
+    int port = next_port(), other = next_port();
+
+    if (dgram) {
+        fd[0] = udp();
+        fd[1] = udp();
+        bind_to(fd[0], our_ip, port);
+        bind_to(fd[1], our_ip, other);
+        connect_to(fd[0], our_ip, other);
+        connect_to(fd[1], our_ip, port);
+        return;
+    }
+    int l = listener(port);
+    fd[0] = tcp();
+    connect_to(fd[0], our_ip, port);
+    fd[1] = accept(l, NULL, NULL);
+    close(l);
+}
+
+static void *echoes(void *arg)
+{
+    int fd = *(int *)arg;
+    char c = 'x';
+
+    while (recv(fd, &c, 1, 0) == 1 && c != 'q')
+        send(fd, &c, 1, 0);
+    return NULL;
+}
+
+/* One thread sleeps in recv for what lives in another's stack, and answers what that one polls
+ * for. */
+static void answers_another(bool dgram)
+{
+    int fd[2], good = 0;
+    pthread_t t;
+    char c = 'x';
+
+    two_of_ours(dgram, fd);
+    pthread_create(&t, NULL, echoes, &fd[1]);
+    for (int i = 0; i < 30; i++) {
+        uint64_t begun = now_ms();
+        send(fd[0], &c, 1, 0);
+        await(fd[0], POLLIN);
+        good += recv(fd[0], &c, 1, MSG_DONTWAIT) == 1 && now_ms() - begun < PATIENCE_MS / 3;
+    }
+    fact("%s: answered soon: %d", dgram ? "datagrams" : "a stream", good);
+    send(fd[0], "q", 1, 0);
+    pthread_join(t, NULL);
+}
+
+/* What a thread sends that polls no more, be it at once after it has polled, is heard. */
+static void hears_another(bool dgram, int rest_ms)
+{
+    int good = 0, times = rest_ms < 1000 ? 8 : 1;
+
+    for (int i = 0; i < times; i++) {
+        int fd[2];
+        pthread_t t;
+        two_of_ours(dgram, fd);
+        struct reader r = {.fd = fd[1]};
+        if (rest_ms < 1000)
+            polled(fd[0], POLLIN);
+        pthread_create(&t, NULL, reads, &r);
+        rest(rest_ms);
+        uint64_t begun = now_ms();
+        send(fd[0], "x", 1, 0);
+        while (!r.over && now_ms() - begun < PATIENCE_MS / 3)
+            usleep(1000);
+        good += r.over;
+        /* Whoever polls now hears for all. */
+        for (int k = 0; k < PATIENCE_MS && !r.over; k++)
+            polled(fd[0], POLLIN), rest(1);
+        pthread_join(t, NULL);
+        close(fd[0]);
+        close(fd[1]);
+    }
+    fact("%s, after %d ms: heard soon: %d", dgram ? "datagrams" : "a stream", rest_ms, good);
+}
+
+static void between(void)
+{
+    for (int dgram = 0; dgram < 2; dgram++) {
+        answers_another(dgram);
+        hears_another(dgram, 3);
+        hears_another(dgram, 1700);
+    }
+}
+
 const struct topic topics_thread[] = {
     {"both ways", both_ways},
     {"many accept", many_accept},
@@ -296,5 +386,6 @@ const struct topic topics_thread[] = {
     {"two readers", two_readers},
     {"one set", one_set},
     {"crowd", crowd},
+    {"between threads", between},
     {0},
 };
