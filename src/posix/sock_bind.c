@@ -83,9 +83,7 @@ static int bind_ours(struct px_file *f, const struct mr_addr *at)
         f->local = a; /* ip(7): the port is chosen when the peer is known */
         return 0;
     }
-    if (a.port == 0 && !(a.port = port_choose(f, &a)))
-        return -EADDRINUSE;
-    return port_take(f, &a);
+    return a.port ? port_take(f, &a) : port_take_any(f, &a);
 }
 
 static int bind_kernels(struct px_file *f, int fd, const struct sockaddr *a, socklen_t n,

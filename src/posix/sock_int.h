@@ -86,12 +86,13 @@ static inline int64_t timeout_of(int64_t option_us)
 
 /* May f have a->port at a->ip?  0: it has it now, if it had none; -EADDRINUSE. */
 int port_take(struct px_file *f, const struct mr_addr *a);
+/* The same of one by chance that f may have, whatever a->port is, and that nobody else has; f has
+ * none. */
+int port_take_any(struct px_file *f, const struct mr_addr *a);
 void port_give(struct px_file *f);
 /* A connection was accepted at its local port; it is closed, and waits: in TIME-WAIT. */
 void port_count(struct px_file *f);
 void port_uncount(struct px_file *f, bool waits);
-/* A port that nobody has, by chance; 0: there is none. */
-uint16_t port_choose(const struct px_file *f, const struct mr_addr *a);
 /* Who is in a port's list is alive while its lock is held, which may be taken inside an instance
  * and not under a file's lock. */
 

@@ -282,8 +282,7 @@ static int port_late(struct px_file *f)
 {
     struct mr_addr a = f->local;
 
-    a.port = port_choose(f, &a);
-    return a.port ? port_take(f, &a) : -EADDRINUSE;
+    return port_take_any(f, &a);
 }
 
 static int listen_begin(struct px_file *f, int fd, int backlog)

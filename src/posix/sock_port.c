@@ -71,19 +71,43 @@ void port_uncount(struct px_file *f, bool waits)
     atomic_fetch_sub(&p->conns[reuse][f->local.port], 1);
 }
 
+static void take(struct px_file *f, const struct mr_addr *a)
+{
+    uint32_t *first = list_of(f, a->port);
+
+    f->local = *a;
+    f->port = a->port;
+    f->next_port = *first;
+    *first = file_index(f);
+}
+
 int port_take(struct px_file *f, const struct mr_addr *a)
 {
     int rc = 0;
 
     word_lock(&px_session->ports.lock);
-    if (!port_is_free(f, a) || (!f->port && !conns_allow(f, a->port))) {
+    if (!port_is_free(f, a) || (!f->port && !conns_allow(f, a->port)))
         rc = -EADDRINUSE;
-    } else if (!f->port) {
-        uint32_t *first = list_of(f, a->port);
-        f->local = *a;
-        f->port = a->port;
-        f->next_port = *first;
-        *first = file_index(f);
+    else if (!f->port)
+        take(f, a);
+    px_unlock(&px_session->ports.lock);
+    return rc;
+}
+
+int port_take_any(struct px_file *f, const struct mr_addr *a)
+{
+    uint32_t range = PORT_HI - PORT_LO + 1, start;
+    struct mr_addr at = *a;
+    int rc = -EADDRINUSE;
+
+    os_random(&start, sizeof(start));
+    word_lock(&px_session->ports.lock);
+    for (uint32_t i = 0; i < range && rc; i++) {
+        at.port = (uint16_t)(PORT_LO + (start + i) % range);
+        if (*list_of(f, at.port) || !conns_allow(f, at.port))
+            continue;
+        take(f, &at);
+        rc = 0;
     }
     px_unlock(&px_session->ports.lock);
     return rc;
@@ -102,23 +126,6 @@ void port_give(struct px_file *f)
     f->port = 0;
     f->next_port = 0;
     px_unlock(&px_session->ports.lock);
-}
-
-uint16_t port_choose(const struct px_file *f, const struct mr_addr *a)
-{
-    uint32_t range = PORT_HI - PORT_LO + 1, start;
-    struct mr_addr at = *a;
-
-    os_random(&start, sizeof(start));
-    word_lock(&px_session->ports.lock);
-    for (uint32_t i = 0; i < range; i++) {
-        at.port = (uint16_t)(PORT_LO + (start + i) % range);
-        if (!*list_of(f, at.port))
-            break;
-        at.port = 0;
-    }
-    px_unlock(&px_session->ports.lock);
-    return at.port;
 }
 
 void port_open_for(const struct mr_addr *to, struct px_inst *i)
@@ -205,11 +212,11 @@ static int bind_kernel(const struct px_file *f, int fd, uint16_t port)
 static int bind_some(struct px_file *f, int fd)
 {
     for (unsigned i = 0; i < TRIES; i++) {
-        struct mr_addr a = addr_any(0);
-        a.port = port_choose(f, &a);
-        if (!a.port || port_take(f, &a))
-            continue;
-        int rc = bind_kernel(f, fd, a.port);
+        struct mr_addr any = addr_any(0);
+        int rc = port_take_any(f, &any);
+        if (rc)
+            return rc;
+        rc = bind_kernel(f, fd, f->port);
         if (rc == 0)
             return 0;
         port_give(f);

@@ -288,6 +288,33 @@ static void rebind(void)
     say("UDP on a port of TCP's", bind_to(udp(), our_ip, port));
 }
 
+/* Many ports that connections in TIME-WAIT keep, and a choice that must not hit them. */
+static void choice(void)
+{
+    int chosen = 0, opened = 0;
+
+    for (int i = 0; i < 400; i++) {
+        struct sockaddr_in a = at(our_ip, 0);
+        socklen_t n = sizeof a;
+        int l = tcp(), c = tcp();
+        bind_to(l, our_ip, 0);
+        listen(l, 1);
+        getsockname(l, (void *)&a, &n);
+        opened += connect_to(c, our_ip, ntohs(a.sin_port)) == 0;
+        int s = accept(l, NULL, NULL);
+        close(s);
+        close(c);
+        close(l);
+    }
+    fact("opened and closed: %d", opened);
+    for (int i = 0; i < 4000; i++) {
+        int fd = tcp();
+        chosen += bind_to(fd, our_ip, 0) == 0;
+        close(fd);
+    }
+    fact("ports chosen: %d", chosen);
+}
+
 const struct topic topics_socket[] = {
     {"creation", creation},
     {"flags", flags},
@@ -295,5 +322,6 @@ const struct topic topics_socket[] = {
     {"bad addresses", bad},
     {"bind", binds},
     {"rebind", rebind},
+    {"port 0 beside TIME-WAIT", choice},
     {0},
 };
