@@ -166,10 +166,23 @@ int px_getsockname(int fd, struct sockaddr *a, socklen_t *n)
     return rc;
 }
 
+/* It may be over, and nobody has looked. */
+static void look(const struct px_file *f)
+{
+    struct px_inst *i = file_inst(f);
+
+    if (!inst_try_enter(i))
+        return;
+    inst_hear(i);
+    inst_leave_unsent(i);
+}
+
 static bool has_peer(const struct px_file *f)
 {
     if (f->kind == PX_DGRAM)
         return f->peer.port != 0;
+    if (f->kind == PX_CONN && f->state == PX_CONNECTED)
+        look(f);
     return f->kind == PX_CONN && f->state == PX_CONNECTED;
 }
 

@@ -129,6 +129,14 @@ static bool is_active_close(const struct px_file *f, struct mr *m)
     return f->opts.linger != 0 && !(poll & (MR_RECV_END | MR_CAN_RECV));
 }
 
+/* It will be reset: RFC 9293 3.10.5, and RFC 2525 2.17 of what was not read. */
+static bool is_reset(const struct px_file *f, struct mr *m)
+{
+    return f->opts.linger == 0 || (mr_poll(m, f->sock) & MR_CAN_RECV);
+}
+
+/* A reset discards what is queued.  What waits for company only would have left long ago, had we
+ * known; and who hears of the close otherwise may look at the other end at once. */
 static void conn_close(struct px_file *f)
 {
     struct px_inst *i = file_inst(f);
@@ -137,11 +145,16 @@ static void conn_close(struct px_file *f)
         return;
     linger(f);
     inst_enter(i);
+    bool reset = is_reset(f, inst_mr(i));
+    if (reset && i->unsent)
+        inst_say(i);
     port_uncount(f, is_active_close(f, inst_mr(i)));
     (void)mr_close(inst_mr(i), f->sock);
     f->sock = MR_SOCK_NONE;
     i->unsent = true;
     atomic_fetch_sub_explicit(&i->files, 1, memory_order_relaxed);
+    if (reset)
+        inst_say(i);
     inst_leave(i);
 }
 

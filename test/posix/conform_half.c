@@ -1,6 +1,9 @@
 /* Facts about megabytes, full buffers, half-close, linger, urgent data, and time-outs. */
 #include "conform.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #define BULK 3000000
 
 static void bulk(void)
@@ -195,6 +198,51 @@ static void close_with(const char *what, int unread, int on, int seconds, int qu
     peer("close %d", id);
 }
 
+struct resetter {
+    int port;
+    _Atomic bool listens;
+};
+
+static void *says_and_resets(void *arg)
+{
+    struct resetter *r = arg;
+    struct linger lg = {1, 0};
+    struct pollfd p = {listener(r->port), POLLIN, 0};
+
+    atomic_store(&r->listens, true);
+    poll(&p, 1, PATIENCE_MS);
+    int fd = accept(p.fd, NULL, NULL);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &lg, sizeof lg);
+    send(fd, "reset", 6, 0);
+    close(fd);
+    close(p.fd);
+    return NULL;
+}
+
+/* What a thread that polls has said before it resets the connection is heard, and so is the reset,
+ * by who knows that it was closed. */
+static void resets(void)
+{
+    int known = 0, heard = 0;
+
+    for (int i = 0; i < 20; i++) {
+        struct resetter r = {.port = next_port()};
+        int fd = tcp();
+        char room[20];
+        pthread_t t;
+        pthread_create(&t, NULL, says_and_resets, &r);
+        while (!r.listens)
+            rest(1);
+        connect_to(fd, our_ip, r.port);
+        pthread_join(t, NULL);
+        known += strcmp(peer_of(fd), "ENOTCONN") == 0;
+        heard += recv(fd, room, sizeof room, MSG_DONTWAIT) == 6 &&
+                 recv(fd, room, sizeof room, MSG_DONTWAIT) == -1 && errno == ECONNRESET;
+        close(fd);
+    }
+    fact("known %d, heard %d", known, heard);
+}
+
 static void lingers(void)
 {
     close_with("close", 0, 0, 0, 0);
@@ -204,6 +252,8 @@ static void lingers(void)
     close_with("linger 5", 0, 1, 5, 0);
     close_with("linger 5 with data queued", 0, 1, 5, 20000);
     close_with("linger 0 with unread data", 10, 1, 0, 0);
+    close_with("linger 0 with data queued", 0, 1, 0, 100);
+    close_with("close with unread data and data queued", 10, 0, 0, 100);
     /* The peer does not read: a close that lingers waits. */
     static unsigned char room[4 << 20];
     int id, fd = pair_in(&id);
@@ -295,6 +345,7 @@ const struct topic topics_half[] = {
     {"we shut", we_shut},
     {"peer shuts", peer_shuts},
     {"linger", lingers},
+    {"reset by a thread", resets},
     {"linger2", linger2},
     {"urgent", urgent},
     {0},
