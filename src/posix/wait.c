@@ -301,16 +301,24 @@ static bool attend(struct px_wait *w, struct bed *b, unsigned k)
     return may;
 }
 
-static void rise(const struct bed *b)
+/* Who has an instance may have come to sleep for it himself meanwhile: it is his, and so is what we
+ * have heard on its bell. */
+static void rise(const struct px_wait *w, const struct bed *b)
 {
     for (uint64_t left = b->slots; left; left &= left - 1) {
         struct px_inst *i = &px_session->inst[__builtin_ctzll(left)];
 
         inst_enter(i);
-        inst_awake(i);
-        inst_say(i);
-        inst_hear(i);
+        uint32_t who = atomic_load(&i->attendant);
+        bool his = who && who != (uint32_t)w->waiter + 1;
+        if (!his) {
+            inst_awake(i);
+            inst_say(i);
+            inst_hear(i);
+        }
         inst_leave_unsent(i);
+        if (his)
+            ring(px_session->slot_bell[i->slot]);
     }
 }
 
@@ -381,7 +389,7 @@ static int sleep_in(struct px_wait *w, struct bed *b, int epfd, struct pollfd *f
         if (rc > 0)
             *kernel = answers(w, b, epfd, fds);
     }
-    rise(b);
+    rise(w, b);
     if (rc == -EINTR)
         return w->restarts && !is_interrupted(w) ? 0 : -EINTR;
     return rc < 0 ? rc : 0;

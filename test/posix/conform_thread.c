@@ -378,12 +378,90 @@ static void between(void)
     }
 }
 
+#define TALKS 8
+#define LATE_MS 30 /* nobody is so late often, however busy the machine is */
+
+struct talk {
+    int fd;
+    _Atomic uint64_t said_ms; /* the last one, then */
+};
+
+static void *says(void *arg)
+{
+    struct talk *t = arg;
+    char c = 'x';
+
+    for (int i = 0; i < TALKS; i++) {
+        rest(5 * LATE_MS);
+        atomic_store(&t->said_ms, now_ms());
+        send(t->fd, &c, 1, MSG_NOSIGNAL);
+    }
+    return NULL;
+}
+
+struct ear {
+    int fd;
+    struct talk *talk;
+    int heard, late;
+};
+
+static void *hears(void *arg)
+{
+    struct ear *e = arg;
+    char c;
+
+    while (e->heard < TALKS && recv(e->fd, &c, 1, 0) == 1) {
+        e->heard++;
+        e->late += now_ms() - atomic_load(&e->talk->said_ms) > LATE_MS;
+    }
+    return NULL;
+}
+
+/* a and b are one connection, or know each other's address.  Who opened them polls for one of them,
+ * and somebody else, who has polled for nothing, has the other. */
+static void talk(int a, int b)
+{
+    struct timeval patience = {.tv_sec = 1};
+    struct talk t = {.fd = b};
+    struct ear first = {.fd = a, .talk = &t}, second = first;
+    pthread_t other;
+
+    setsockopt(a, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    pthread_create(&other, NULL, says, &t);
+    hears(&first);
+    pthread_join(other, NULL);
+    fact("who opened it sleeps: heard %d, late %s", first.heard, first.late > 2 ? "often" : "no");
+    pthread_create(&other, NULL, hears, &second);
+    says(&t);
+    pthread_join(other, NULL);
+    fact("who opened it sends: heard %d, late %s", second.heard, second.late > 2 ? "often" : "no");
+}
+
+static void one_sleeps(void)
+{
+    int port = next_port(), l = listener(port), a = tcp();
+
+    connect_to(a, our_ip, port);
+    talk(a, accept(l, NULL, NULL));
+}
+
+static void one_sleeps_udp(void)
+{
+    int port = next_port(), a = udp(), b = udp();
+
+    bind_to(a, our_ip, port);
+    connect_to(b, our_ip, port);
+    talk(a, b);
+}
+
 const struct topic topics_thread[] = {
     {"both ways", both_ways},
     {"many accept", many_accept},
     {"many deferred", many_deferred},
     {"shutdown wakes", shut_wakes},
     {"two readers", two_readers},
+    {"one sleeps", one_sleeps},
+    {"one sleeps, datagrams", one_sleeps_udp},
     {"one set", one_set},
     {"crowd", crowd},
     {"between threads", between},
