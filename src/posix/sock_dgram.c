@@ -139,6 +139,9 @@ static ssize_t put_attempt(struct px_file *f, void *arg)
 
     if (f->err)
         return -err_take(f);
+    /* Who has bound a port has written so to everybody before his bind() has returned. */
+    if (i->shard.mail && mail_waits(i->shard.mail))
+        inst_hear(i);
     rc = mr_sendto(inst_mr(i), f->sock, x->p, x->n, x->to);
     if (rc == 0)
         i->unsent = true;

@@ -32,6 +32,7 @@ static int open_in(struct px_file *f, struct px_inst *i, const struct mr_addr *a
     atomic_fetch_add_explicit(&i->files, 1, memory_order_relaxed);
     opts_apply(f, inst_mr(i), s);
     file_refresh(f);
+    inst_say(i); /* to the others, before anybody else can send to the port */
     return 0;
 }
 
@@ -100,6 +101,7 @@ static int connect_ours(struct px_file *f, int fd, const struct mr_addr *to)
         f->err = 0;
         f->both = false;
         (void)mr_local_addr(inst_mr(i), f->sock, &f->local);
+        inst_say(i);
     }
     file_refresh(f);
     inst_leave(i);

@@ -454,6 +454,42 @@ static void one_sleeps_udp(void)
     talk(a, b);
 }
 
+#define SENDERS 300
+
+static void *sends_one(void *arg)
+{
+    struct sockaddr_in to = *(const struct sockaddr_in *)arg;
+    int fd = udp();
+
+    sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof to);
+    close(fd);
+    return NULL;
+}
+
+/* What was bound is so for all threads, one that begins now, sends and ends, too. */
+static void new_senders(void)
+{
+    struct timeval patience = {.tv_sec = 1};
+    int heard = 0;
+
+    for (int i = 0; i < SENDERS; i++) {
+        struct sockaddr_in at;
+        socklen_t n = sizeof at;
+        int fd = udp();
+        pthread_t t;
+        char c;
+
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        bind_to(fd, our_ip, 0);
+        getsockname(fd, (struct sockaddr *)&at, &n);
+        pthread_create(&t, NULL, sends_one, &at);
+        pthread_join(t, NULL);
+        heard += recv(fd, &c, 1, 0) == 1;
+        close(fd);
+    }
+    fact("heard: %d", heard);
+}
+
 const struct topic topics_thread[] = {
     {"both ways", both_ways},
     {"many accept", many_accept},
@@ -465,5 +501,6 @@ const struct topic topics_thread[] = {
     {"one set", one_set},
     {"crowd", crowd},
     {"between threads", between},
+    {"new senders", new_senders},
     {0},
 };
