@@ -212,6 +212,10 @@ struct ip {
     struct pkt_pool jumbo; /* IP_PKT_MAX bytes and headroom */
     struct pkt_pool loop;
     struct pkt_list loopq;
+    struct pkt_list held; /* of these, what other cores' rings had no room for, */
+    uint64_t held_for;    /* by core; and */
+    instant held_at;      /* since when nothing goes; 0: something has gone */
+    uint64_t stopped;     /* cores that took nothing for long, and nothing since */
     struct pool reass_pool, chunk_pool;
     uint8_t *arena;
     mem_ref *reass_buckets;
@@ -311,8 +315,11 @@ static inline void ip_output_plain(struct ip *ip, struct pkt *p, struct neigh *n
 bool ip_loop_burst(struct ip *ip, struct burst *out);
 static inline bool ip_loop_waits(const struct ip *ip)
 {
-    return ip->loopq.n > 0;
+    return ip->loopq.n > 0 || ip->held.n > 0;
 }
+/* What other cores' rings had no room for is sent, or dropped (counted), if none of it went for
+ * long. */
+void ip_loop_resume(struct ip *ip, instant now);
 
 /* ---- many cores --------------------------------------------------------------------- */
 
@@ -320,7 +327,8 @@ static inline bool ip_loop_waits(const struct ip *ip)
  * home, and who has it; while homes and listeners change, the old ones, too. */
 #define IP_HOPS_MAX 8u
 
-/* Send a received packet (l3_off set, wherever its data begins now) to another core; takes p. */
+/* Send a received packet (l3_off set, wherever its data begins now) to another core; takes p.  Its
+ * ring is full: what came by our loopback waits, in order; any other is dropped (counted). */
 void ip_pass(struct ip *ip, struct pkt *p, unsigned core);
 /* The packet of a MAIL_PACKET letter, ready for ip_input, out of `small` or the jumbo pool; NULL:
  * no buffer (counted). */

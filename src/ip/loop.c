@@ -1,6 +1,10 @@
 /* Packets to ourselves. */
 #include "ip/ip_int.h"
 
+/* Where there are other cores: so many large packets at once, and none at all while so many wait
+ * for room in their rings.  Large buffers are for what others send, too. */
+#define FEW 8u
+
 int loop_output(struct ip *ip, struct pkt *p)
 {
     if (ip->loopq.n >= ip->limits.loopq) {
@@ -40,9 +44,16 @@ static void mark(struct pkt *p)
 
 bool ip_loop_burst(struct ip *ip, struct burst *out)
 {
+    unsigned few = pkt_pool_is_low(&ip->jumbo) ? 1 : FEW;
+    unsigned large = eth_is_shared(ip->eth) ? few : BURST_MAX;
+
     out->n = 0;
+    if (unlikely(ip->held.n >= few))
+        return false;
     while (out->n < BURST_MAX && ip->loopq.head) {
         struct pkt *p = ip->loopq.head, *q = p;
+        if (pkt_total(p) > ip->limits.loop_size && large-- == 0)
+            break;
         if (p->nfrags) {
             q = linearise(ip, p);
             if (!q)

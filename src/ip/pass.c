@@ -1,23 +1,81 @@
 /* Packets and ICMP errors whose owner is another core: into a letter, and out of one. */
 #include "ip/ip_int.h"
 
+#define HELD_US 50000u /* who has not read for so long has stopped: before TCP would know */
+
 /* What a packet's letter begins with. */
 struct passed {
     uint16_t gso_size;
     uint8_t netif, flags, hops;
 };
 
-void ip_pass(struct ip *ip, struct pkt *p, unsigned core)
+/* From its IP header on. */
+static bool send_letter(struct ip *ip, const struct pkt *p, unsigned core)
 {
     struct passed head = {p->gso_size, p->netif, p->flags, (uint8_t)(p->hops + 1)};
-    struct mail *mail = ip->eth->cores->mail;
+
+    return mail_send(ip->eth->cores->mail, core, MAIL_PACKET, &head, sizeof(head), p);
+}
+
+static void drop_full(struct ip *ip, struct pkt *p)
+{
+    ip->eth->cores->mail->stats.drop_packet_full++;
+    pkt_put(p);
+}
+
+/* Nobody need lose what never left the machine, as somebody must whose port brings more than is
+ * read: TCP between two cores of ours lost whole windows in a ring, and found out by time-outs.
+ * But who has stopped holds up nobody else. */
+static void send_or_hold(struct ip *ip, struct pkt *p, unsigned core)
+{
+    uint64_t bit = UINT64_C(1) << core;
+
+    if (!(ip->held_for & bit) && send_letter(ip, p, core)) {
+        ip->stopped &= ~bit;
+        ip->held_at = 0;
+        pkt_put(p);
+    } else if (ip->stopped & bit) {
+        drop_full(ip, p);
+    } else {
+        p->from = (uint8_t)core; /* nobody has sent it to us */
+        ip->held_for |= bit;
+        pkt_list_append(&ip->held, p);
+    }
+}
+
+void ip_loop_resume(struct ip *ip, instant now)
+{
+    struct pkt_list held = ip->held;
+    struct pkt *p;
+
+    if (likely(!held.n))
+        return;
+    if (!ip->held_at)
+        ip->held_at = now;
+    else if (now - ip->held_at >= HELD_US)
+        ip->stopped |= ip->held_for;
+    ip->held = (struct pkt_list){0};
+    ip->held_for = 0;
+    while ((p = pkt_list_pop(&held)))
+        send_or_hold(ip, p, p->from);
+    if (!ip->held.n)
+        ip->held_at = 0;
+}
+
+void ip_pass(struct ip *ip, struct pkt *p, unsigned core)
+{
     uint8_t *ip_header = p->buf + p->l3_off;
 
     /* Whoever looked at the packet has only moved its beginning. */
     pkt_push(p, (uint32_t)(p->data - ip_header));
-    if (!mail_send(mail, core, MAIL_PACKET, &head, sizeof(head), p))
-        mail->stats.drop_packet_full++;
-    pkt_put(p);
+    if ((p->flags & PKT_LOOPBACK) && p->hops == 0) {
+        send_or_hold(ip, p, core);
+        return;
+    }
+    if (send_letter(ip, p, core))
+        pkt_put(p);
+    else
+        drop_full(ip, p);
 }
 
 struct pkt *ip_passed(struct ip *ip, const struct letter *l, struct pkt_pool *small)

@@ -10,12 +10,13 @@ struct port_letter {
 
 static void packet(struct stack *s, const struct letter *l)
 {
+    /* A burst may be more than there are large buffers: what was read gives its own back. */
+    if (s->passed.n == BURST_MAX || pkt_pool_is_low(&s->ip.jumbo))
+        stack_letters_done(s, s->now);
     struct pkt *p = ip_passed(&s->ip, l, &s->mailed);
 
     if (p)
         burst_add(&s->passed, p);
-    if (s->passed.n == BURST_MAX)
-        stack_letters_done(s, s->now);
 }
 
 /* The core that should hear of an error which is for nobody here; self: none.  It goes home, and

@@ -97,6 +97,7 @@ void stack_output(struct stack *s, instant now)
 
     stack_clock_set(s, now);
     tcp_output(&s->tcp, s->now);
+    ip_loop_resume(&s->ip, s->now);
     for (unsigned i = 0; i < LOOP_ROUNDS && ip_loop_burst(&s->ip, &loop); i++) {
         stack_ip_burst(s, &loop);
         tcp_output(&s->tcp, s->now);

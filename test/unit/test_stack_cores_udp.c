@@ -336,6 +336,99 @@ static void what_is_lost_between_cores_is_counted(void **state)
     assert_true(lost > 100 && passed > 1000);
 }
 
+/* Host 0's two cores, a ring between them; a socket on core 1. */
+static mr_sock start_pair(uint32_t ring_bytes)
+{
+    town_defaults(&t, 2, 1);
+    t.ring_bytes = ring_bytes;
+    t.steer = town_by_law;
+    t.arp = true;
+    town_start_with(&t);
+    mr_sock s = udp_open_at(0, 1, PORT);
+    settle();
+    return s;
+}
+
+static uint64_t dropped_by_mail(void)
+{
+    uint64_t n = 0;
+
+    for (unsigned c = 0; c < 2; c++)
+        n += t.host[0].core[c].mail.stats.drop_packet_full;
+    return n;
+}
+
+/*   core 0: 60 datagrams --> [ring: 7] --> core 1, which begins to read 2 ms later */
+static void what_we_send_to_another_core_of_ours_waits_for_room(void **state)
+{
+    struct mr_addr to = town_addr(0, PORT);
+    mr_sock server = start_pair(8192), client = udp_open_at(0, 0, 0);
+    uint32_t v, got = 0;
+
+    (void)state;
+    t.host[0].core[1].stalled = true;
+    for (unsigned i = 0; i < 60; i++)
+        send_n(0, 0, client, &to, i, 1000);
+    town_run(&t, 2000);
+    t.host[0].core[1].stalled = false;
+    for (unsigned k = 0; k < 100; k++) {
+        town_run(&t, 1000);
+        while (take(0, 1, server, &v, 1000, NULL))
+            assert_int_equal(v, got++);
+    }
+    assert_int_equal(got, 60);
+    assert_int_equal(dropped_by_mail(), 0);
+    expect_no_leaks(BY_LAW);
+}
+
+/* What waits for a core that has stopped is given up, and meanwhile keeps nothing else for long. */
+static void a_core_of_ours_that_has_stopped_holds_nobody_up(void **state)
+{
+    struct mr_addr to = town_addr(0, PORT), here = town_addr(0, PORT + 1);
+    mr_sock server = start_pair(8192), client = udp_open_at(0, 0, 0);
+    mr_sock beside = udp_open_at(0, 0, PORT + 1);
+    uint32_t v, got = 0;
+
+    (void)state;
+    t.host[0].core[1].stalled = true;
+    for (unsigned i = 0; i < 60; i++)
+        send_n(0, 0, client, &to, i, 1000);
+    send_n(0, 0, client, &here, 99, 100);
+    town_run(&t, 60000);
+    assert_true(take(0, 0, beside, &v, 100, NULL));
+    assert_int_equal(v, 99);
+    t.host[0].core[1].stalled = false;
+    town_run(&t, 10000);
+    while (take(0, 1, server, &v, 1000, NULL))
+        assert_int_equal(v, got++);
+    assert_in_range(got, 5, 10);
+    assert_int_equal(got + dropped_by_mail(), 60);
+    expect_no_leaks(BY_LAW);
+}
+
+/* More of them than there are large buffers. */
+static void large_ones_that_are_read_at_once_find_buffers(void **state)
+{
+    struct mr_addr to = town_addr(0, PORT);
+    mr_sock server = start_pair(1 << 20), client = udp_open_at(0, 0, 0);
+    uint32_t v, got = 0;
+
+    (void)state;
+    t.host[0].core[1].stalled = true;
+    for (unsigned i = 0; i < 90; i++) {
+        send_n(0, 0, client, &to, i, 9000);
+        town_run(&t, 100);
+    }
+    t.host[0].core[1].stalled = false;
+    town_run(&t, 10000);
+    while (take(0, 1, server, &v, 9000, NULL))
+        got++;
+    assert_true(got > 0);
+    assert_int_equal(t.host[0].core[1].mail.stats.packets_received, 90);
+    assert_int_equal(t.host[0].core[1].mail.stats.drop_packet_nobuf, 0);
+    expect_no_leaks(BY_LAW);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +440,9 @@ int main(void)
         cmocka_unit_test(a_datagram_to_ourselves_prefers_its_own_core),
         cmocka_unit_test(opening_and_closing_a_connected_socket_says_nothing),
         cmocka_unit_test(what_is_lost_between_cores_is_counted),
+        cmocka_unit_test(what_we_send_to_another_core_of_ours_waits_for_room),
+        cmocka_unit_test(a_core_of_ours_that_has_stopped_holds_nobody_up),
+        cmocka_unit_test(large_ones_that_are_read_at_once_find_buffers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
