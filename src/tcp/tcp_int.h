@@ -215,11 +215,15 @@ void tcp_rtt_ack(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s);
 
 /* data.c, reass.c, window.c */
 void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_in *in);
-/* RFC 9293 3.8.6.3: an ACK for every second segment (SHLD-18, SHLD-19), else within delack_us
- * (MUST-40). */
+/* A sender on our loopback has no room in its buffer for a second segment of 64 KB. */
+#define TCP_ACK_BYTES 16384u
+
+/* RFC 9293 3.8.6.3: an ACK for every second segment (SHLD-18, SHLD-19), and for one that is large
+ * whatever the MSS, else within delack_us (MUST-40). */
 static inline void tcp_ack_data(struct tcp *t, struct tcp_conn *c, uint32_t len)
 {
-    if (!t->config.delack || (c->flags & (TF_DELACK | TF_QUICKACK)) || len >= 2u * c->mss) {
+    if (!t->config.delack || (c->flags & (TF_DELACK | TF_QUICKACK)) ||
+        len >= min_u32(2u * c->mss, TCP_ACK_BYTES)) {
         tcp_ack_now(t, c);
         return;
     }
