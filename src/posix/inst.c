@@ -83,6 +83,13 @@ static bool is_nearer(struct px_inst *i)
     return i->told_us < known;
 }
 
+/* One writes, inside. */
+static void count(_Atomic uint64_t *n)
+{
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
 /* The thread may never poll again, and who sleeps for the instance does so until due_us: another
  * thread, which then has its bell rung, or the janitor.  The owner is awake and takes its place:
  * he will sleep for it himself, and each of his rounds would wake the other. */
@@ -95,8 +102,9 @@ void inst_leave_unsent(struct px_inst *i)
 
     if (news && other && own)
         other = !atomic_compare_exchange_strong(&i->attendant, &who, 0);
+    count(&i->visits);
     px_unlock(&i->lock);
-    /* The janitor says that he sleeps, then looks whether it was turned (somebody_left); here it is
+    /* The janitor says that he sleeps, then looks who was here since (somebody_left); here it is
      * the other way round. */
     if (news && other)
         os_bell_ring(px_session->slot_bell[i->slot]);
@@ -107,9 +115,7 @@ void inst_leave_unsent(struct px_inst *i)
 /* The janitor need not do it. */
 static void alive(struct px_inst *i)
 {
-    uint64_t turns = atomic_load_explicit(&i->turns, memory_order_relaxed);
-
-    atomic_store_explicit(&i->turns, turns + 1, memory_order_relaxed);
+    count(&i->turns);
 }
 
 static void hear_law(struct px_inst *i, uint32_t law, uint64_t now)

@@ -26,7 +26,8 @@ struct px_inst {
     bool unsent;                /* something was queued, or heard, since anything was sent: */
     uint64_t unsent_us;         /* it was noticed then; 0: not yet */
     uint64_t now_us;            /* when it was last heard what had come */
-    _Atomic uint64_t turns;     /* counted, for the janitor to see whether somebody turns it */
+    _Atomic uint64_t turns;     /* counted, for the janitor to see whether somebody turns it, */
+    _Atomic uint64_t visits;    /* or was inside: he may have left a timer, or a window to tell */
     _Atomic uint32_t files;     /* that live here */
     _Atomic int32_t pid, tid;   /* who has claimed it; 0: nobody */
     _Atomic uint32_t attendant; /* index + 1 of the waiter that sleeps on its port and will turn it;

@@ -184,8 +184,8 @@ static bool somebody_left(void)
         struct px_inst *i = &px_session->inst[k];
         const struct look *l = &janitor.inst[k];
         bool left = atomic_load(&i->tid) && !atomic_load(&i->attendant) && !l->ours;
-        bool turned = l->ours && atomic_load(&i->turns) != l->turns;
-        if (atomic_load(&i->live) && (left || turned || i->unsent))
+        bool missed = l->ours && janitor_has_missed(i, l);
+        if (atomic_load(&i->live) && (left || missed || i->unsent))
             return true;
     }
     return false;

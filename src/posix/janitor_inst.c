@@ -78,6 +78,7 @@ static void attend(struct janitor *j, unsigned k)
     l->armed = true;
     if (!janitor_enter(i)) {
         l->due_us = j->now_us + TICK_MAX_US;
+        l->visits = atomic_load(&i->visits);
         return;
     }
     os_bell_quiet(px_session->slot_bell[k]);
@@ -85,6 +86,7 @@ static void attend(struct janitor *j, unsigned k)
     inst_settle(i);
     uint64_t due = inst_deadline(i), now = os_now_us();
     bool may = inst_asleep(i, &fd, &patience);
+    l->visits = atomic_load(&i->visits) + 1;
     inst_leave(i);
     l->turns = atomic_load(&i->turns);
     l->due_us = may ? due : now;
@@ -143,14 +145,20 @@ static bool concerns_us(unsigned k)
     return atomic_load(&i->live) || (!atomic_load(&i->tid) && janitor_law_names(k));
 }
 
+/* A timer that was set and a window that has opened are due although nothing was turned: a reader
+ * that left half of what there was told its peer by the next probe of his (RFC 9293 3.8.6.1). */
+bool janitor_has_missed(const struct px_inst *i, const struct look *l)
+{
+    return atomic_load(&i->visits) != l->visits;
+}
+
 /* There is something to do, or somebody else has done something since: its deadline is another. */
 static bool is_due(const struct janitor *j, unsigned k)
 {
     const struct px_inst *i = &px_session->inst[k];
     const struct look *l = &j->inst[k];
 
-    return !l->armed || l->news || j->now_us >= l->due_us || i->unsent ||
-           atomic_load_explicit(&i->turns, memory_order_relaxed) != l->turns;
+    return !l->armed || l->news || j->now_us >= l->due_us || i->unsent || janitor_has_missed(i, l);
 }
 
 static void look_at(struct janitor *j, unsigned k)

@@ -31,6 +31,7 @@ struct watch {
 /* An instance as it was seen last. */
 struct look {
     uint64_t turns;
+    uint64_t visits;     /* as we left it */
     uint64_t turned_us;  /* when they were seen to change last */
     uint64_t waiting_us; /* since when there is something that its attendant does not take; 0 */
     bool known;          /* its port and its bell are in the epoll set */
@@ -102,6 +103,8 @@ void janitor_refs_go_on(void);
 bool janitor_enter(struct px_inst *i);
 /* Look at every instance, and turn those that nobody else does. */
 void janitor_instances(struct janitor *j);
+/* Somebody was inside since we were. */
+bool janitor_has_missed(const struct px_inst *i, const struct look *l);
 /* Before it sleeps for long: every port wakes it once.  False: something is there already. */
 void janitor_watch_all(struct janitor *j);
 /* Instances have sent what they owe, and were told all. */

@@ -242,6 +242,28 @@ static void run_and_sleep_through(void)
     pause();
 }
 
+/* Long after it has turned its instance it sets a timer there, and turns nothing. */
+static void run_and_set_a_timer(void)
+{
+    begin();
+    struct px_inst *i = session_mine();
+    mr_timer t;
+    inst_enter(i);
+    inst_settle(i);
+    inst_leave(i);
+    while (!px_session->janitor_sleeps || shard_deadline(&i->shard) != UINT64_MAX)
+        usleep(1000);
+    inst_enter(i);
+    uint64_t turns = i->turns;
+    mr_timer_start(inst_mr(i), 20000, NULL, &t);
+    inst_leave(i);
+    shared->ready = 1;
+    while (i->turns == turns)
+        usleep(1000);
+    shared->done = 1;
+    pause();
+}
+
 /* It tells who looks after it. */
 static void run_and_tell(void)
 {
@@ -460,6 +482,12 @@ static void mail_is_read_for_who_sleeps_through(void **state)
     assert_true(gets_done(run_and_sleep_through));
 }
 
+static void a_timer_that_is_set_late_is_looked_after(void **state)
+{
+    (void)state;
+    assert_true(gets_done(run_and_set_a_timer));
+}
+
 static void what_the_dead_used_in_calls_is_given_back(void **state)
 {
     (void)state;
@@ -634,6 +662,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_is_stopped_inside_is_let_out_and_stays_stopped, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(mail_is_read_for_who_sleeps_through, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_timer_that_is_set_late_is_looked_after, setup, teardown),
         cmocka_unit_test_setup_teardown(what_the_dead_used_in_calls_is_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(what_the_dead_were_making_is_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_session_lasts_as_long_as_its_last_process, setup,
