@@ -15,8 +15,8 @@
  * The table may change while the program runs (cores take part, and leave), and each core learns of
  * it at a turn of its own.  It has a copy, and remembers of every entry whose it was before and
  * when that changed: for a while (HOME_GRACE_US) what is not found at the new home is looked for
- * at the old one, and nobody says that it does not exist.  Whoever sees all cores may know that they
- * are through with it, and ends that sooner (home_settle).
+ * at the old one, and nobody says that it does not exist.  Whoever sees all cores may know that
+ * they are through with it, and ends that sooner (home_settle).
  *
  * Who lives away from home (a connection bound to a port that hashes elsewhere, or accepted by the
  * only core that listens) is registered at its home, which passes packets on (tcp/away.c).

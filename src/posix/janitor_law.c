@@ -175,8 +175,8 @@ static void inform(uint64_t fresh)
     }
 }
 
-/* Nobody lives where his home does not know of him: who waits for leave need not wait until everyone
- * must have had a turn, but asks again now. */
+/* Nobody lives where his home does not know of him: who waits for leave need not wait until
+ * everyone must have had a turn, but asks again now. */
 static void settle(struct session_own *o, uint32_t generation)
 {
     memset(o->law_changed_us, 0, sizeof(o->law_changed_us));

@@ -110,8 +110,9 @@ static ssize_t attempt(struct px_file *f, void *arg)
         f->err = 0;
         return err ? -err : -ECONNABORTED;
     }
-    case PX_OVER: /* came, and has gone already */
-        return f->err ? -err_take(f) : 0;
+    case PX_OVER: /* came, and has gone already: what it brought is there to be read, then why */
+        f->told = true;
+        return 0;
     case PX_IDLE:
         break;
     }

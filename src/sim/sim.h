@@ -56,7 +56,7 @@ struct sim_options {
     uint64_t seed;
     uint8_t fill;        /* fresh packet memory is filled with this; must not change the digest */
     uint32_t check_every; /* stack_check after every n-th turn; 0: drawn */
-    bool settles;         /* where homes move, cores learn that all have heard of it; else by time */
+    bool settles; /* where homes move, cores learn that all have heard of it; else by time */
     struct sim_observer observer;
 };
 
