@@ -6,7 +6,9 @@
 #include "os/os.h"
 #include "posix/janitor_int.h"
 
-#define ROUNDS 5u /* who has moved says so; who is told answers; that is read; a full ring: again */
+#define ROUNDS 2u        /* who has moved says so, and who is told answers; */
+#define ROUNDS_MAX 5u    /* that is read; a ring was full: again, */
+#define ROUNDS_US 20000u /* unless somebody stands still */
 
 /* ---- arithmetic -------------------------------------------------------------------------- */
 
@@ -138,11 +140,15 @@ static bool turn_all(void)
  * its own from now on, before the port delivers them there.  False: perhaps not everyone. */
 static bool tell_instances(void)
 {
+    uint64_t until = os_now_us() + ROUNDS_US;
     bool settled = false;
 
     (void)turn_all(); /* reads the table: what the others say of it they have not read */
-    for (unsigned round = 1; round < ROUNDS && !settled; round++)
+    for (unsigned round = 1; round < ROUNDS_MAX && !settled; round++) {
+        if (round >= ROUNDS && os_now_us() >= until)
+            break;
         settled = turn_all();
+    }
     return settled;
 }
 
