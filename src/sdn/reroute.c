@@ -146,7 +146,9 @@ static void mark(struct sdn *s)
 
 void reroute_said(struct sdn *s, const struct sdn_switch *sw, uint32_t to)
 {
-    s->net->reroute->said[words_at(s, sw) + to / 64] |= UINT64_C(1) << to % 64;
+    /* To a host of a switch that the seat does not know yet: it goes no further. */
+    if (to != NET_NONE)
+        s->net->reroute->said[words_at(s, sw) + to / 64] |= UINT64_C(1) << to % 64;
 }
 
 bool reroute_has_said(const struct sdn *s, const struct sdn_switch *sw, uint32_t to)

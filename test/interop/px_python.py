@@ -18,7 +18,7 @@ import lab
 import px_lab as px
 
 MODULES = sys.argv[1:] or [
-    "test_socket", "test_select", "test_epoll", "test_asynchat", "test_ftplib", "test_httplib",
+    "test_socket", "test_select", "test_epoll", "test_asynchat", "test_ftplib",
     "test_smtplib", "test_socketserver", "test_telnetlib", "test_urllib2_localnet",
     "test_asyncio.test_sendfile", "test_asyncio.test_server", "test_asyncio.test_sock_lowlevel",
     "test_asyncio.test_ssl", "test_asyncio.test_streams"]

@@ -85,10 +85,34 @@ static void the_first_host_is_told_again_until_the_seat_knows_it(void **state)
     close_both();
 }
 
+/* A flow to its own port goes to no switch that could be lost (fuzz_sdn). */
+static void hosts_of_a_switch_that_the_seat_does_not_know_yet_reach_each_other(void **state)
+{
+    static const uint8_t src[6] = {0, 1, 0, 0, 0, 1};
+    static struct sdn_line l;
+    uint8_t b[512];
+    const uint8_t *m;
+
+    (void)state;
+    open_both();
+    line_open(&l, &far_away, OFP_10);
+    line_say(&l, b, hello_bytes(OFP_10, b, sizeof(b)));
+    line_say(&l, b, features_bytes(OFP_10, 1, 2, b, sizeof(b)));
+    say_frame_from(&l, OFP_NO_BUFFER, 2, all, told);
+    say_frame_from(&l, 7, 1, told, src);
+    m = next_answer(&l);
+    assert_non_null(m);
+    assert_int_equal(m[1], 14);
+    assert_int_equal(load_be32(m + 64), 7);
+    line_close(&l);
+    close_both();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_host_is_told_again_until_the_seat_knows_it),
+        cmocka_unit_test(hosts_of_a_switch_that_the_seat_does_not_know_yet_reach_each_other),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
