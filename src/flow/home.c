@@ -45,17 +45,14 @@ bool home_set_law(struct home *h, const struct rss *law, instant now)
         changed = true;
     }
     h->moving_until = now + HOME_GRACE_US;
+    h->settled = false;
     h->entries = entries_of(h);
     return changed;
 }
 
 void home_settle(struct home *h)
 {
-    struct home_law *own = h->own;
-
-    memcpy(own->was, own->rss.table, sizeof(own->was));
-    memset(own->moved_at, 0, sizeof(own->moved_at));
-    h->moving_until = 0;
+    h->settled = true;
 }
 
 void port_cores_init(struct port_cores *p, struct mem *m, const struct home *h)

@@ -15,8 +15,8 @@
  * The table may change while the program runs (cores take part, and leave), and each core learns of
  * it at a turn of its own.  It has a copy, and remembers of every entry whose it was before and
  * when that changed: for a while (HOME_GRACE_US) what is not found at the new home is looked for
- * at the old one, and nobody says that it does not exist.  Whoever sees all cores may know that
- * they are through with it, and ends that sooner (home_settle).
+ * at the old one, and nobody says that it does not exist, or that it may begin.  Whoever sees all
+ * cores may know that they are through with it, and says so: then flows begin (home_settle).
  *
  * Who lives away from home (a connection bound to a port that hashes elsewhere, or accepted by the
  * only core that listens) is registered at its home, which passes packets on (tcp/away.c).
@@ -49,6 +49,7 @@ struct home {
     unsigned entries;          /* of the table, that are ours */
     struct home_law *own;      /* owned; NULL: alone */
     instant moving_until;      /* until then entries may have changed so lately that it matters */
+    bool settled;              /* not to who begins a flow: home_settle */
     const instant *changed_at; /* borrowed, by entry: when it came to its core, by who writes the
                                 * law, for one who begins later; NULL: long ago */
 };
@@ -60,8 +61,8 @@ void home_init(struct home *h, struct mem *m);
  * acted on a table that we never saw. */
 bool home_set_law(struct home *h, const struct rss *law, instant now);
 
-/* Every core has read the table as it is, and who lives away has been registered by it: nothing is
- * looked for at the core before any more, as if homes had never moved. */
+/* Every core has read the table as it is, and who lives away has been registered by it: whoever is
+ * home can say who may begin a flow.  What is under way is looked for as before. */
 void home_settle(struct home *h);
 
 /* Is there anybody else? */

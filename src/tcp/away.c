@@ -584,7 +584,7 @@ static bool is_early(const struct tcp *t, const struct flow_key *k, enum tcp_awa
     uint32_t hash = tcp_home_hash(t, k);
     unsigned home = rss_queue(h->law, hash), was = home_was(h, hash, t->now);
 
-    if (how > AWAY_CHOSEN || (home == h->self && was == home))
+    if (how > AWAY_CHOSEN || (home == h->self && (was == home || h->settled)))
         return false;
     return home == h->self || was != h->self || home_stay(h, hash) < HOME_GRACE_US;
 }

@@ -22,7 +22,8 @@ static bool is_settled(const struct tcp *t, const struct flow_key *k, bool *at_o
  * long, if it is found soon.  Of one entry of the table all ports are alike: one each is tried. */
 static enum flow_choice port_choose(struct tcp *t, struct flow_key *k, be32 laddr)
 {
-    bool moving = t->now < t->ip->eth->cores->home.moving_until, at_once = false;
+    const struct home *h = &t->ip->eth->cores->home;
+    bool moving = t->now < h->moving_until && !h->settled, at_once = false;
     enum flow_choice choice;
     uint16_t second = 0;
 

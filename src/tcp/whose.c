@@ -36,7 +36,7 @@ unsigned tcp_leave_core(const struct tcp *t, const struct flow_key *k)
         return h->self;
     uint32_t hash = tcp_home_hash(t, k);
     unsigned home = rss_queue(h->law, hash);
-    return home != h->self ? home : home_was(h, hash, t->now);
+    return home != h->self || h->settled ? home : home_was(h, hash, t->now);
 }
 
 static void pass(struct tcp *t, struct tcp_in *in, unsigned core)
