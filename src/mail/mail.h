@@ -12,8 +12,8 @@
  * that has stopped reading holds nothing of anybody's.  A full ring takes no letter; mail_send says
  * so and the sender decides: a packet is dropped, as by a NIC whose queue is full, but for one to
  * ourselves, which waits (ip_pass); what must not be lost is kept by whoever wanted to say it and
- * said later.  Packets never take the last
- * eighth of a ring: a flood cannot keep cores from talking to each other.
+ * said later.  Packets never take the last eighth of a ring: a flood cannot keep cores from talking
+ * to each other.
  *
  * Each core has a box, the one place that others write to: a bit for every core that has put a
  * letter into its ring, and whether it is asleep.  A turn without mail costs one load.

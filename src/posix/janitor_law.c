@@ -183,9 +183,8 @@ static void inform(uint64_t fresh)
 
 /* Nobody lives where his home does not know of him: who waits for leave need not wait until
  * everyone must have had a turn, but asks again now. */
-static void settle(struct session_own *o, uint32_t generation)
+static void settle(uint32_t generation)
 {
-    memset(o->law_changed_us, 0, sizeof(o->law_changed_us));
     atomic_store(&px_session->law_generation, generation | 1);
     (void)turn_all();
 }
@@ -205,7 +204,7 @@ static void change(uint64_t claimed, bool again)
     bool all = tell_instances();
     tell_port(named(&o->law));
     if (all)
-        settle(o, generation);
+        settle(generation);
 }
 
 void janitor_rebalance(void)

@@ -181,9 +181,11 @@ static bool has_peer(const struct px_file *f)
 {
     if (f->kind == PX_DGRAM)
         return f->peer.port != 0;
-    if (f->kind == PX_CONN && f->state == PX_CONNECTED)
+    if (f->kind != PX_CONN)
+        return false;
+    if (f->state == PX_CONNECTED)
         look(f);
-    return f->kind == PX_CONN && f->state == PX_CONNECTED;
+    return f->state == PX_CONNECTED;
 }
 
 int px_getpeername(int fd, struct sockaddr *a, socklen_t *n)

@@ -32,7 +32,6 @@ static int open_in(struct px_file *f, struct px_inst *i, const struct mr_addr *a
     atomic_fetch_add_explicit(&i->files, 1, memory_order_relaxed);
     opts_apply(f, inst_mr(i), s);
     file_refresh(f);
-    inst_say(i); /* to the others, before anybody else can send to the port */
     return 0;
 }
 
@@ -52,8 +51,10 @@ int udp_bind_ours(struct px_file *f, const struct mr_addr *a, bool both)
 
     inst_enter(i);
     int rc = f->sock.v ? 0 : open_in(f, i, a);
-    if (rc == 0)
+    if (rc == 0) {
         f->both = both;
+        inst_say(i); /* to the others, before anybody else can send to the port */
+    }
     inst_leave(i);
     if (rc)
         port_give(f);

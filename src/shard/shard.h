@@ -26,7 +26,7 @@ struct shard {
     uint16_t queue[NETIFS_MAX];
     unsigned refused[NETIFS_MAX]; /* frames at the front of the transmit queue that the port did
                                    * not take, and the observer has seen */
-    struct mail *mail;            /* borrowed; NULL: alone */
+    struct mail *mail; /* borrowed; NULL: alone */
     struct shard_tap tap;
     struct pkt_pool *frames; /* borrowed: for frames of cores without a queue (shard/via.h); NULL:
                               * every core has one */

@@ -75,12 +75,11 @@ void sim_judge_sleep(struct sim_world *w, unsigned host)
  * this one's FIN, and its ports may be used again, on any core: leave was asked for its side alone.
  * A stack of one core would end by a challenge ACK what is left over here; on another core the new
  * connection does not meet it, and its segments are older than any window (seed 73772). */
-static bool is_left_over(struct sim_core *c, const struct flow_node *node)
+static bool is_left_over(struct sim_core *c, const struct tcp_conn *conn)
 {
     struct ip *ip = stack_ip(c->stack);
-    const struct tcp_conn *conn = (const struct tcp_conn *)(const void *)node;
     const struct flow_table *t = &stack_tcp(c->stack)->flows;
-    const struct flow_key *k = &node->key;
+    const struct flow_key *k = &conn->key;
     struct flow_key far = {*ip_laddr(ip, k->lidx), k->lport, k->rport, ip_lidx(ip, &k->raddr), 0};
 
     return (conn->flags & TF_FIN_RCVD) && far.lidx != IP_LIDX_NONE &&
@@ -90,13 +89,13 @@ static bool is_left_over(struct sim_core *c, const struct flow_node *node)
 static void judge_node(struct sim_world *w, struct sim_core *c, const struct flow_node *node)
 {
     struct sim_host *h = &w->host[c->app.host];
-    const struct tcp_conn *other;
+    const struct tcp_conn *other, *conn = (const struct tcp_conn *)(const void *)node;
 
-    if (!has_begun(node) || is_left_over(c, node))
+    if (!has_begun(node) || is_left_over(c, conn))
         return;
     for (unsigned i = 0; i < h->cores; i++)
         if (i != c->app.core && (other = find(&h->core[i], &node->key)) &&
-            !is_left_over(&h->core[i], (const struct flow_node *)(const void *)other))
+            !is_left_over(&h->core[i], other))
             sim_fail(w, "host %u: the connection of port %u to %u lives on cores %u and %u",
                      c->app.host, node->key.lport, node->key.rport, c->app.core, i);
 }

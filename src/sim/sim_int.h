@@ -155,9 +155,9 @@ void sim_draw_law(struct sim_host *h, struct rng *r, struct mem *m);
 /* Other cores have its entries. */
 void sim_law_move(struct sim_world *w, unsigned host);
 /* A core's turn begins: it reads the law, or does so later. */
+void sim_law_read(struct sim_world *w, unsigned host, unsigned core);
 /* The core has turned: when all have, often enough after a change, it is over. */
 void sim_law_turned(struct sim_world *w, unsigned host, unsigned core);
-void sim_law_read(struct sim_world *w, unsigned host, unsigned core);
 void sim_draw_spread(struct sim_host *h, struct rng *r, struct sim_port_config *port,
                      struct rss *other);
 uint32_t sim_draw_ring(const struct sim_world *w, unsigned host, struct rng *r,

@@ -88,7 +88,7 @@ void sim_law_read(struct sim_world *w, unsigned host, unsigned core)
     if (h->port_stale && (w->healed || rng_chance(r, 1, 6)))
         port_read(h);
     if (h->unsettled >> core & 1) {
-        h->unsettled &= (uint8_t) ~(1u << core);
+        h->unsettled &= (uint8_t)~(1u << core);
         native_law_settled(h->core[core].native, sim_clock_read(&h->clock, w->now));
     }
     if (!(h->stale >> core & 1))
@@ -97,7 +97,7 @@ void sim_law_read(struct sim_world *w, unsigned host, unsigned core)
         sim_core_wake(w, host, core, w->now + rng_below(r, READ_LATE_US) * SIM_NS_PER_USEC);
         return;
     }
-    h->stale &= (uint8_t) ~(1u << core);
+    h->stale &= (uint8_t)~(1u << core);
     native_law_changed(h->core[core].native, h->law, sim_clock_read(&h->clock, w->now));
 }
 

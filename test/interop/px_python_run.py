@@ -18,36 +18,29 @@ helper.bind_port.__defaults__ = (ADDRESS,)
 
 
 class Result(unittest.TestResult):
-    def say(self, test, outcome, why=""):
-        print("\n=", test.id().split(" ")[0], outcome, " ".join(str(why).split())[:200], flush=True)
-
     def startTest(self, test):
         super().startTest(test)
-        self.failed = None
+        self.outcome = "ok", ""
 
     def addError(self, test, err):
         super().addError(test, err)
-        self.failed = f"{err[0].__name__}: {err[1]}"
+        self.outcome = "failed", f"{err[0].__name__}: {err[1]}"
 
     addFailure = addError
 
     def addSubTest(self, test, subtest, err):
         super().addSubTest(test, subtest, err)
         if err is not None:
-            self.failed = f"{err[0].__name__}: {err[1]}"
+            self.outcome = "failed", f"{err[0].__name__}: {err[1]}"
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
-        self.say(test, "skipped", reason)
+        self.outcome = "skipped", reason
 
     def stopTest(self, test):
         super().stopTest(test)
-        if test.id().split(" ")[0] not in skipped(self):
-            self.say(test, "failed" if self.failed else "ok", self.failed or "")
-
-
-def skipped(result):
-    return {t.id() for t, _ in result.skipped}
+        outcome, why = self.outcome
+        print("\n=", test.id().split(" ")[0], outcome, " ".join(why.split())[:200], flush=True)
 
 
 def tests(suite):

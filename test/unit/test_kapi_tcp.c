@@ -432,6 +432,15 @@ static void a_listener_that_lacked_a_slot_is_told_when_one_is_free(void **state)
     assert_int_equal(mr_accept(w.m, l, &s, NULL), MR_OK);
 }
 
+static void is_read_back(mr_sock s, enum mr_opt opt, int64_t value)
+{
+    int64_t v = value + 1;
+
+    assert_int_equal(mr_setopt(w.m, s, opt, value), MR_OK);
+    assert_int_equal(mr_getopt(w.m, s, opt, &v), MR_OK);
+    assert_int_equal(v, value);
+}
+
 static void options_are_read_back_and_checked(void **state)
 {
     struct mr_addr at = mr_addr4(0, 0, 0, 0, 7002);
@@ -440,30 +449,16 @@ static void options_are_read_back_and_checked(void **state)
     mr_sock l;
 
     (void)state;
-    assert_int_equal(mr_setopt(w.m, p.client, MR_NODELAY, 1), MR_OK);
-    assert_int_equal(mr_getopt(w.m, p.client, MR_NODELAY, &v), MR_OK);
-    assert_int_equal(v, 1);
-    assert_int_equal(mr_setopt(w.m, p.client, MR_TTL, 7), MR_OK);
-    assert_int_equal(mr_getopt(w.m, p.client, MR_TTL, &v), MR_OK);
-    assert_int_equal(v, 7);
-    assert_int_equal(mr_setopt(w.m, p.client, MR_SNDBUF, 100000), MR_OK);
-    assert_int_equal(mr_getopt(w.m, p.client, MR_SNDBUF, &v), MR_OK);
-    assert_int_equal(v, 100000);
-    assert_int_equal(mr_setopt(w.m, p.client, MR_LINGER2, -1), MR_OK);
-    assert_int_equal(mr_getopt(w.m, p.client, MR_LINGER2, &v), MR_OK);
-    assert_int_equal(v, -1);
+    is_read_back(p.client, MR_NODELAY, 1);
+    is_read_back(p.client, MR_TTL, 7);
+    is_read_back(p.client, MR_SNDBUF, 100000);
+    is_read_back(p.client, MR_LINGER2, -1);
     assert_int_equal(mr_setopt(w.m, p.client, MR_LINGER2, 121), MR_EINVAL);
-    assert_int_equal(mr_setopt(w.m, p.client, MR_NOTSENT_LOWAT, 5000), MR_OK);
-    assert_int_equal(mr_getopt(w.m, p.client, MR_NOTSENT_LOWAT, &v), MR_OK);
-    assert_int_equal(v, 5000);
-    assert_int_equal(mr_setopt(w.m, p.client, MR_WINDOW_CLAMP, 3000), MR_OK);
-    assert_int_equal(mr_getopt(w.m, p.client, MR_WINDOW_CLAMP, &v), MR_OK);
-    assert_int_equal(v, 3000);
+    is_read_back(p.client, MR_NOTSENT_LOWAT, 5000);
+    is_read_back(p.client, MR_WINDOW_CLAMP, 3000);
     assert_int_equal(mr_setopt(w.m, p.client, MR_TTL, 256), MR_EINVAL);
     assert_int_equal(mr_setopt(w.m, p.client, MR_KEEPCNT, 0), MR_EINVAL);
-    assert_int_equal(mr_setopt(w.m, p.client, MR_SYN_RETRIES, 3), MR_OK);
-    assert_int_equal(mr_getopt(w.m, p.client, MR_SYN_RETRIES, &v), MR_OK);
-    assert_int_equal(v, 3);
+    is_read_back(p.client, MR_SYN_RETRIES, 3);
     assert_int_equal(mr_setopt(w.m, p.client, MR_SYN_RETRIES, 128), MR_EINVAL);
     assert_int_equal(mr_setopt(w.m, p.client, MR_CONGESTION, 9), MR_EINVAL);
     assert_int_equal(mr_setopt(w.m, p.client, MR_BROADCAST, 1), MR_ENOPROTOOPT);

@@ -49,32 +49,44 @@ static const uint8_t *next_answer(struct sdn_line *l)
     return m;
 }
 
+/* A switch at core 1, and its first host is heard at port 2, right behind FEATURES_REPLY. */
+static void open_with_a_host(struct sdn_line *l)
+{
+    uint8_t b[512];
+
+    open_both();
+    line_open(l, &far_away, OFP_10);
+    line_say(l, b, hello_bytes(OFP_10, b, sizeof(b)));
+    line_say(l, b, features_bytes(OFP_10, 1, 2, b, sizeof(b)));
+    say_frame_from(l, OFP_NO_BUFFER, 2, all, told);
+}
+
+/* Another sends to it from port 1: a flow, and the frame in that buffer along with it. */
+static void is_reached(struct sdn_line *l, uint32_t buffer)
+{
+    static const uint8_t src[6] = {0, 1, 0, 0, 0, 1};
+
+    say_frame_from(l, buffer, 1, told, src);
+    const uint8_t *m = next_answer(l);
+    assert_non_null(m);
+    assert_int_equal(m[1], 14);
+    assert_int_equal(load_be32(m + 64), buffer);
+}
+
 /* cbench's host is heard once, right behind FEATURES_REPLY. */
 static void the_first_host_is_told_again_until_the_seat_knows_it(void **state)
 {
-    static const uint8_t src[6] = {0, 1, 0, 0, 0, 1};
     static struct sdn_line l;
     const struct mac_addr mac = {{0x80, 0, 0, 0, 0, 1}};
-    uint8_t b[512];
-    const uint8_t *m;
 
     (void)state;
-    open_both();
-    line_open(&l, &far_away, OFP_10);
-    line_say(&l, b, hello_bytes(OFP_10, b, sizeof(b)));
-    line_say(&l, b, features_bytes(OFP_10, 1, 2, b, sizeof(b)));
-    say_frame_from(&l, OFP_NO_BUFFER, 2, all, told);
+    open_with_a_host(&l);
     world_pump(&far_away); /* the claim, and that it is accepted */
     far_away.mute = true;
     world_pump(&far_away); /* the report is lost */
     assert_int_equal(net_host_find(seat.s, &mac, 0), NET_NONE);
-    for (uint32_t i = 1; i < 4; i++) {
-        say_frame_from(&l, i, 1, told, src);
-        m = next_answer(&l);
-        assert_non_null(m);
-        assert_int_equal(m[1], 14);
-        assert_int_equal(load_be32(m + 64), i);
-    }
+    for (uint32_t i = 1; i < 4; i++)
+        is_reached(&l, i);
     far_away.mute = false;
     for (unsigned i = 0; i < 4; i++)
         world_advance(&far_away, 300000);
@@ -88,22 +100,11 @@ static void the_first_host_is_told_again_until_the_seat_knows_it(void **state)
 /* A flow to its own port goes to no switch that could be lost (fuzz_sdn). */
 static void hosts_of_a_switch_that_the_seat_does_not_know_yet_reach_each_other(void **state)
 {
-    static const uint8_t src[6] = {0, 1, 0, 0, 0, 1};
     static struct sdn_line l;
-    uint8_t b[512];
-    const uint8_t *m;
 
     (void)state;
-    open_both();
-    line_open(&l, &far_away, OFP_10);
-    line_say(&l, b, hello_bytes(OFP_10, b, sizeof(b)));
-    line_say(&l, b, features_bytes(OFP_10, 1, 2, b, sizeof(b)));
-    say_frame_from(&l, OFP_NO_BUFFER, 2, all, told);
-    say_frame_from(&l, 7, 1, told, src);
-    m = next_answer(&l);
-    assert_non_null(m);
-    assert_int_equal(m[1], 14);
-    assert_int_equal(load_be32(m + 64), 7);
+    open_with_a_host(&l);
+    is_reached(&l, 7);
     line_close(&l);
     close_both();
 }
